@@ -1,0 +1,78 @@
+//! The bounds that keep every input finite. Used by every step; one table, so that docs and errors agree.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use crate::error::EngineError;
+
+/// How much one grammar may cost. Passing a bound is a typed error that names it, never a hang or a wrong mask.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// Bytes of grammar, pattern or schema text.
+    pub max_text_bytes: usize,
+    /// Depth of nested expressions, groups or schemas in the text of a grammar.
+    pub max_nesting: usize,
+    /// Rules of a grammar.
+    pub max_rules: usize,
+    /// Nodes of all expressions of a grammar, after small repeats are unrolled.
+    pub max_expression_nodes: usize,
+    /// States of the automaton made so far, over all texts matched with one compiled grammar.
+    pub max_states: usize,
+    /// Positions that one determinised state may stand for.
+    pub max_subset_positions: usize,
+    /// Nodes of boolean formulas over subschemas or pattern positions.
+    pub max_formula_nodes: usize,
+    /// Steps of one search for a completion (is an accepting end still reachable?).
+    pub max_search_steps: usize,
+    /// Items of one configuration: how many parses of a text may be alive at once.
+    pub max_items: usize,
+    /// Frames that one configuration may reach newly in one byte.
+    pub max_step_frames: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_text_bytes: 64 << 20,
+            max_nesting: 10_000,
+            max_rules: 200_000,
+            max_expression_nodes: 4_000_000,
+            max_states: 4_000_000,
+            max_subset_positions: 50_000,
+            max_formula_nodes: 2_000_000,
+            max_search_steps: 1_000_000,
+            max_items: 20_000,
+            max_step_frames: 200_000,
+        }
+    }
+}
+
+impl Limits {
+    /// `Ok` while `value` is within the bound called `name`.
+    pub fn check(name: &'static str, value: usize, bound: usize) -> Result<(), EngineError> {
+        if value <= bound { Ok(()) } else { Err(EngineError::Limit { name, bound }) }
+    }
+}
+
+/// A way to stop long work from outside: a flag and a deadline, looked at every so often.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt {
+    /// Set from another thread to stop the work.
+    pub flag: Option<Arc<AtomicBool>>,
+    /// The work stops when this has passed.
+    pub deadline: Option<Instant>,
+}
+
+impl Interrupt {
+    /// `Err` once the flag is set or the deadline has passed. Costs a clock reading: call it every few thousand steps.
+    pub fn check(&self) -> Result<(), EngineError> {
+        if self.flag.as_ref().is_some_and(|f| f.load(Ordering::Relaxed)) {
+            return Err(EngineError::Interrupted);
+        }
+        if self.deadline.is_some_and(|d| Instant::now() >= d) {
+            return Err(EngineError::TimedOut);
+        }
+        Ok(())
+    }
+}

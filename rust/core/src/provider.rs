@@ -1,0 +1,398 @@
+//! The contract between whoever makes automaton states (grammar rules, JSON Schema obligations, text products) and the
+//! engine that runs them. Below every step of the pipeline.
+//!
+//! A *rule* is a set of states closed under byte steps: stepping stays inside the rule, a push enters another rule at its
+//! start state and remembers where to go on, and a state may *return* a small value to whoever called the rule. States are made
+//! when first visited and live in one [`Arena`]; what a state does is asked of its [`Provider`] byte by byte and memoised.
+//!
+//! Invariants every provider keeps:
+//! * **Productive**: from every state it hands out some byte string leads to a return; a byte that leads nowhere is `Step::dead`.
+//! * **Calls consume**: the start state of a rule never returns (an empty match is the caller's epsilon, not a call).
+//! * **Not left-recursive**: expanding pushes for one byte always ends.
+//! * **Pure**: what a state does depends on nothing but its key; equal keys give the same `StateId`.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use smallvec::SmallVec;
+
+use crate::error::EngineError;
+use crate::ids::{ProviderId, StateId};
+use crate::limits::Limits;
+
+/// What is known of a state without asking about a byte.
+///
+/// A state may *count*: its item then carries a register, which edges increment. The state holds until the register
+/// reaches `limit`; then [`Provider::settle`] names the state that takes over. Between two limits nothing depends on the register.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The value returned if the rule ends here, if it may.
+    pub returns: Option<u32>,
+    /// False when no byte leads anywhere: the state can only return.
+    pub has_edges: bool,
+    /// The item carries a register; otherwise it is zero.
+    pub counting: bool,
+    /// When the register reaches this, `settle` is asked. `u64::MAX`: never.
+    pub limit: u64,
+    /// `settle` is asked after every increment, since which registers are alive is no simple bound.
+    pub guarded: bool,
+    /// Of items in this state with the same parents the one with the smallest register can do all that the others can.
+    pub smallest_wins: bool,
+    /// A state whose mask is likely known and differs from this one's on few tokens (both must be non-counting).
+    pub base: Option<StateId>,
+    /// A keyed 128-bit hash of everything the state's *rule-local* behaviour depends on (bytes, return values, pushes none), if masks
+    /// of this state may be shared between grammars of a vocabulary.
+    pub identity: Option<u128>,
+    /// Return states of object keys: the returned value [`Facts::UNDECLARED`] bit marks keys that must not repeat.
+    pub tracks_keys: bool,
+}
+
+impl Facts {
+    /// Bit of a returned value that says: this key is not a declared one, so the caller must remember it.
+    pub const UNDECLARED: u32 = 1 << 31;
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            returns: None,
+            has_edges: true,
+            counting: false,
+            limit: u64::MAX,
+            guarded: false,
+            smallest_wins: false,
+            base: None,
+            identity: None,
+            tracks_keys: false,
+        }
+    }
+}
+
+/// A frame to push: where to go on when the called rule returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Push {
+    /// Given to [`Provider::on_return`] with the returned value.
+    pub return_to: StateId,
+    /// Add one to the register that the frame saves.
+    pub increment: bool,
+}
+
+/// One way to go on after a byte: frames to push, bottom first, then the state that has consumed the byte.
+///
+/// The first frame saves the item's register (incremented if it says so), the others save 0 or 1. The target's register is the
+/// item's if nothing is pushed, else 0; `increment` adds one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Alternative {
+    /// Frames, bottom first. A tail call pushes none.
+    pub push: SmallVec<[Push; 2]>,
+    /// The state after the byte.
+    pub target: StateId,
+    /// Add one to the target's register.
+    pub increment: bool,
+}
+
+/// A set of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct ByteSet(pub [u64; 4]);
+
+impl ByteSet {
+    /// Every byte.
+    pub const ALL: Self = Self([u64::MAX; 4]);
+
+    /// Just `byte`.
+    pub fn one(byte: u8) -> Self {
+        let mut set = Self::default();
+        set.insert(byte);
+        set
+    }
+
+    /// The bytes from `low` to `high`, both included.
+    pub fn range(low: u8, high: u8) -> Self {
+        let mut set = Self::default();
+        for byte in low..=high {
+            set.insert(byte);
+        }
+        set
+    }
+
+    /// Add a byte.
+    #[inline]
+    pub fn insert(&mut self, byte: u8) {
+        self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
+    }
+
+    /// Is the byte in the set?
+    #[inline]
+    pub fn contains(&self, byte: u8) -> bool {
+        self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 == 1
+    }
+
+    /// The bytes of the set, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = u8> + '_ {
+        (0..=255u8).filter(|&b| self.contains(b))
+    }
+}
+
+/// What a state does on a byte, and on which other bytes it does exactly the same.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The ways to go on; none: the byte is refused.
+    pub alternatives: SmallVec<[Alternative; 1]>,
+    /// The bytes this answer holds for. Must contain the byte asked about.
+    pub bytes: ByteSet,
+}
+
+impl Step {
+    /// The bytes are refused.
+    pub fn dead(bytes: ByteSet) -> Self {
+        Self { alternatives: SmallVec::new(), bytes }
+    }
+
+    /// The bytes lead to `target` inside the rule.
+    pub fn to(target: StateId, bytes: ByteSet) -> Self {
+        Self::with(Alternative { push: SmallVec::new(), target, increment: false }, bytes)
+    }
+
+    /// The bytes lead to `alternative`.
+    pub fn with(alternative: Alternative, bytes: ByteSet) -> Self {
+        let mut alternatives = SmallVec::new();
+        alternatives.push(alternative);
+        Self { alternatives, bytes }
+    }
+}
+
+/// Makes states and says what they do. `local` is the number that the provider gave the state when it made it.
+pub trait Provider: Send + Sync {
+    /// What the state does on `byte`.
+    fn step(&self, arena: &Arena, local: u32, byte: u8) -> Result<Step, EngineError>;
+
+    /// Where to go on in the rule that pushed a frame with this state, when the called rule returned `value`. `None`: nowhere,
+    /// the caller refuses that value.
+    fn on_return(&self, arena: &Arena, local: u32, value: u32) -> Result<Option<StateId>, EngineError>;
+
+    /// The state to be in when the register of this state has come to its limit (or, if guarded, was incremented). `None`: dead.
+    fn settle(&self, _arena: &Arena, _local: u32, _register: u64) -> Result<Option<StateId>, EngineError> {
+        Err(EngineError::Internal("a state that does not count was settled"))
+    }
+
+    /// The smallest number that stands for `register` in this state: two registers with equal views allow the same tokens, of
+    /// at most `horizon` bytes. By default the distance to the limit, cut at the horizon.
+    fn view(&self, _local: u32, register: u64, limit: u64, horizon: u64) -> u64 {
+        limit.saturating_sub(register).min(horizon + 1)
+    }
+
+    /// What may come next here, in words, for messages to people.
+    fn describe(&self, local: u32) -> String;
+
+    /// Bytes this provider holds, roughly.
+    fn memory_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// A memoised byte step, as the engine reads it.
+#[derive(Clone, Copy)]
+pub enum Cell<'a> {
+    /// Refused.
+    Dead,
+    /// One state inside the rule, and whether its register grows.
+    Simple(StateId, bool),
+    /// Several ways, or pushes.
+    Many(&'a [Alternative]),
+}
+
+struct State {
+    provider: ProviderId,
+    local: u32,
+    facts: Facts,
+    /// By byte: 0 not asked yet, 1 dead, `COMPLEX | index` into `edges`, else `(target << 1 | increment) + 2`.
+    row: OnceLock<Box<[AtomicU32; 256]>>,
+}
+
+const DEAD: u32 = 1;
+const COMPLEX: u32 = 1 << 31;
+
+/// All states of one compiled grammar. Append-only, shared by all its matchers; reading never waits.
+pub struct Arena {
+    states: boxcar::Vec<State>,
+    edges: boxcar::Vec<Box<[Alternative]>>,
+    providers: boxcar::Vec<Arc<dyn Provider>>,
+    limits: Limits,
+}
+
+impl Arena {
+    /// An empty arena.
+    pub fn new(limits: Limits) -> Self {
+        Self { states: boxcar::Vec::new(), edges: boxcar::Vec::new(), providers: boxcar::Vec::new(), limits }
+    }
+
+    /// The bounds for this grammar.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Add a provider. Not called concurrently: grammars are attached one after the other before anything runs.
+    pub fn register(&self, provider: Arc<dyn Provider>) -> ProviderId {
+        ProviderId(self.providers.push(provider) as u32)
+    }
+
+    /// Add a state. The caller makes sure that it does so once per key.
+    pub fn add_state(&self, provider: ProviderId, local: u32, facts: Facts) -> Result<StateId, EngineError> {
+        Limits::check("max_states", self.states.count() + 1, self.limits.max_states)?;
+        Ok(StateId(self.states.push(State { provider, local, facts, row: OnceLock::new() }) as u32))
+    }
+
+    /// How many states there are.
+    pub fn state_count(&self) -> usize {
+        self.states.count()
+    }
+
+    /// Bytes held by states and rows, roughly.
+    pub fn memory_bytes(&self) -> usize {
+        let rows = self.states.iter().filter(|(_, s)| s.row.get().is_some()).count();
+        self.states.count() * size_of::<State>()
+            + rows * 1024
+            + self.edges.count() * 64
+            + self.providers.iter().map(|(_, p)| p.memory_bytes()).sum::<usize>()
+    }
+
+    /// What is known of a state.
+    #[inline]
+    pub fn facts(&self, state: StateId) -> &Facts {
+        &self.states[state.index()].facts
+    }
+
+    /// The number its provider gave the state.
+    pub fn local(&self, state: StateId) -> u32 {
+        self.states[state.index()].local
+    }
+
+    /// What the state does on `byte`.
+    #[inline]
+    pub fn step(&self, state: StateId, byte: u8) -> Result<Cell<'_>, EngineError> {
+        let s = &self.states[state.index()];
+        if let Some(row) = s.row.get() {
+            let code = row[usize::from(byte)].load(Ordering::Acquire);
+            if code != 0 {
+                return Ok(self.decode(code));
+            }
+        }
+        self.expand(s, byte)
+    }
+
+    #[inline]
+    fn decode(&self, code: u32) -> Cell<'_> {
+        if code == DEAD {
+            Cell::Dead
+        } else if code & COMPLEX != 0 {
+            Cell::Many(&self.edges[(code & !COMPLEX) as usize])
+        } else {
+            let code = code - 2;
+            Cell::Simple(StateId(code >> 1), code & 1 == 1)
+        }
+    }
+
+    #[cold]
+    fn expand(&self, s: &State, byte: u8) -> Result<Cell<'_>, EngineError> {
+        let step = self.providers[s.provider.index()].step(self, s.local, byte)?;
+        debug_assert!(step.bytes.contains(byte));
+        let code = match step.alternatives.as_slice() {
+            [] => DEAD,
+            [one] if one.push.is_empty() => (one.target.0 << 1 | u32::from(one.increment)) + 2,
+            many => COMPLEX | self.edges.push(many.into()) as u32,
+        };
+        let row = s.row.get_or_init(|| Box::new([const { AtomicU32::new(0) }; 256]));
+        for b in step.bytes.iter() {
+            // Two threads may answer at once; both answers mean the same, and the first stays.
+            let _ = row[usize::from(b)].compare_exchange(0, code, Ordering::Release, Ordering::Relaxed);
+        }
+        Ok(self.decode(row[usize::from(byte)].load(Ordering::Acquire)))
+    }
+
+    /// See [`Provider::on_return`].
+    #[inline]
+    pub fn on_return(&self, return_to: StateId, value: u32) -> Result<Option<StateId>, EngineError> {
+        let s = &self.states[return_to.index()];
+        self.providers[s.provider.index()].on_return(self, s.local, value)
+    }
+
+    /// The state an item is really in, after its register changed; `None`: the item dies.
+    #[inline]
+    pub fn settled(&self, mut state: StateId, register: u64) -> Result<Option<StateId>, EngineError> {
+        loop {
+            let s = &self.states[state.index()];
+            if !s.facts.guarded && register < s.facts.limit {
+                return Ok(Some(state));
+            }
+            match self.providers[s.provider.index()].settle(self, s.local, register)? {
+                Some(next) if next != state => state = next,
+                other => return Ok(other),
+            }
+        }
+    }
+
+    /// See [`Provider::view`]; zero for states that do not count.
+    #[inline]
+    pub fn view(&self, state: StateId, register: u64, horizon: u64) -> u64 {
+        let s = &self.states[state.index()];
+        if s.facts.counting {
+            self.providers[s.provider.index()].view(s.local, register, s.facts.limit, horizon)
+        } else {
+            0
+        }
+    }
+
+    /// What may come next, in words.
+    pub fn describe(&self, state: StateId) -> String {
+        let s = &self.states[state.index()];
+        self.providers[s.provider.index()].describe(s.local)
+    }
+}
+
+/// An embedded automaton: a node of the grammar whose language is not written as rules (a JSON Schema, a pattern with lookahead).
+pub trait Embedded: Send + Sync + std::fmt::Debug {
+    /// The call that prints it in EBNF, such as `json_schema("…")`; parsing that gives it back.
+    fn to_ebnf(&self) -> String;
+
+    /// A keyed hash of what it accepts: equal hashes mean the same language and the same options.
+    fn identity(&self) -> u128;
+
+    /// Register a provider with the arena and make the start state.
+    fn attach(&self, arena: &Arena) -> Result<Attached, crate::error::CompileError>;
+}
+
+/// What [`Embedded::attach`] gives.
+#[derive(Clone, Copy, Debug)]
+pub struct Attached {
+    /// Where a call enters. Returns 0 whenever it returns. `None`: only the empty text matches.
+    pub start: Option<StateId>,
+    /// The empty text matches too.
+    pub nullable: bool,
+}
+
+/// A deterministic automaton over Unicode scalar values, made on demand: a pattern, a set of strings, their complements.
+pub trait CodepointAutomaton: Send + Sync {
+    /// The start state; `None`: nothing matches.
+    fn start(&self) -> Result<Option<u32>, EngineError>;
+
+    /// Does the text end well here?
+    fn accepts(&self, state: u32) -> Result<bool, EngineError>;
+
+    /// Where each character leads: sorted, disjoint ranges; what they leave out is dead. Surrogates (D800–DFFF) are never in one.
+    fn edges(&self, state: u32) -> Result<Arc<[CodepointEdge]>, EngineError>;
+
+    /// A keyed hash of the language.
+    fn identity(&self) -> u128;
+}
+
+/// All characters from `low` to `high` lead to `target`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CodepointEdge {
+    /// First character.
+    pub low: u32,
+    /// Last character.
+    pub high: u32,
+    /// The state after it.
+    pub target: u32,
+}
