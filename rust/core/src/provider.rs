@@ -336,11 +336,7 @@ impl Arena {
     #[inline]
     pub fn view(&self, state: StateId, register: u64, horizon: u64) -> u64 {
         let s = &self.states[state.index()];
-        if s.facts.counting {
-            self.providers[s.provider.index()].view(s.local, register, s.facts.limit, horizon)
-        } else {
-            0
-        }
+        if s.facts.counting { self.providers[s.provider.index()].view(s.local, register, s.facts.limit, horizon) } else { 0 }
     }
 
     /// What may come next, in words.

@@ -67,7 +67,17 @@ impl CharClass {
 
     /// Is the character in the class?
     pub fn contains(&self, c: u32) -> bool {
-        self.ranges.binary_search_by(|&(l, h)| if h < c { std::cmp::Ordering::Less } else if l > c { std::cmp::Ordering::Greater } else { std::cmp::Ordering::Equal }).is_ok()
+        self.ranges
+            .binary_search_by(|&(l, h)| {
+                if h < c {
+                    std::cmp::Ordering::Less
+                } else if l > c {
+                    std::cmp::Ordering::Greater
+                } else {
+                    std::cmp::Ordering::Equal
+                }
+            })
+            .is_ok()
     }
 }
 
