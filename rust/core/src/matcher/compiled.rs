@@ -8,7 +8,7 @@ use crate::grammar::Grammar;
 use crate::limits::{Interrupt, Limits};
 use crate::mask::MaskStore;
 pub use crate::mask::Statistics;
-use crate::provider::Arena;
+use crate::provider::{Arena, Attached};
 use crate::stack::Configuration;
 use crate::vocab::Vocabulary;
 
@@ -31,6 +31,16 @@ impl CompiledGrammar {
     ) -> Result<Arc<Self>, CompileError> {
         let arena = Arena::new(limits.clone());
         let attached = automaton::attach_grammar(grammar, &arena, interrupt)?;
+        Self::assemble(grammar.clone(), limits.clone(), arena, attached, vocabulary)
+    }
+
+    pub(crate) fn assemble(
+        grammar: Grammar,
+        limits: Limits,
+        arena: Arena,
+        attached: Attached,
+        vocabulary: Arc<Vocabulary>,
+    ) -> Result<Arc<Self>, CompileError> {
         if let Some(byte) = attached.bytes.iter().find(|&byte| !vocabulary.single_bytes().contains(byte)) {
             return Err(CompileError::UnspellableByte { byte });
         }
@@ -44,7 +54,7 @@ impl CompiledGrammar {
         if !start.is_alive() {
             return Err(EngineError::Internal("a grammar without a start was attached").into());
         }
-        Ok(Arc::new(Self { grammar: grammar.clone(), limits: limits.clone(), arena, start, store: MaskStore::new(vocabulary) }))
+        Ok(Arc::new(Self { grammar, limits, arena, start, store: MaskStore::new(vocabulary) }))
     }
 
     /// The grammar, as compiled.

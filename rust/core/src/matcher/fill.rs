@@ -106,7 +106,11 @@ impl Matcher {
 
 fn collect_memories<'a>(parents: &'a Parents, levels: &mut SmallVec<[&'a Memory; 8]>, depth: usize) {
     let mut open: Vec<(&Arc<Frame>, usize)> = parents.frames().iter().map(|frame| (frame, depth)).collect();
+    let mut seen: HashSet<*const Frame> = HashSet::new();
     while let Some((frame, depth)) = open.pop() {
+        if !seen.insert(Arc::as_ptr(frame)) {
+            continue;
+        }
         if !frame.memory.is_none() {
             levels.push(&frame.memory);
         }

@@ -6,6 +6,8 @@
 mod compiled;
 mod fill;
 mod history;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use compiled::{CompiledGrammar, Statistics};
