@@ -24,7 +24,8 @@ use crate::limits::Limits;
 /// What is known of a state without asking about a byte.
 ///
 /// A state may *count*: its item then carries a register, which edges increment. The state holds until the register
-/// reaches `limit`; then [`Provider::settle`] names the state that takes over. Between two limits nothing depends on the register.
+/// reaches `limit`; then [`Provider::settle`] names the state that takes over. Between two limits nothing depends on the register, neither
+/// here nor in the states and frames that inherit it: a state that never reaches its limit itself still names the limit it leads to.
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools)] // independent facts, not a state machine
 pub struct Facts {
