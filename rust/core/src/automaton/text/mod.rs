@@ -19,6 +19,7 @@ use dashmap::DashMap;
 
 use self::guard::Settled;
 use self::lift::{Entry, ListId};
+pub(crate) use self::outcome::Mapped;
 pub use self::outcome::Outcome;
 use self::product::{ProductId, Products};
 use self::state::Kind;
