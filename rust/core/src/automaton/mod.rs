@@ -1,1 +1,27 @@
-//! To come.
+//! Grammars and character automata as states made on demand. Pipeline: optimize -> **automaton** -> mask, matcher.
+//!
+//! Invariant: every state keeps the contract of [`crate::provider`]; nothing is determinised before it is asked for.
+//! Must not know: front-end syntax, tokens, the matcher's stack.
+
+mod absorb;
+mod attach;
+mod components;
+mod context;
+mod count;
+mod describe;
+mod determinize;
+mod dump;
+mod fixpoint;
+mod left_corner;
+mod lower;
+mod nfa;
+mod nullable;
+mod productive;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
+mod utf8;
+
+pub use attach::attach_grammar;
+pub use dump::dump_dot;
