@@ -120,7 +120,9 @@ impl PartialEq for Expr {
             (Self::Class(a), Self::Class(b)) => a == b,
             (Self::Rule(a), Self::Rule(b)) => a == b,
             (Self::Sequence(a), Self::Sequence(b)) | (Self::Choice(a), Self::Choice(b)) => a == b,
-            (Self::Repeat { body: a, min: n, max: m }, Self::Repeat { body: b, min: k, max: l }) => n == k && m == l && a == b,
+            (Self::Repeat { body: a, min, max }, Self::Repeat { body: b, min: other_min, max: other_max }) => {
+                min == other_min && max == other_max && a == b
+            }
             (Self::Embedded(a), Self::Embedded(b)) => a.identity() == b.identity(),
             _ => false,
         }

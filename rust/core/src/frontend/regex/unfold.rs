@@ -78,10 +78,14 @@ pub(super) struct Unfolder {
     variable_ids: HashMap<(ClassId, TermId), Variable>,
     unfolded: HashMap<(TermId, Context), Value>,
     bound: usize,
+    /// Terms that may still be looked at for the state that is being made.
+    budget: usize,
+    max_steps: usize,
 }
 
 impl Unfolder {
-    pub fn new(ast: Ast, bound: usize) -> Self {
+    pub fn new(ast: Ast, limits: &Limits) -> Self {
+        let bound = limits.max_formula_nodes;
         Self {
             ast,
             formulas: Formulas::new(bound),
@@ -92,7 +96,14 @@ impl Unfolder {
             variable_ids: HashMap::new(),
             unfolded: HashMap::new(),
             bound,
+            budget: limits.max_search_steps,
+            max_steps: limits.max_search_steps,
         }
+    }
+
+    /// Begin a new state: the budget of steps is whole again.
+    pub fn refill(&mut self) {
+        self.budget = self.max_steps;
     }
 
     pub fn ast(&self) -> &Ast {
@@ -274,7 +285,16 @@ impl Closure<'_> {
     fn run(mut self, term: TermId) -> Result<Value, EngineError> {
         self.work.push((term, Value::ALWAYS));
         while let Some((term, guard)) = self.work.pop() {
-            Limits::check("max_formula_nodes", self.unfolder.terms.len(), self.unfolder.bound)?;
+            let unfolder = &mut *self.unfolder;
+            Limits::check("max_formula_nodes", unfolder.terms.len(), unfolder.bound)?;
+            let max_steps = EngineError::Limit { name: "max_search_steps", bound: unfolder.max_steps };
+            unfolder.budget = unfolder.budget.checked_sub(1).ok_or(max_steps)?;
+            if let Some(&known) = unfolder.unfolded.get(&(term, unfolder.relevant(term, self.context))) {
+                self.end |= guard.end && known.end;
+                let next = unfolder.formulas.and(guard.next, known.next)?;
+                self.found.push(next);
+                continue;
+            }
             let Some(guard) = self.news(term, guard)? else { continue };
             match self.unfolder.terms[term as usize] {
                 None => {
@@ -284,7 +304,7 @@ impl Closure<'_> {
                     }
                 }
                 Some(Term { piece: Piece::Node(node), next }) => self.node(node, next, guard)?,
-                Some(Term { piece: Piece::Loop { body, min, max }, next }) => self.rounds(body, min, max, next, guard)?,
+                Some(Term { piece: Piece::Loop { body, min, max }, next }) => self.rounds(body, min, max, next, guard),
             }
         }
         let next = self.unfolder.any_of(self.found)?;
@@ -314,11 +334,11 @@ impl Closure<'_> {
         }
     }
 
-    fn rounds(&mut self, body: NodeId, min: u32, max: u32, next: TermId, guard: Value) -> Result<(), EngineError> {
+    fn rounds(&mut self, body: NodeId, min: u32, max: u32, next: TermId, guard: Value) {
         if min == 0 {
             self.push(next, guard);
             match self.loops.get(&(body, next)) {
-                Some(&(rounds, known)) if rounds >= max && (known == guard || known == Value::ALWAYS) => return Ok(()),
+                Some(&(rounds, known)) if rounds >= max && (known == guard || known == Value::ALWAYS) => return,
                 _ => {}
             }
             self.loops.insert((body, next), (max, guard));
@@ -327,7 +347,6 @@ impl Closure<'_> {
         let rest = self.unfolder.link(rest, next);
         let round = self.unfolder.link(Piece::Node(body), rest);
         self.push(round, guard);
-        Ok(())
     }
 
     fn node(&mut self, node: NodeId, next: TermId, guard: Value) -> Result<(), EngineError> {
