@@ -7,6 +7,8 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::ids::RuleId;
 use crate::provider::Embedded;
 
@@ -234,7 +236,7 @@ impl Expr {
     /// Size and height. Iterative, so that it can be asked of expressions of any height.
     pub(crate) fn measure(&self) -> (usize, usize) {
         let (mut size, mut height) = (0, 0);
-        let mut stack = vec![(self, 1)];
+        let mut stack: SmallVec<[(&Self, usize); 32]> = SmallVec::from_slice(&[(self, 1)]);
         while let Some((expr, level)) = stack.pop() {
             size += 1;
             height = height.max(level);
