@@ -174,27 +174,37 @@ impl Unfolder {
 
     /// The value after a character of just those classes that `is_in` names.
     pub fn step(&mut self, value: Value, context: Context, is_in: impl Fn(ClassId) -> bool) -> Result<Value, EngineError> {
-        let (variables, _) = self.formulas.support(value.next);
-        let mut after: HashMap<Variable, Value> = HashMap::with_capacity(variables.len());
-        for &variable in &variables {
-            let Some(&(class, then)) = self.variables.get(variable as usize) else { continue };
-            let known = if is_in(class) { self.unfold(then, context)? } else { Value::NEVER };
-            after.insert(variable, known);
+        if value.next == Formula::TRUE {
+            return Ok(Value::ALWAYS);
         }
-        let value_of = |variable: Variable| after.get(&variable).copied().unwrap_or(Value::NEVER);
         // Without lookahead the formula is a plain disjunction, which needs no general substitution.
         if self.is_disjunction(value.next) {
-            let parts: Vec<Value> = variables.iter().map(|&v| value_of(v)).collect();
-            let end = value.next == Formula::TRUE || parts.iter().any(|part| part.end);
-            if value.next == Formula::TRUE {
-                return Ok(Value::ALWAYS);
+            let (mut end, mut parts, mut rest) = (false, Vec::new(), value.next);
+            while let Some((variable, _, no)) = self.formulas.branch(rest) {
+                let known = self.after(variable, context, &is_in)?;
+                end |= known.end;
+                parts.push(known.next);
+                rest = no;
             }
-            let next = self.any_of(parts.into_iter().map(|part| part.next).collect())?;
-            return Ok(Value { end, next });
+            return Ok(Value { end, next: self.any_of(parts)? });
         }
+        let (variables, _) = self.formulas.support(value.next);
+        let mut after: HashMap<Variable, Value> = HashMap::with_capacity(variables.len());
+        for variable in variables {
+            after.insert(variable, self.after(variable, context, &is_in)?);
+        }
+        let value_of = |variable: Variable| after.get(&variable).copied().unwrap_or(Value::NEVER);
         let end = self.formulas.evaluate(value.next, |v| value_of(v).end) == 1;
         let next = self.formulas.substitute(value.next, |_, v| Ok(Some(value_of(v).next)), |_, _| Ok(None))?;
         Ok(Value { end, next })
+    }
+
+    /// What a class term becomes after a character.
+    fn after(&mut self, variable: Variable, context: Context, is_in: &impl Fn(ClassId) -> bool) -> Result<Value, EngineError> {
+        match self.variables.get(variable as usize) {
+            Some(&(class, then)) if is_in(class) => self.unfold(then, context),
+            _ => Ok(Value::NEVER),
+        }
     }
 
     /// Is the formula just "one of these variables"?
@@ -209,7 +219,13 @@ impl Unfolder {
     }
 
     /// The disjunction of many formulas; plain ones are merged by sorting their variables, so that it costs no more than reading them.
-    fn any_of(&mut self, formulas: Vec<Formula>) -> Result<Formula, EngineError> {
+    fn any_of(&mut self, mut formulas: Vec<Formula>) -> Result<Formula, EngineError> {
+        formulas.retain(|&formula| formula != Formula::FALSE);
+        formulas.sort_unstable();
+        formulas.dedup();
+        if let [one] = formulas.as_slice() {
+            return Ok(*one);
+        }
         let mut variables: Vec<Variable> = Vec::new();
         let mut others = Vec::new();
         for formula in formulas {
