@@ -25,7 +25,7 @@ impl Size {
     }
 
     /// Digits before the point.
-    fn whole(&self) -> u32 {
+    pub(super) fn whole(&self) -> u32 {
         self.point.clamp(0, i64::from(u32::MAX - 1)) as u32
     }
 
