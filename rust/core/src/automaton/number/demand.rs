@@ -139,6 +139,9 @@ impl Demands {
             NumberAtom::AtLeast { bound, .. } | NumberAtom::AtMost { bound, .. } => check(bound)?,
             NumberAtom::OneOf(numbers) => {
                 numbers.iter().try_for_each(check)?;
+                // Written plainly, short texts such as 1e4000 take many zeros; a set may take as many as some such numbers do.
+                let zeros: u64 = numbers.iter().map(|n| n.written_digits() - n.parts().0.len() as u64).sum();
+                Limits::check("max_number_digits", usize::try_from(zeros / 64).unwrap_or(usize::MAX), limits.max_number_digits)?;
                 numbers.sort_unstable();
                 numbers.dedup();
             }
@@ -188,9 +191,8 @@ impl Demands {
     /// After one more digit, in the fraction or before it.
     pub(super) fn digit(&self, demand: Demand, digit: u8, fraction: bool) -> Left {
         match demand {
-            Demand::Unread(_) => Ok(demand),
             Demand::Integer if fraction && digit != 0 => Err(false),
-            Demand::Integer => Ok(demand),
+            Demand::Unread(_) | Demand::Integer => Ok(demand),
             Demand::Size { size, allowed, progress } => {
                 let content = self.sizes.get(size);
                 match progress.digit(content, digit) {

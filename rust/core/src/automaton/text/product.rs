@@ -89,7 +89,7 @@ struct Component {
 pub(super) struct Products {
     components: boxcar::Vec<Component>,
     by_identity: DashMap<u128, u32>,
-    products: boxcar::Vec<Product>,
+    made: boxcar::Vec<Product>,
     by_key: DashMap<Arc<Key>, u32>,
 }
 
@@ -101,7 +101,7 @@ enum Known {
 
 impl Products {
     fn get(&self, id: ProductId) -> &Product {
-        &self.products[id.0 as usize]
+        &self.made[id.0 as usize]
     }
 
     pub(super) fn key(&self, id: ProductId) -> &Key {
@@ -110,7 +110,7 @@ impl Products {
 
     /// Rough size in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.products.count() * (size_of::<Product>() + 192)
+        self.made.count() * (size_of::<Product>() + 192)
     }
 
     pub(super) fn guard_cell(&self, id: ProductId) -> &OnceLock<Guard> {
@@ -216,7 +216,7 @@ impl Products {
         if let Some(id) = self.by_key.get(&key) {
             return Ok(ProductId(*id));
         }
-        Limits::check("max_states", self.products.count() + 1, bound.max_states)?;
+        Limits::check("max_states", self.made.count() + 1, bound.max_states)?;
         let key = Arc::new(key);
         let id = *self.by_key.entry(Arc::clone(&key)).or_insert_with(|| {
             let product = Product {
@@ -227,7 +227,7 @@ impl Products {
                 viable: AtomicU8::new(UNKNOWN),
                 guard: OnceLock::new(),
             };
-            self.products.push(product) as u32
+            self.made.push(product) as u32
         });
         Ok(ProductId(id))
     }
@@ -344,13 +344,12 @@ impl Products {
             }
             alive.sort_unstable();
             let set: SmallVec<[(u32, u32); 4]> = alive.iter().map(|&(part, target, _)| (part, target)).collect();
-            let target = match seen.get(&set) {
-                Some(&target) => target,
-                None => {
-                    let target = self.derive(key, &set, &mut mapping, bound)?;
-                    seen.insert(set, target);
-                    target
-                }
+            let target = if let Some(&target) = seen.get(&set) {
+                target
+            } else {
+                let target = self.derive(key, &set, &mut mapping, bound)?;
+                seen.insert(set, target);
+                target
             };
             let Some(target) = target else { continue };
             match moves.last_mut() {
