@@ -59,12 +59,15 @@ impl LeftCorner {
             let mut marks = Marks::new(&this.nfa);
             let closures: Vec<Vec<Position>> = this.leader.iter().map(|&symbol| this.start_closure(symbol, &mut marks)).collect();
             this.find(&closures);
-            let looping = (0..this.nfa.symbols.len() as u32)
+            let looping: Vec<Symbol> = (0..this.nfa.symbols.len() as u32)
                 .map(Symbol)
-                .find(|&s| this.component[s.index()].is_some() && this.nfa.symbol(s).kind != Kind::Rule);
-            if let Some(symbol) = looping {
+                .filter(|&s| this.component[s.index()].is_some() && this.nfa.symbol(s).kind != Kind::Rule)
+                .collect();
+            if !looping.is_empty() {
                 nfa = this.nfa;
-                unroll(&mut nfa, symbol)?;
+                for symbol in looping {
+                    unroll(&mut nfa, symbol)?;
+                }
                 continue;
             }
             this.corner(&closures);
@@ -201,13 +204,17 @@ fn unroll(nfa: &mut Nfa, symbol: Symbol) -> Result<(), CompileError> {
 /// The automaton from `start` once more, ending at the acceptance of `symbol`: other loops may share the first.
 fn copy_body(nfa: &mut Nfa, start: Position, symbol: Symbol) -> Result<Position, EngineError> {
     let accept = nfa.add(Node::Accept(symbol))?;
-    let mut old = nfa.reachable([start], &mut Marks::new(nfa));
-    old.retain(|&position| position != END && position != DEAD);
     let mut copies: HashMap<Position, Position> = HashMap::new();
     copies.insert(END, accept);
     copies.insert(DEAD, DEAD);
-    for &position in &old {
-        copies.insert(position, nfa.placeholder()?);
+    let mut old = Vec::new();
+    let mut work = vec![start];
+    while let Some(position) = work.pop() {
+        if !copies.contains_key(&position) {
+            copies.insert(position, nfa.placeholder()?);
+            old.push(position);
+            work.extend_from_slice(nfa.successors(position));
+        }
     }
     let to = |position: Position| copies.get(&position).copied().unwrap_or(DEAD);
     for &position in &old {

@@ -213,7 +213,8 @@ impl Nfa {
     }
 
     fn add_union(&mut self, positions: &[Position]) -> Result<Node, EngineError> {
-        Limits::check("max_expression_nodes", self.unions.len() + positions.len(), self.bound.saturating_mul(2))?;
+        // A union has two parts at least, so parts in excess of two per position are what counts.
+        Limits::check("max_expression_nodes", usize::midpoint(self.unions.len(), positions.len()), self.bound)?;
         let start = self.unions.len() as u32;
         self.unions.extend_from_slice(positions);
         Ok(Node::Union(start, positions.len() as u32))
