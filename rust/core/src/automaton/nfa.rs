@@ -231,7 +231,8 @@ impl Nfa {
     }
 
     fn add_union(&mut self, positions: &[Position]) -> Result<Node, EngineError> {
-        Limits::check("max_expression_nodes", self.unions.len() + positions.len(), self.bound.saturating_mul(2))?;
+        // A union has two parts at least, so parts in excess of two per position are what counts.
+        Limits::check("max_expression_nodes", usize::midpoint(self.unions.len(), positions.len()), self.bound)?;
         let start = self.unions.len() as u32;
         self.unions.extend_from_slice(positions);
         Ok(Node::Union(start, positions.len() as u32))
@@ -273,20 +274,17 @@ impl Nfa {
     pub(super) fn chain(&mut self, symbol: Symbol, min: u64, max: Option<u64>, next: Position) -> Result<Position, EngineError> {
         let mut rest = min;
         let mut current = next;
-        match max {
-            Some(max) => {
-                for _ in min..max {
-                    let call = self.add(Node::Call(symbol, current))?;
-                    current = self.union(vec![call, next])?;
-                }
+        if let Some(max) = max {
+            for _ in min..max {
+                let call = self.add(Node::Call(symbol, current))?;
+                current = self.union(vec![call, next])?;
             }
-            None => {
-                let head = self.placeholder()?;
-                let call = self.add(Node::Call(symbol, head))?;
-                self.close_loop(head, call, next)?;
-                current = if min == 0 { head } else { call };
-                rest = min.saturating_sub(1);
-            }
+        } else {
+            let head = self.placeholder()?;
+            let call = self.add(Node::Call(symbol, head))?;
+            self.close_loop(head, call, next)?;
+            current = if min == 0 { head } else { call };
+            rest = min.saturating_sub(1);
         }
         for _ in 0..rest {
             current = self.add(Node::Call(symbol, current))?;
@@ -304,17 +302,13 @@ impl Nfa {
     }
 
     /// Every position that `start` leads to without entering a call, itself included.
-    pub(super) fn reachable(&self, start: impl IntoIterator<Item = Position>) -> Vec<Position> {
-        let mut seen = hashbrown::HashSet::new();
-        let mut found: Vec<Position> = start.into_iter().filter(|&p| seen.insert(p)).collect();
+    pub(super) fn reachable(&self, start: impl IntoIterator<Item = Position>, marks: &mut Marks) -> Vec<Position> {
+        marks.clear();
+        let mut found: Vec<Position> = start.into_iter().filter(|&p| marks.insert(p)).collect();
         let mut done = 0;
         while let Some(&position) = found.get(done) {
             done += 1;
-            for &next in self.successors(position) {
-                if seen.insert(next) {
-                    found.push(next);
-                }
-            }
+            found.extend(self.successors(position).iter().copied().filter(|&next| marks.insert(next)));
         }
         found
     }
@@ -353,6 +347,30 @@ impl Nfa {
             Node::Embedded(index, _) => self.embedded[index.index()].source.to_ebnf(),
             Node::Dead | Node::Accept(_) | Node::End | Node::Union(..) => String::new(),
         }
+    }
+}
+
+/// A set of positions that is emptied at once.
+pub(super) struct Marks {
+    seen: Vec<u32>,
+    now: u32,
+}
+
+impl Marks {
+    /// For the positions there are.
+    pub(super) fn new(nfa: &Nfa) -> Self {
+        Self { seen: vec![0; nfa.nodes.len()], now: 0 }
+    }
+
+    /// Empty the set. Called once per symbol at most, of which there are fewer than a u32 counts.
+    pub(super) fn clear(&mut self) {
+        self.now += 1;
+    }
+
+    /// Add a position; whether it is new.
+    pub(super) fn insert(&mut self, position: Position) -> bool {
+        let seen = &mut self.seen[position.index()];
+        std::mem::replace(seen, self.now) != self.now
     }
 }
 
