@@ -121,7 +121,8 @@ impl LocalTable {
         (self.parents[place as usize].clone(), place)
     }
 
-    fn configuration(&self, local: Local) -> Configuration {
+    /// The configuration itself.
+    pub fn configuration(&self, local: Local) -> Configuration {
         match local {
             Local::One { state, register, parents } => {
                 let mut configuration = Configuration::at(state, register);

@@ -11,7 +11,7 @@ use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::mask::residual::Leftover;
 use crate::provider::{Arena, ByteSet, Cell, Glance, Row};
-use crate::stack::Configuration;
+use crate::stack::{Configuration, Item};
 use crate::vocab::trie::Trie;
 
 /// Marks a level that is a configuration of the table: its place is in `registers`.
@@ -178,67 +178,128 @@ impl Exits {
     }
 }
 
-/// Walk `trie` from `start`; `accept` gets the tokens that stay inside the rule or end exactly where it returns, `leftovers` those that leave
-/// it and were not accepted. If `start` has returned already, its values count as exits before the first byte. Gives the nodes looked at.
-pub fn walk(
-    arena: &Arena,
-    table: &mut LocalTable,
-    trie: &Trie,
-    start: Configuration,
-    mut accept: impl FnMut(&[u32]),
-    leftovers: &mut Vec<Leftover>,
-) -> Result<usize, EngineError> {
-    let nodes = trie.nodes();
-    let mut exits = Exits::new(trie.depth(), &start.returned);
-    let Some(start) = table.intern(start) else {
-        let mut i = 0;
+/// Where a walk goes, and what it may use.
+pub struct Walk<'a> {
+    /// The states.
+    pub arena: &'a Arena,
+    /// What is walked.
+    pub trie: &'a Trie,
+    /// The part of the trie: nodes from the first to before the second.
+    pub nodes: std::ops::Range<usize>,
+    /// Masks of parts of this trie, if they are kept: asked when a configuration with frames, or of several items, enters a large subtree.
+    pub parts: Option<&'a dyn Parts>,
+}
+
+/// Keeps what single items allow in subtrees of the vocabulary.
+pub trait Parts {
+    /// Add what `item` allows strictly below node `i`, frames included.
+    fn add(&self, table: &mut LocalTable, i: usize, item: &Item, into: &mut Gathered) -> Result<(), EngineError>;
+}
+
+/// What is found for several items.
+#[derive(Default)]
+pub struct Gathered {
+    /// Tokens accepted.
+    pub accepted: Vec<u32>,
+    /// Tokens that leave at the bottom.
+    pub leftovers: Vec<Leftover>,
+}
+
+/// Subtrees of at least so many nodes are worth being kept as parts.
+const PART_NODES: usize = 64;
+
+impl Walk<'_> {
+    /// Walk from `start`; `accept` gets the tokens that stay inside the rule or end exactly where it returns, `leftovers` those that leave
+    /// it and may not have been accepted. Exits before the first byte: `returned`. Gives the nodes looked at.
+    pub fn run(
+        &self,
+        table: &mut LocalTable,
+        start: Local,
+        returned: &[u32],
+        mut accept: impl FnMut(&[u32]),
+        leftovers: &mut Vec<Leftover>,
+    ) -> Result<usize, EngineError> {
+        let Self { arena, trie, .. } = *self;
+        let nodes = &trie.nodes()[..self.nodes.end];
+        let mut exits = Exits::new(trie.depth(), returned);
+        let mut path = Path::new(arena, table, trie.depth());
+        let Some(first) = nodes.get(self.nodes.start) else { return Ok(0) };
+        path.set(usize::from(first.depth) - 1, start);
+        let (mut visited, mut i) = (0, self.nodes.start);
         while let Some(node) = nodes.get(i) {
-            exits.bytes[0] = node.byte;
-            exits.leave(trie, i, leftovers);
-            i = node.end as usize;
-        }
-        return Ok(0);
-    };
-    let mut path = Path::new(arena, table, trie.depth());
-    path.set(0, start);
-    let (mut visited, mut i) = (0, 0);
-    while let Some(node) = nodes.get(i) {
-        visited += 1;
-        let depth = usize::from(node.depth);
-        exits.enter(node.depth, node.byte);
-        let next = match path.glance(depth - 1, node.byte) {
-            Some(true) => {
-                accept(trie.tokens_at(i));
-                i += 1;
-                continue;
-            }
-            Some(false) => Next::Dead,
-            None => path.step(depth - 1, node.byte)?,
-        };
-        match next {
-            Next::Dead => {
-                exits.leave(trie, i, leftovers);
-                i = node.end as usize;
-            }
-            Next::Alive(level) => {
-                accept(trie.tokens_at(i));
-                path.set(depth, level);
-                i += 1;
-            }
-            Next::Left(level, values, follow) => {
-                accept(trie.tokens_at(i));
-                exits.push(node.depth, values, follow);
-                if let Some(level) = level {
+            visited += 1;
+            let depth = usize::from(node.depth);
+            exits.enter(node.depth, node.byte);
+            let next = match path.glance(depth - 1, node.byte) {
+                Some(true) => {
+                    accept(trie.tokens_at(i));
+                    i += 1;
+                    continue;
+                }
+                Some(false) => Next::Dead,
+                None => path.step(depth - 1, node.byte)?,
+            };
+            match next {
+                Next::Dead => {
+                    exits.leave(trie, i, leftovers);
+                    i = node.end as usize;
+                }
+                Next::Alive(level) => {
+                    accept(trie.tokens_at(i));
+                    if let Some(parts) = self.parts
+                        && !matches!(level, Local::One { parents: 0, .. })
+                        && node.end as usize - i > PART_NODES
+                        && exits.open.is_empty()
+                    {
+                        let mut gathered = Gathered::default();
+                        for item in path.table.configuration(level).items {
+                            parts.add(path.table, i, &item, &mut gathered)?;
+                        }
+                        accept(&gathered.accepted);
+                        leftovers.append(&mut gathered.leftovers);
+                        i = node.end as usize;
+                        continue;
+                    }
                     path.set(depth, level);
                     i += 1;
-                } else {
-                    exits.leave_below(trie, i, leftovers);
-                    i = node.end as usize;
+                }
+                Next::Left(level, values, follow) => {
+                    accept(trie.tokens_at(i));
+                    exits.push(node.depth, values, follow);
+                    if let Some(level) = level {
+                        path.set(depth, level);
+                        i += 1;
+                    } else {
+                        exits.leave_below(trie, i, leftovers);
+                        i = node.end as usize;
+                    }
                 }
             }
         }
+        Ok(visited)
     }
-    Ok(visited)
+
+    /// Walk from a configuration; if it has returned already, its values count as exits before the first byte.
+    pub fn run_from(
+        &self,
+        table: &mut LocalTable,
+        start: Configuration,
+        accept: impl FnMut(&[u32]),
+        leftovers: &mut Vec<Leftover>,
+    ) -> Result<usize, EngineError> {
+        let returned = start.returned.clone();
+        if let Some(start) = table.intern(start) {
+            return self.run(table, start, &returned, accept, leftovers);
+        }
+        let mut exits = Exits::new(self.trie.depth(), &returned);
+        let mut i = self.nodes.start;
+        while let Some(node) = self.trie.nodes().get(i) {
+            exits.bytes[0] = node.byte;
+            exits.leave(self.trie, i, leftovers);
+            i = node.end as usize;
+        }
+        Ok(0)
+    }
 }
 
 /// What a differential walk found.
