@@ -1,0 +1,23 @@
+//! What a value owes, as canonical formulas that progress with the text. Pipeline: schema -> **obligation** -> provider.
+//!
+//! An *obligation* is a function of verdicts: its variables are schemas or, once the type of the value is known, typed atoms; leaf 0 is
+//! refused, leaf k + 1 returns class k to whoever reads the value.
+//!
+//! Invariant: equal obligations have equal ids, wherever in the schema they come from, and everything here is a pure function of them.
+//! Must not know: bytes of the text, whitespace, frames.
+
+mod array;
+mod compose;
+mod kinds;
+mod object;
+mod order;
+mod partition;
+mod satisfy;
+mod space;
+mod strings;
+mod typed;
+
+pub(super) use array::ArrayId;
+pub(super) use kinds::Kind;
+pub(super) use object::{KeyTable, ObjectId};
+pub(super) use space::Space;
