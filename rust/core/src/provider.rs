@@ -380,6 +380,11 @@ pub trait CodepointAutomaton: Send + Sync {
 
     /// A keyed hash of the language.
     fn identity(&self) -> u128;
+
+    /// True if the language is finite and every state leads to acceptance; then no search for a completion is needed.
+    fn is_trie(&self) -> bool {
+        false
+    }
 }
 
 /// All characters from `low` to `high` lead to `target`.

@@ -1,1 +1,4 @@
-//! To come.
+//! Automata that make their states when first visited.
+
+pub mod number;
+pub mod text;
