@@ -182,6 +182,12 @@ pub trait Provider: Send + Sync {
         limit.saturating_sub(register).min(horizon + 1)
     }
 
+    /// Of a return state that tracks keys: is a key that returned `value` one that must be remembered, since nothing else keeps it from
+    /// coming again?
+    fn key_is_undeclared(&self, _local: u32, _value: u32) -> bool {
+        false
+    }
+
     /// What may come next here, in words, for messages to people.
     fn describe(&self, local: u32) -> String;
 
@@ -315,6 +321,12 @@ impl Arena {
     pub fn on_return(&self, return_to: StateId, value: u32) -> Result<Option<StateId>, EngineError> {
         let s = &self.states[return_to.index()];
         self.providers[s.provider.index()].on_return(self, s.local, value)
+    }
+
+    /// See [`Provider::key_is_undeclared`].
+    pub fn key_is_undeclared(&self, return_to: StateId, value: u32) -> bool {
+        let s = &self.states[return_to.index()];
+        self.providers[s.provider.index()].key_is_undeclared(s.local, value)
     }
 
     /// The state an item is really in, after its register changed; `None`: the item dies.

@@ -381,6 +381,7 @@ impl Parser<'_> {
         }
         let mut sorted: Vec<u32> = (0..entries.len() as u32).collect();
         sorted.sort_unstable_by(|&a, &b| entries[a as usize].0.cmp(&entries[b as usize].0));
+        drop(seen);
         Ok(Members { entries: entries.into(), sorted: sorted.into() })
     }
 

@@ -7,6 +7,7 @@
 //! Must not know: bytes of the text, whitespace, frames.
 
 mod array;
+mod blame;
 mod compose;
 mod kinds;
 mod object;
@@ -19,5 +20,6 @@ mod typed;
 
 pub(super) use array::ArrayId;
 pub(super) use kinds::Kind;
-pub(super) use object::{KeyTable, ObjectId};
+pub(super) use object::{KeyClass, ObjectId};
 pub(super) use space::Space;
+pub(super) use strings::Tools;

@@ -77,6 +77,13 @@ pub(crate) struct KeyClass {
     lists: SmallVec<[Rest; 1]>,
 }
 
+impl KeyClass {
+    /// Do its keys have to be remembered, since no schema declares them by name?
+    pub fn is_undeclared(&self) -> bool {
+        matches!(self.key, Key::Undeclared(_))
+    }
+}
+
 /// The keys that may come next. Class 0 is for keys that no name and no pattern of the schema declares.
 #[derive(Debug)]
 pub(crate) struct KeyTable {
@@ -112,7 +119,7 @@ impl Space {
         let remaining = self.names_id(order.1.to_vec());
         let free = self.schema.options.any_order;
         let lists = if free { SmallVec::new() } else { order.0.clone() };
-        let object = self.object(ObjectKey { formula, lists, free, remaining, used: 0, count: 0 })?;
+        let object = self.object(tools, ObjectKey { formula, lists, free, remaining, used: 0, count: 0 })?;
         let search = self.search_of(object)?;
         Ok(self.satisfiable(tools, Goal::Object(search))?.then_some(object))
     }
@@ -135,9 +142,9 @@ impl Space {
     }
 
     /// Intern a state, without what no longer matters.
-    fn object(&mut self, mut key: ObjectKey) -> Result<ObjectId, EngineError> {
+    fn object(&mut self, tools: Tools<'_>, mut key: ObjectKey) -> Result<ObjectId, EngineError> {
         (key.formula, key.count) = self.counted(key.formula, key.count)?;
-        if !self.is_open(key.formula)? {
+        if !self.is_open(tools, key.formula)? {
             key.used = 0;
             if !key.free {
                 key.remaining = 0;
@@ -339,7 +346,7 @@ impl Space {
     }
 
     /// The groups of undeclared keys that the obligation tells apart.
-    fn undeclared(&mut self, tools: Option<Tools<'_>>, formula: Formula) -> Result<Arc<Undeclared>, EngineError> {
+    fn undeclared(&mut self, tools: Tools<'_>, formula: Formula) -> Result<Arc<Undeclared>, EngineError> {
         let mut watching = self.atoms_of(formula)?;
         watching.retain(|a| matches!(a, Atom::Members(_) | Atom::Keys(_)));
         if let Some(known) = self.objects.undeclared.get(&watching) {
@@ -367,23 +374,17 @@ impl Space {
                 }
                 _ => {}
             }
-            if groups.len() > 32
-                && let Some(tools) = tools
-            {
+            if groups.len() > 32 {
                 demand = self.drop_impossible(tools, demand)?;
             }
             Limits::check("max_subset_positions", groups.len(), self.limits.max_subset_positions)?;
         }
-        if let Some(tools) = tools
-            && demand != Formula::TRUE
-        {
+        if demand != Formula::TRUE {
             demand = self.drop_impossible(tools, demand)?;
         }
         let groups = groups.into_iter().map(|g| self.objects.groups.insert_full(g).0 as u32).collect();
         let undeclared = Arc::new(Undeclared { demand, groups });
-        if tools.is_some() {
-            self.objects.undeclared.insert(watching, undeclared.clone());
-        }
+        self.objects.undeclared.insert(watching, undeclared.clone());
         Ok(undeclared)
     }
 
@@ -427,7 +428,7 @@ impl Space {
 
     /// The groups of undeclared keys that exist and leave some hope.
     pub(super) fn hopeful_groups(&mut self, tools: Tools<'_>, formula: Formula) -> Result<Vec<u32>, EngineError> {
-        let undeclared = self.undeclared(Some(tools), formula)?;
+        let undeclared = self.undeclared(tools, formula)?;
         let (_, leaves) = self.formulas.support(undeclared.demand);
         let mut hopeful = Vec::new();
         for group in leaves.iter().filter_map(|&l| undeclared.groups.get((l as usize).checked_sub(1)?)) {
@@ -438,19 +439,12 @@ impl Space {
         Ok(hopeful)
     }
 
-    /// May an undeclared key ever come? Says yes when in doubt.
-    fn is_open(&mut self, formula: Formula) -> Result<bool, EngineError> {
+    /// May an undeclared key ever come?
+    fn is_open(&mut self, tools: Tools<'_>, formula: Formula) -> Result<bool, EngineError> {
         if let Some(&known) = self.objects.open.get(&formula) {
             return Ok(known);
         }
-        let undeclared = self.undeclared(None, formula)?;
-        let mut open = false;
-        for &group in &undeclared.groups {
-            if !self.key_partition(formula, Key::Undeclared(group))?.results.is_empty() {
-                open = true;
-                break;
-            }
-        }
+        let open = !self.hopeful_groups(tools, formula)?.is_empty();
         self.objects.open.insert(formula, open);
         Ok(open)
     }
@@ -510,10 +504,10 @@ impl Space {
         search: &Search,
         classes: &mut Vec<Option<KeyClass>>,
     ) -> Result<Formula, EngineError> {
-        if !self.is_open(search.formula)? {
+        if !self.is_open(tools, search.formula)? {
             return Ok(Formula::FALSE);
         }
-        let undeclared = self.undeclared(Some(tools), search.formula)?;
+        let undeclared = self.undeclared(tools, search.formula)?;
         let (_, leaves) = self.formulas.support(undeclared.demand);
         let mut value: HashMap<u32, u32> = HashMap::new();
         for leaf in leaves {
@@ -522,7 +516,7 @@ impl Space {
             // What comes after is the true next state: names that were passed over may still come.
             let partition = self.key_partition(search.formula, key)?;
             let kept = self.keep_classes(&partition, |space, result| {
-                let after = space.object_after(object, key, &[], result)?;
+                let after = space.object_after(tools, object, key, &[], result)?;
                 let after = space.search_of(after)?;
                 space.satisfiable(tools, Goal::Object(after))
             })?;
@@ -603,13 +597,13 @@ impl Space {
         layer.first().copied().ok_or(EngineError::Internal("a demand without a root"))
     }
 
-    fn object_after(&mut self, object: ObjectId, key: Key, lists: &[Rest], result: Formula) -> Result<ObjectId, EngineError> {
+    fn object_after(&mut self, tools: Tools<'_>, object: ObjectId, key: Key, lists: &[Rest], result: Formula) -> Result<ObjectId, EngineError> {
         let before = self.object_key(object)?.clone();
         let count = before.count.saturating_add(1);
         let next = match key {
             Key::Name(name) => {
                 let (formula, _) = self.counted(result, count)?;
-                let keeps = before.free || self.is_open(formula)?;
+                let keeps = before.free || self.is_open(tools, formula)?;
                 let (mut remaining, mut used) = (0, 0);
                 if keeps {
                     let left: Vec<NameId> = self.names_in(before.remaining).iter().copied().filter(|&n| n != name).collect();
@@ -622,19 +616,32 @@ impl Space {
             }
             Key::Undeclared(_) => ObjectKey { formula: result, lists: SmallVec::new(), free: true, count, ..before },
         };
-        self.object(next)
+        self.object(tools, next)
     }
 
     /// The state after the member whose key was of class `key` and whose value returned `class`.
-    pub fn after_member(&mut self, object: ObjectId, table: &KeyTable, key: u32, class: u32) -> Result<Option<ObjectId>, EngineError> {
+    pub fn after_member(
+        &mut self,
+        tools: Tools<'_>,
+        object: ObjectId,
+        table: &KeyTable,
+        key: u32,
+        class: u32,
+    ) -> Result<Option<ObjectId>, EngineError> {
         if let Some(&known) = self.objects.after.get(&(object, key, class)) {
             return Ok(Some(known));
         }
         let Some(Some(of_key)) = table.classes.get(key as usize) else { return Ok(None) };
         let Some(&result) = of_key.value.results.get(class as usize) else { return Ok(None) };
-        let after = self.object_after(object, of_key.key, &of_key.lists, result)?;
+        let after = self.object_after(tools, object, of_key.key, &of_key.lists, result)?;
         self.objects.after.insert((object, key, class), after);
         Ok(Some(after))
+    }
+
+    /// Is a key of this class one that no schema of the object declares by name?
+    pub fn key_is_undeclared(&self, object: ObjectId, class: u32) -> bool {
+        let table = self.objects.tables.get(&object);
+        table.and_then(|t| t.classes.get(class as usize)?.as_ref()).is_some_and(KeyClass::is_undeclared)
     }
 
     /// The names that may come next, and whether others may: for messages.

@@ -79,6 +79,16 @@ impl Space {
         self.verdicts.undecided
     }
 
+    /// Can some value fulfil the obligation?
+    pub fn can_be_satisfied(&mut self, tools: Tools<'_>, obligation: Formula) -> Result<bool, EngineError> {
+        self.satisfiable(tools, Goal::Value(obligation))
+    }
+
+    /// Is that plain without a search?
+    pub fn plainly_satisfiable(&mut self, obligation: Formula) -> Result<bool, EngineError> {
+        Ok(self.at_once(&Goal::Value(obligation))? == Some(true))
+    }
+
     /// Does the goal hold? Undecided is no.
     pub fn satisfiable(&mut self, tools: Tools<'_>, goal: Goal) -> Result<bool, EngineError> {
         if let Some(known) = self.at_once(&goal)? {
