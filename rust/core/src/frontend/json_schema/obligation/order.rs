@@ -173,9 +173,9 @@ impl Space {
             Logic::Any(_) | Logic::One(_) => alternatives(order, &parts),
             Logic::Not(_) => parts.iter().fold(order, |order, part| after(order, part)),
             Logic::When(name, _) => {
-                let mut order = parts.iter().fold(order, |order, part| sequence(order, part));
+                let mut order = order;
                 append(&mut order.tail, [*name]);
-                order
+                parts.iter().fold(order, |order, part| sequence(order, part))
             }
             Logic::If { .. } => match parts.as_slice() {
                 [condition, branches @ ..] => after(alternatives(order, branches), condition),

@@ -36,6 +36,8 @@ pub(crate) struct Typed {
 #[derive(Debug)]
 pub(crate) struct Candidates {
     pub kinds: Kinds,
+    /// Hashes of the values, sorted: equal values have equal hashes.
+    pub values: Vec<u128>,
     pub strings: Option<ComponentId>,
     pub numbers: Option<Atom>,
     /// Arrays and objects, each a schema of one value.
@@ -167,7 +169,10 @@ impl Space {
 
     fn candidates(&mut self, values: &[NodeId]) -> Result<Candidates, EngineError> {
         let source = self.schema.clone();
-        let mut out = Candidates { kinds: Kinds::NONE, strings: None, numbers: None, arrays: Vec::new(), objects: Vec::new() };
+        let mut hashes: Vec<u128> = values.iter().map(|&v| source.document.value_hash(v)).collect();
+        hashes.sort_unstable();
+        let mut out =
+            Candidates { kinds: Kinds::NONE, values: hashes, strings: None, numbers: None, arrays: Vec::new(), objects: Vec::new() };
         let (mut strings, mut numbers) = (Vec::new(), Vec::new());
         for &value in values {
             let node = source.document.get(value);

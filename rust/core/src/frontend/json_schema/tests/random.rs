@@ -162,13 +162,22 @@ fn walk(runner: &Runner, r: &mut Random) -> String {
         if run.accepted && (run.items.is_empty() || step > 20 || r.chance(30)) {
             return String::from_utf8(run.text).unwrap();
         }
-        let mut bytes: Vec<u8> = if step > 60 || r.chance(70) { b"\"}],:0123456789truefalsnab[{-.".to_vec() } else { (0..=255).collect() };
+        let mut bytes: Vec<u8> = if step > 60 || r.chance(70) { b"\"}],:0123456789truefalsnabc[{-.".to_vec() } else { (0..=255).collect() };
         bytes.retain(|&b| run.viable(b));
         if bytes.is_empty() {
             bytes = (0..=255).filter(|&b| run.viable(b)).collect();
         }
+        if bytes.is_empty() && run.accepted {
+            return String::from_utf8(run.text).unwrap();
+        }
         assert!(!bytes.is_empty(), "stuck after {:?}", String::from_utf8_lossy(&run.text));
-        let byte = if step > 60 && r.chance(80) { bytes[0] } else { *r.pick(&bytes) };
+        // A key that must come is found by trying the letters of all keys.
+        let letters: Vec<u8> = b"abc\"".iter().copied().filter(|b| bytes.contains(b)).collect();
+        let byte = match step {
+            61.. if r.chance(40) && !letters.is_empty() => *r.pick(&letters),
+            61.. if r.chance(80) => bytes[0],
+            _ => *r.pick(&bytes),
+        };
         assert!(run.step(byte));
     }
     panic!("no end after {:?}", String::from_utf8_lossy(&run.text));
