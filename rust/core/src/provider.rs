@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use smallvec::SmallVec;
 
@@ -24,8 +24,10 @@ use crate::limits::Limits;
 /// What is known of a state without asking about a byte.
 ///
 /// A state may *count*: its item then carries a register, which edges increment. The state holds until the register
-/// reaches `limit`; then [`Provider::settle`] names the state that takes over. Between two limits nothing depends on the register.
+/// reaches `limit`; then [`Provider::settle`] names the state that takes over. Between two limits nothing depends on the register, neither
+/// here nor in the states and frames that inherit it: a state that never reaches its limit itself still names the limit it leads to.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // independent facts, not a state machine
 pub struct Facts {
     /// The value returned if the rule ends here, if it may.
     pub returns: Option<u32>,
@@ -44,13 +46,8 @@ pub struct Facts {
     /// A keyed 128-bit hash of everything the state's *rule-local* behaviour depends on (bytes, return values, pushes none), if masks
     /// of this state may be shared between grammars of a vocabulary.
     pub identity: Option<u128>,
-    /// Return states of object keys: the returned value [`Facts::UNDECLARED`] bit marks keys that must not repeat.
+    /// Where an object's key returns to: undeclared keys ([`Provider::key_is_undeclared`]) must not repeat.
     pub tracks_keys: bool,
-}
-
-impl Facts {
-    /// Bit of a returned value that says: this key is not a declared one, so the caller must remember it.
-    pub const UNDECLARED: u32 = 1 << 31;
 }
 
 impl Default for Facts {
@@ -114,6 +111,27 @@ impl ByteSet {
             set.insert(byte);
         }
         set
+    }
+
+    /// Every byte that UTF-8 text may contain.
+    pub fn utf8() -> Self {
+        let mut set = Self::range(0, 0xF4);
+        set.0[3] &= !0b11; // C0 and C1 begin nothing
+        set
+    }
+
+    /// Every byte that JSON text may contain: UTF-8 without control characters but tab, line feed and carriage return.
+    pub fn json() -> Self {
+        let mut set = Self::utf8();
+        set.0[0] &= !0xFFFF_FFFF | 1 << b'\t' | 1 << b'\n' | 1 << b'\r';
+        set
+    }
+
+    /// Add every byte of another set.
+    pub fn extend(&mut self, other: &Self) {
+        for (a, b) in self.0.iter_mut().zip(other.0) {
+            *a |= b;
+        }
     }
 
     /// Add a byte.
@@ -182,8 +200,8 @@ pub trait Provider: Send + Sync {
         limit.saturating_sub(register).min(horizon + 1)
     }
 
-    /// Of a return state that tracks keys: is a key that returned `value` one that must be remembered, since nothing else keeps it from
-    /// coming again?
+    /// Of a state with `tracks_keys`: does the returned value say that the key is not a declared one, so that the object must remember
+    /// it? (Declared keys are in the object's state already.)
     fn key_is_undeclared(&self, _local: u32, _value: u32) -> bool {
         false
     }
@@ -212,8 +230,38 @@ struct State {
     provider: ProviderId,
     local: u32,
     facts: Facts,
-    /// By byte: 0 not asked yet, 1 dead, `COMPLEX | index` into `edges`, else `(target << 1 | increment) + 2`.
-    row: OnceLock<Box<[AtomicU32; 256]>>,
+    /// By byte: 0 not asked yet, 1 dead, `COMPLEX | index` into `edges`, else `target << 2 | plain << 1 | increment`, plus 2.
+    row: OnceLock<Box<Row>>,
+}
+
+/// The memoised steps of one state, by byte.
+pub struct Row([AtomicU32; 256]);
+
+/// A memoised byte step at a glance, for walks over many bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Glance {
+    /// Refused.
+    Dead,
+    /// Into a state that does not count and does not return: nothing more to ask.
+    Plain(StateId),
+    /// Ask [`Arena::step`].
+    Other,
+}
+
+impl Row {
+    /// What is known of `byte`, if it is simple.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // the inner loop of every walk over a vocabulary
+    pub fn glance(&self, byte: u8) -> Glance {
+        let code = self.0[usize::from(byte)].load(Ordering::Acquire);
+        if code == DEAD {
+            Glance::Dead
+        } else if code & COMPLEX == 0 && code != 0 && (code - 2) & 0b10 != 0 {
+            Glance::Plain(StateId((code - 2) >> 2))
+        } else {
+            Glance::Other
+        }
+    }
 }
 
 const DEAD: u32 = 1;
@@ -225,12 +273,19 @@ pub struct Arena {
     edges: boxcar::Vec<Box<[Alternative]>>,
     providers: boxcar::Vec<Arc<dyn Provider>>,
     limits: Limits,
+    tracks_keys: AtomicBool,
 }
 
 impl Arena {
     /// An empty arena.
     pub fn new(limits: Limits) -> Self {
-        Self { states: boxcar::Vec::new(), edges: boxcar::Vec::new(), providers: boxcar::Vec::new(), limits }
+        Self {
+            states: boxcar::Vec::new(),
+            edges: boxcar::Vec::new(),
+            providers: boxcar::Vec::new(),
+            limits,
+            tracks_keys: AtomicBool::new(false),
+        }
     }
 
     /// The bounds for this grammar.
@@ -245,8 +300,17 @@ impl Arena {
 
     /// Add a state. The caller makes sure that it does so once per key.
     pub fn add_state(&self, provider: ProviderId, local: u32, facts: Facts) -> Result<StateId, EngineError> {
-        Limits::check("max_states", self.states.count() + 1, self.limits.max_states)?;
+        Limits::check("max_states", self.states.count() + 1, self.limits.max_states.min(1 << 28))?;
+        if facts.tracks_keys {
+            self.tracks_keys.store(true, Ordering::Relaxed);
+        }
         Ok(StateId(self.states.push(State { provider, local, facts, row: OnceLock::new() }) as u32))
+    }
+
+    /// Is there any state with `tracks_keys`?
+    #[inline]
+    pub fn tracks_keys(&self) -> bool {
+        self.tracks_keys.load(Ordering::Relaxed)
     }
 
     /// How many states there are.
@@ -279,12 +343,18 @@ impl Arena {
     pub fn step(&self, state: StateId, byte: u8) -> Result<Cell<'_>, EngineError> {
         let s = &self.states[state.index()];
         if let Some(row) = s.row.get() {
-            let code = row[usize::from(byte)].load(Ordering::Acquire);
+            let code = row.0[usize::from(byte)].load(Ordering::Acquire);
             if code != 0 {
                 return Ok(self.decode(code));
             }
         }
         self.expand(s, byte)
+    }
+
+    /// The steps known of a state; `None` before the first.
+    #[inline]
+    pub fn row(&self, state: StateId) -> Option<&Row> {
+        self.states[state.index()].row.get().map(|row| &**row)
     }
 
     #[inline]
@@ -295,7 +365,7 @@ impl Arena {
             Cell::Many(&self.edges[(code & !COMPLEX) as usize])
         } else {
             let code = code - 2;
-            Cell::Simple(StateId(code >> 1), code & 1 == 1)
+            Cell::Simple(StateId(code >> 2), code & 1 == 1)
         }
     }
 
@@ -305,15 +375,19 @@ impl Arena {
         debug_assert!(step.bytes.contains(byte));
         let code = match step.alternatives.as_slice() {
             [] => DEAD,
-            [one] if one.push.is_empty() => (one.target.0 << 1 | u32::from(one.increment)) + 2,
+            [one] if one.push.is_empty() => {
+                let facts = self.facts(one.target);
+                let plain = !facts.counting && !facts.guarded && facts.limit == u64::MAX && facts.returns.is_none();
+                (one.target.0 << 2 | u32::from(plain) << 1 | u32::from(one.increment)) + 2
+            }
             many => COMPLEX | self.edges.push(many.into()) as u32,
         };
-        let row = s.row.get_or_init(|| Box::new([const { AtomicU32::new(0) }; 256]));
+        let row = s.row.get_or_init(|| Box::new(Row([const { AtomicU32::new(0) }; 256])));
         for b in step.bytes.iter() {
             // Two threads may answer at once; both answers mean the same, and the first stays.
-            let _ = row[usize::from(b)].compare_exchange(0, code, Ordering::Release, Ordering::Relaxed);
+            let _ = row.0[usize::from(b)].compare_exchange(0, code, Ordering::Release, Ordering::Relaxed);
         }
-        Ok(self.decode(row[usize::from(byte)].load(Ordering::Acquire)))
+        Ok(self.decode(row.0[usize::from(byte)].load(Ordering::Acquire)))
     }
 
     /// See [`Provider::on_return`].
@@ -321,12 +395,6 @@ impl Arena {
     pub fn on_return(&self, return_to: StateId, value: u32) -> Result<Option<StateId>, EngineError> {
         let s = &self.states[return_to.index()];
         self.providers[s.provider.index()].on_return(self, s.local, value)
-    }
-
-    /// See [`Provider::key_is_undeclared`].
-    pub fn key_is_undeclared(&self, return_to: StateId, value: u32) -> bool {
-        let s = &self.states[return_to.index()];
-        self.providers[s.provider.index()].key_is_undeclared(s.local, value)
     }
 
     /// The state an item is really in, after its register changed; `None`: the item dies.
@@ -349,6 +417,12 @@ impl Arena {
     pub fn view(&self, state: StateId, register: u64, horizon: u64) -> u64 {
         let s = &self.states[state.index()];
         if s.facts.counting { self.providers[s.provider.index()].view(s.local, register, s.facts.limit, horizon) } else { 0 }
+    }
+
+    /// See [`Provider::key_is_undeclared`].
+    pub fn key_is_undeclared(&self, return_to: StateId, value: u32) -> bool {
+        let s = &self.states[return_to.index()];
+        self.providers[s.provider.index()].key_is_undeclared(s.local, value)
     }
 
     /// What may come next, in words.
@@ -377,6 +451,8 @@ pub struct Attached {
     pub start: Option<StateId>,
     /// The empty text matches too.
     pub nullable: bool,
+    /// Every byte that some text may contain: a vocabulary that cannot spell one of them alone could get stuck.
+    pub bytes: ByteSet,
 }
 
 /// A deterministic automaton over Unicode scalar values, made on demand: a pattern, a set of strings, their complements.

@@ -3,24 +3,39 @@
 //! Invariant: nothing below imports a front-end; a text either becomes a grammar with its exact language or a typed error.
 //! Must not know: vocabularies, masks, matchers.
 
+use std::sync::Arc;
+
+use crate::error::CompileError;
+use crate::limits::Limits;
+use crate::provider::Embedded;
+
+pub mod ebnf;
 pub mod json_schema;
-#[allow(missing_docs)]
-pub mod regex {
-    use crate::error::{CompileError, EngineError};
-    use crate::limits::Limits;
-    use crate::provider::{CodepointAutomaton, CodepointEdge};
-    use std::sync::Arc;
-    pub struct PatternAutomaton(crate::automaton::text::StringSet);
-    impl PatternAutomaton {
-        pub fn search(p: &str, _l: &Limits) -> Result<Self, CompileError> {
-            let inner = p.strip_prefix('^').and_then(|p| p.strip_suffix('$')).ok_or(CompileError::Grammar { rule: String::new(), message: "stub".into() })?;
-            Ok(Self(crate::automaton::text::StringSet::new(inner.split('|'))))
-        }
-    }
-    impl CodepointAutomaton for PatternAutomaton {
-        fn start(&self) -> Result<Option<u32>, EngineError> { self.0.start() }
-        fn accepts(&self, s: u32) -> Result<bool, EngineError> { self.0.accepts(s) }
-        fn edges(&self, s: u32) -> Result<Arc<[CodepointEdge]>, EngineError> { self.0.edges(s) }
-        fn identity(&self) -> u128 { self.0.identity() }
-    }
+pub mod regex;
+
+/// The value of an argument of a call in EBNF, such as the schema in `json_schema("…")`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MacroValue {
+    /// A string.
+    Text(String),
+    /// A whole number.
+    Integer(i64),
+    /// `true` or `false`.
+    Boolean(bool),
 }
+
+/// An argument of a call in EBNF: `"…"` or `name="…"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MacroArgument {
+    /// Its name, if it was given by name.
+    pub name: Option<String>,
+    /// Its value.
+    pub value: MacroValue,
+}
+
+/// Makes the node that a call in EBNF stands for. Errors are reported at the call.
+pub type EmbeddedParser = fn(&[MacroArgument], &Limits) -> Result<Arc<dyn Embedded>, CompileError>;
+
+/// The calls of the EBNF dialect that make an embedded node; `regex(…)` and `bytes(…)`, which make plain expressions where they can, are
+/// part of the dialect itself.
+pub const EMBEDDED: &[(&str, EmbeddedParser)] = &[("json_schema", json_schema::embedded)];

@@ -4,12 +4,10 @@
 //! here recurses, neither parsing nor dropping.
 //! Must not know: what any key means.
 
-use std::hash::Hasher;
-
 use hashbrown::HashSet;
-use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::error::{CompileError, Position};
+use crate::identity::Identity;
 use crate::limits::Limits;
 
 /// A value of a [`Document`].
@@ -146,29 +144,33 @@ impl Document {
     }
 
     fn hash_value(&self, index: usize) -> u128 {
-        let mut hash = Identity::new(b"json value");
+        let mut hash = Identity::new("json value");
         match &self.nodes[index] {
-            Node::Null => hash.part(b"n"),
-            Node::Bool(value) => hash.part(if *value { b"t" } else { b"f" }),
+            Node::Null => {
+                hash.str("n");
+            }
+            Node::Bool(value) => {
+                hash.str(if *value { "t" } else { "f" });
+            }
             Node::Number(digits) => {
-                hash.part(b"#");
-                hash.part(canonical_number(digits).as_bytes());
+                hash.str("#");
+                hash.str(&canonical_number(digits));
             }
             Node::String(text) => {
-                hash.part(b"s");
-                hash.part(text.as_bytes());
+                hash.str("s");
+                hash.str(text);
             }
             Node::Array(items) => {
-                hash.part(b"a");
+                hash.str("a");
                 for &item in items {
-                    hash.number(self.value_hash(item));
+                    hash.u128(self.value_hash(item));
                 }
             }
             Node::Object(members) => {
-                hash.part(b"o");
+                hash.str("o");
                 for (name, node) in members.by_name() {
-                    hash.part(name.as_bytes());
-                    hash.number(self.value_hash(node));
+                    hash.str(name);
+                    hash.u128(self.value_hash(node));
                 }
             }
         }
@@ -200,30 +202,6 @@ impl Document {
 /// A reference token of a JSON pointer.
 pub(super) fn escape_token(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
-}
-
-/// A keyed 128-bit hash over parts, each kept apart from the next.
-pub(super) struct Identity(SipHasher13);
-
-impl Identity {
-    pub fn new(domain: &[u8]) -> Self {
-        let mut this = Self(SipHasher13::new_with_keys(0x6d61_736b_7772_6967, 0x6874_2e73_6368_656d));
-        this.part(domain);
-        this
-    }
-
-    pub fn part(&mut self, bytes: &[u8]) {
-        self.0.write_u64(bytes.len() as u64);
-        self.0.write(bytes);
-    }
-
-    pub fn number(&mut self, value: u128) {
-        self.0.write_u128(value);
-    }
-
-    pub fn finish(&self) -> u128 {
-        self.0.finish128().as_u128()
-    }
 }
 
 /// A spelling that equal numbers share: significant digits and the power of ten.

@@ -23,13 +23,15 @@ use self::obligation::Space;
 use self::provider::SchemaProvider;
 use self::schema::SchemaDocument;
 use crate::error::{CompileError, EngineError};
-use crate::grammar::{Expr, Grammar, Rule};
+use crate::frontend::{MacroArgument, MacroValue};
+use crate::grammar::{Expr, Grammar, Rule, quote};
+use crate::identity::Identity;
 use crate::ids::RuleId;
 use crate::limits::Limits;
-use crate::provider::{Arena, Attached, Embedded};
+use crate::provider::{Arena, Attached, ByteSet, Embedded};
 
 pub use self::keywords::Draft;
-pub use self::options::{OptionValue, Options};
+pub use self::options::Options;
 
 /// A schema as a node of a grammar.
 struct JsonSchemaSource {
@@ -46,7 +48,7 @@ impl std::fmt::Debug for JsonSchemaSource {
 
 impl Embedded for JsonSchemaSource {
     fn to_ebnf(&self) -> String {
-        format!("json_schema({}{})", options::quote(&self.text), self.schema.options.to_named())
+        format!("json_schema({}{})", quote(&self.text), self.schema.options.to_named())
     }
 
     fn identity(&self) -> u128 {
@@ -57,7 +59,7 @@ impl Embedded for JsonSchemaSource {
         let space = Space::new(self.schema.clone(), arena.limits());
         let provider = SchemaProvider::register(arena, space, Layout::new(&self.schema.options))?;
         match provider.start(arena)? {
-            (Some(start), _) => Ok(Attached { start: Some(start), nullable: false }),
+            (Some(start), _) => Ok(Attached { start: Some(start), nullable: false, bytes: ByteSet::json() }),
             (None, gave_up) => Err(unsatisfiable(&self.schema, arena.limits(), gave_up)),
         }
     }
@@ -67,9 +69,9 @@ impl JsonSchemaSource {
     fn read(text: &str, options: &Options, limits: &Limits) -> Result<Self, CompileError> {
         options.check()?;
         let schema = Arc::new(SchemaDocument::read(text, options, limits)?);
-        let mut hash = json::Identity::new(b"json_schema");
-        hash.part(text.as_bytes());
-        hash.part(options.to_named().as_bytes());
+        let mut hash = Identity::new("json_schema");
+        hash.str(text);
+        hash.str(&options.to_named());
         let this = Self { text: text.to_owned(), schema, identity: hash.finish() };
         let mut space = Space::new(this.schema.clone(), limits);
         let root = space.root()?;
@@ -99,8 +101,12 @@ pub fn grammar(schema: &str, options: &Options, limits: &Limits) -> Result<Gramm
 }
 
 /// The node for `json_schema("…", name=value, …)` in a grammar's text.
-pub fn embedded(schema: &str, options: &[(String, OptionValue)], limits: &Limits) -> Result<Arc<dyn Embedded>, CompileError> {
-    let options = Options::from_named(options)?;
+pub fn embedded(arguments: &[MacroArgument], limits: &Limits) -> Result<Arc<dyn Embedded>, CompileError> {
+    let Some((MacroArgument { name: None, value: MacroValue::Text(schema) }, options)) = arguments.split_first() else {
+        let message = "json_schema(…) takes the schema as a string, then options by name".to_owned();
+        return Err(CompileError::Schema { pointer: String::new(), message });
+    };
+    let options = Options::from_arguments(options)?;
     Ok(Arc::new(JsonSchemaSource::read(schema, &options, limits)?))
 }
 

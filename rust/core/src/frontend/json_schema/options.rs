@@ -5,6 +5,8 @@
 
 use super::keywords::Draft;
 use crate::error::CompileError;
+use crate::frontend::{MacroArgument, MacroValue};
+use crate::grammar::quote;
 
 /// How to read a schema, and which spellings of its values to allow.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,33 +45,24 @@ impl Default for Options {
     }
 }
 
-/// The value of an option, as a text of a grammar gives it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OptionValue {
-    /// `true` or `false`.
-    Bool(bool),
-    /// A whole number.
-    Number(u64),
-    /// A text.
-    Text(String),
-}
-
 impl Options {
-    /// From named values. Separators are two options, `item_separator` and `key_separator`.
-    pub fn from_named(named: &[(String, OptionValue)]) -> Result<Self, CompileError> {
+    /// From the named arguments of a call in a grammar's text. Separators are two, `item_separator` and `key_separator`.
+    pub fn from_arguments(arguments: &[MacroArgument]) -> Result<Self, CompileError> {
         let mut this = Self::default();
         let (mut item, mut key) = (None, None);
-        for (name, value) in named {
-            match (name.as_str(), value) {
-                ("any_whitespace", OptionValue::Bool(v)) => this.any_whitespace = *v,
-                ("strict_mode", OptionValue::Bool(v)) => this.strict_mode = *v,
-                ("any_order", OptionValue::Bool(v)) => this.any_order = *v,
-                ("assert_formats", OptionValue::Bool(v)) => this.assert_formats = *v,
-                ("indent", OptionValue::Number(v)) => this.indent = Some(u32::try_from(*v).unwrap_or(u32::MAX)),
-                ("max_whitespace_cnt", OptionValue::Number(v)) => this.max_whitespace_cnt = Some(u32::try_from(*v).unwrap_or(u32::MAX)),
-                ("item_separator", OptionValue::Text(v)) => item = Some(v.clone()),
-                ("key_separator", OptionValue::Text(v)) => key = Some(v.clone()),
-                ("default_draft", OptionValue::Text(v)) => {
+        let small = |number: i64| u32::try_from(number).map_err(|_| Self::error(format!("{number} is out of range")));
+        for MacroArgument { name, value } in arguments {
+            let name = name.as_deref().unwrap_or("");
+            match (name, value) {
+                ("any_whitespace", MacroValue::Boolean(v)) => this.any_whitespace = *v,
+                ("strict_mode", MacroValue::Boolean(v)) => this.strict_mode = *v,
+                ("any_order", MacroValue::Boolean(v)) => this.any_order = *v,
+                ("assert_formats", MacroValue::Boolean(v)) => this.assert_formats = *v,
+                ("indent", MacroValue::Integer(v)) => this.indent = Some(small(*v)?),
+                ("max_whitespace_cnt", MacroValue::Integer(v)) => this.max_whitespace_cnt = Some(small(*v)?),
+                ("item_separator", MacroValue::Text(v)) => item = Some(v.clone()),
+                ("key_separator", MacroValue::Text(v)) => key = Some(v.clone()),
+                ("default_draft", MacroValue::Text(v)) => {
                     let unknown = || Self::error(format!("the draft {v:?} is not known; use 4, 6, 7, 2019-09 or 2020-12"));
                     this.default_draft = Draft::from_name(v).ok_or_else(unknown)?;
                 }
@@ -137,26 +130,4 @@ impl Options {
         }
         Ok(())
     }
-}
-
-/// A string literal of the EBNF dialect.
-pub(super) fn quote(text: &str) -> String {
-    use std::fmt::Write;
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }

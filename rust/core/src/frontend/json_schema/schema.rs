@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::json::{Document, Identity, Node, NodeId, escape_token};
+use super::json::{Document, Node, NodeId, escape_token};
 use super::keywords::{Draft, FORMATS, Keyword, Role, Shape, keyword};
 use super::options::Options;
 use super::resolve::{ResourceId, Resources, subschemas};
 use crate::error::CompileError;
 use crate::frontend::regex::PatternAutomaton;
+use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::provider::CodepointAutomaton;
 
@@ -323,10 +324,12 @@ impl Scan<'_> {
         nodes.sort_unstable();
         for node in nodes {
             let Some(located) = self.located.get(&node).copied() else { continue };
-            let mut hash = Identity::new(b"json schema");
-            hash.part(&[located.draft as u8]);
+            let mut hash = Identity::new("json schema");
+            hash.u32(located.draft as u32);
             match self.document.members(node) {
-                None => hash.number(self.document.value_hash(node)),
+                None => {
+                    hash.u128(self.document.value_hash(node));
+                }
                 Some(members) => {
                     let alone = located.draft.reference_stands_alone() && members.get("$ref").is_some();
                     for (name, value) in members.iter() {
@@ -335,11 +338,11 @@ impl Scan<'_> {
                             continue;
                         }
                         if is_reference(name) {
-                            hash.part(b"$ref");
-                            hash.number(located.target.map_or(0, |t| u128::from(t.0)));
+                            hash.str("$ref");
+                            hash.u128(located.target.map_or(0, |t| u128::from(t.0)));
                             continue;
                         }
-                        hash.part(name.as_bytes());
+                        hash.str(name);
                         self.hash_keyword(&mut hash, row.shape, value);
                     }
                 }
@@ -353,19 +356,25 @@ impl Scan<'_> {
     fn hash_keyword(&self, hash: &mut Identity, shape: Shape, value: NodeId) {
         let content = |node: NodeId| self.located.get(&node).map_or_else(|| self.document.value_hash(node), |l| l.content);
         match (shape, self.document.get(value)) {
-            (Shape::Schema, _) | (Shape::SchemaOrSchemas, Node::Object(_) | Node::Bool(_)) => hash.number(content(value)),
-            (Shape::Schemas | Shape::SchemaOrSchemas, Node::Array(items)) => {
-                hash.part(b"list");
-                items.iter().for_each(|&item| hash.number(content(item)));
+            (Shape::Schema, _) | (Shape::SchemaOrSchemas, Node::Object(_) | Node::Bool(_)) => {
+                hash.u128(content(value));
             }
-            (Shape::SchemasByName | Shape::SchemaOrNamesByName, Node::Object(members)) => {
-                hash.part(b"map");
-                for (name, child) in members.iter() {
-                    hash.part(name.as_bytes());
-                    hash.number(content(child));
+            (Shape::Schemas | Shape::SchemaOrSchemas, Node::Array(items)) => {
+                hash.str("list");
+                for &item in items {
+                    hash.u128(content(item));
                 }
             }
-            _ => hash.number(self.document.value_hash(value)),
+            (Shape::SchemasByName | Shape::SchemaOrNamesByName, Node::Object(members)) => {
+                hash.str("map");
+                for (name, child) in members.iter() {
+                    hash.str(name);
+                    hash.u128(content(child));
+                }
+            }
+            _ => {
+                hash.u128(self.document.value_hash(value));
+            }
         }
     }
 }

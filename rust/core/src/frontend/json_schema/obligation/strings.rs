@@ -12,6 +12,7 @@ use crate::automaton::number::{NumberAutomaton, NumberSpec};
 use crate::automaton::text::{Outcome, TextAutomaton, TextSpec};
 use crate::error::EngineError;
 use crate::formula::{Formula, Variable};
+use crate::identity::Identity;
 use crate::ids::StateId;
 use crate::provider::{Arena, CodepointAutomaton, CodepointEdge};
 
@@ -218,9 +219,9 @@ impl BeginsWith {
                 kept.push(name);
             }
         }
-        let mut identity = crate::frontend::json_schema::json::Identity::new(b"begins with");
+        let mut identity = Identity::new("begins with");
         for name in &kept {
-            identity.part(name.as_bytes());
+            identity.str(name);
         }
         Self {
             names: kept.iter().map(|name| name.chars().collect()).collect(),
