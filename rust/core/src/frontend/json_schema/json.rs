@@ -184,9 +184,7 @@ impl Document {
         while at != target {
             // Ids grow from the inside out: the child that holds the target is the first whose id is not smaller.
             let step = match self.get(at) {
-                Node::Array(items) => {
-                    items.iter().enumerate().find(|&(_, &item)| item >= target).map(|(i, &item)| (i.to_string(), item))
-                }
+                Node::Array(items) => items.iter().enumerate().find(|&(_, &item)| item >= target).map(|(i, &item)| (i.to_string(), item)),
                 Node::Object(members) => members.iter().find(|&(_, node)| node >= target).map(|(name, node)| (escape_token(name), node)),
                 _ => None,
             };
@@ -500,7 +498,22 @@ mod tests {
         for good in ["null", " [1, -0.5e+3, \"\\u00e9\\ud83d\\ude00\"] ", "{\"a\":{\"b\":[]},\"c\":{}}", "0"] {
             parse(good).unwrap();
         }
-        let bad = ["", "[1,]", "{\"a\":1,}", "01", "1.", "\"\\x\"", "\"\\ud800\"", "{\"a\":1,\"a\":2}", "nul", "[1 2]", "\"\n\"", "{1:2}", "1 2", "-"];
+        let bad = [
+            "",
+            "[1,]",
+            "{\"a\":1,}",
+            "01",
+            "1.",
+            "\"\\x\"",
+            "\"\\ud800\"",
+            "{\"a\":1,\"a\":2}",
+            "nul",
+            "[1 2]",
+            "\"\n\"",
+            "{1:2}",
+            "1 2",
+            "-",
+        ];
         for text in bad {
             assert!(matches!(parse(text), Err(CompileError::Json { .. })), "{text}");
         }

@@ -42,7 +42,7 @@ struct JsonSchemaSource {
 
 impl std::fmt::Debug for JsonSchemaSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("JsonSchema").field("text", &self.text).field("options", &self.schema.options).finish()
+        f.debug_struct("JsonSchema").field("text", &self.text).field("options", &self.schema.options).finish_non_exhaustive()
     }
 }
 

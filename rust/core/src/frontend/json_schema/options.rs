@@ -10,6 +10,7 @@ use crate::grammar::quote;
 
 /// How to read a schema, and which spellings of its values to allow.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::struct_excessive_bools)] // They are independent, and named as callers know them.
 pub struct Options {
     /// Whitespace between tokens is free within bounds: per gap up to four blanks or tabs, or one line break and up to 48 of them;
     /// also around the whole value. If false, the text is exactly what `json.dumps` writes.

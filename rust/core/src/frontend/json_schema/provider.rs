@@ -37,17 +37,41 @@ enum Place {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Spot {
     /// The start of a value with this obligation.
-    Value { obligation: Formula, depth: u32 },
+    Value {
+        obligation: Formula,
+        depth: u32,
+    },
     /// Inside `null`, `true` or `false`.
-    Word { kind: Kind, read: u32, class: u32 },
+    Word {
+        kind: Kind,
+        read: u32,
+        class: u32,
+    },
     /// After the last byte of a value.
-    End { class: u32 },
+    End {
+        class: u32,
+    },
     /// Between parts.
-    Gap { gap: Gap, place: Place, depth: u32, progress: Progress },
+    Gap {
+        gap: Gap,
+        place: Place,
+        depth: u32,
+        progress: Progress,
+    },
     /// Where a key, a member's value, an item or the whole value returns to.
-    KeyReturn { object: ObjectId, depth: u32 },
-    MemberReturn { object: ObjectId, key: u32, depth: u32 },
-    ItemReturn { array: ArrayId, depth: u32 },
+    KeyReturn {
+        object: ObjectId,
+        depth: u32,
+    },
+    MemberReturn {
+        object: ObjectId,
+        key: u32,
+        depth: u32,
+    },
+    ItemReturn {
+        array: ArrayId,
+        depth: u32,
+    },
     RootReturn,
 }
 
@@ -206,10 +230,8 @@ impl SchemaProvider {
                 Cell::Dead => Ok(Step::dead(bytes)),
                 Cell::Simple(target, increment) => Ok(Step::with(with(target, increment), bytes)),
                 Cell::Many(alternatives) => {
-                    let joined = alternatives.iter().map(|a| Alternative {
-                        push: frames.iter().chain(&a.push).copied().collect(),
-                        ..a.clone()
-                    });
+                    let joined =
+                        alternatives.iter().map(|a| Alternative { push: frames.iter().chain(&a.push).copied().collect(), ..a.clone() });
                     Ok(Step { alternatives: joined.collect(), bytes })
                 }
             },
@@ -398,7 +420,11 @@ impl Provider for SchemaProvider {
 
 impl SchemaProvider {
     fn in_words(&self, spot: Spot) -> String {
-        let inner = self.lock();
+        let mut inner = self.lock();
+        let may_close = match spot {
+            Spot::Gap { place: Place::Object(object), .. } => inner.space.object_closes(object).is_ok_and(|class| class.is_some()),
+            _ => false,
+        };
         let key = |object: ObjectId| match inner.space.expected_keys(object) {
             Some((names, others)) if !names.is_empty() => {
                 let shown: Vec<String> = names.iter().take(8).map(|n| format!("{n:?}")).collect();
@@ -408,25 +434,24 @@ impl SchemaProvider {
             _ => "a key".to_owned(),
         };
         match spot {
-            Spot::Value { .. } => "a value".to_owned(),
             Spot::Word { kind, .. } => {
                 format!("the rest of `{}`", String::from_utf8_lossy(kind.word().unwrap_or_default()))
             }
             Spot::End { .. } | Spot::Gap { gap: Gap::RootEnd, .. } => "the end".to_owned(),
             Spot::Gap { gap, place, .. } => match (gap, place) {
-                (Gap::ObjectOpen, Place::Object(object)) => format!("{} or `}}`", key(object)),
-                (Gap::NextKey, Place::Object(object)) => key(object),
-                (Gap::ObjectNext, Place::Object(object)) => match inner.space.object_closes(object) {
-                    Ok(Some(_)) => "`,` or `}`".to_owned(),
-                    _ => format!("`,` and {}", key(object)),
-                },
+                (Gap::ObjectOpen, Place::Object(object)) if may_close => format!("{} or `}}`", key(object)),
+                (Gap::ObjectOpen | Gap::NextKey, Place::Object(object)) => key(object),
+                (Gap::ObjectNext, Place::Object(_)) if may_close => "`,` or `}`".to_owned(),
+                (Gap::ObjectNext, Place::Object(object)) => format!("`,` and {}", key(object)),
                 (Gap::Colon, _) => "`:`".to_owned(),
                 (Gap::ArrayOpen, _) => "an item or `]`".to_owned(),
                 (Gap::ArrayNext, _) => "`,` or `]`".to_owned(),
                 (Gap::NextItem, _) => "an item".to_owned(),
                 _ => "a value".to_owned(),
             },
-            Spot::KeyReturn { .. } | Spot::MemberReturn { .. } | Spot::ItemReturn { .. } | Spot::RootReturn => "a value".to_owned(),
+            Spot::Value { .. } | Spot::KeyReturn { .. } | Spot::MemberReturn { .. } | Spot::ItemReturn { .. } | Spot::RootReturn => {
+                "a value".to_owned()
+            }
         }
     }
 }

@@ -8,7 +8,6 @@ use hashbrown::HashMap;
 use super::json::{Document, Node, NodeId};
 use super::keywords::{Draft, Role, Shape, keyword};
 use super::uri::{join, percent_decode, split_fragment};
-use crate::error::CompileError;
 
 /// A resource: a schema that has a URI of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -40,24 +39,24 @@ pub(super) struct Target {
 
 impl Resources {
     /// Collect the resources and anchors of `document`.
-    pub fn collect(document: &Document, default: Draft) -> Result<Self, CompileError> {
+    pub fn collect(document: &Document, default: Draft) -> Self {
         let mut this = Self { all: Vec::new(), by_uri: HashMap::new(), by_root: HashMap::new(), dynamic: false };
         let root = document.root();
-        let draft = this.draft_of(document, root, default);
-        let uri = this.own_uri(document, root, draft, "").unwrap_or_default();
+        let draft = Self::draft_of(document, root, default);
+        let uri = Self::own_uri(document, root, draft, "").unwrap_or_default();
         let first = this.add(root, uri, draft);
         if document.names_schemas {
             this.walk(document, root, first);
         }
-        Ok(this)
+        this
     }
 
-    fn draft_of(&self, document: &Document, node: NodeId, inherited: Draft) -> Draft {
+    fn draft_of(document: &Document, node: NodeId, inherited: Draft) -> Draft {
         document.member(node, "$schema").and_then(|s| document.string(s)).and_then(Draft::from_uri).unwrap_or(inherited)
     }
 
     /// The URI that the schema gives itself, if it does.
-    fn own_uri(&self, document: &Document, node: NodeId, draft: Draft, base: &str) -> Option<String> {
+    fn own_uri(document: &Document, node: NodeId, draft: Draft, base: &str) -> Option<String> {
         let members = document.members(node)?;
         if draft.reference_stands_alone() && members.get("$ref").is_some() {
             return None;
@@ -82,9 +81,9 @@ impl Resources {
         while let Some((node, mut resource)) = stack.pop() {
             let Some(members) = document.members(node) else { continue };
             if node != root {
-                let draft = self.draft_of(document, node, self.draft(resource));
+                let draft = Self::draft_of(document, node, self.draft(resource));
                 let base = self.all[resource.0 as usize].uri.clone();
-                if let Some(uri) = self.own_uri(document, node, draft, &base) {
+                if let Some(uri) = Self::own_uri(document, node, draft, &base) {
                     resource = self.add(node, uri, draft);
                 }
             }
@@ -173,7 +172,10 @@ impl Resources {
                 _ => None,
             };
             let Some(next) = next else {
-                return Err(format!("the reference {reference:?} leads nowhere: there is no {name:?} at {:?}", document.pointer_to(at.node)));
+                return Err(format!(
+                    "the reference {reference:?} leads nowhere: there is no {name:?} at {:?}",
+                    document.pointer_to(at.node)
+                ));
             };
             at = Target { node: next, resource: self.at(next, at.resource) };
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::json::{Document, Node, NodeId, escape_token};
+use super::json::{Document, Members, Node, NodeId, escape_token};
 use super::keywords::{Draft, FORMATS, Keyword, Role, Shape, keyword};
 use super::options::Options;
 use super::resolve::{ResourceId, Resources, subschemas};
@@ -42,7 +42,7 @@ impl SchemaDocument {
     /// Parse and check `text`.
     pub fn read(text: &str, options: &Options, limits: &Limits) -> Result<Self, CompileError> {
         let document = Document::parse(text, limits)?;
-        let resources = Resources::collect(&document, options.default_draft)?;
+        let resources = Resources::collect(&document, options.default_draft);
         let mut scan = Scan {
             document: &document,
             resources,
@@ -84,9 +84,9 @@ impl SchemaDocument {
                 members.len() == 1
                     || members.iter().all(|(name, _)| {
                         is_reference(name)
-                            || keyword(name).filter(|k| k.in_force(draft)).is_none_or(|k| {
-                                matches!(k.role, Role::Annotation | Role::Identifier | Role::Definitions)
-                            })
+                            || keyword(name)
+                                .filter(|k| k.in_force(draft))
+                                .is_none_or(|k| matches!(k.role, Role::Annotation | Role::Identifier | Role::Definitions))
                     })
             })
     }
@@ -95,7 +95,7 @@ impl SchemaDocument {
     pub fn keywords(&self, node: NodeId) -> impl Iterator<Item = (&'static Keyword, NodeId)> {
         let draft = self.located(node).map_or(Draft::Unstated, |l| l.draft);
         let alone = draft.reference_stands_alone() && self.document.member(node, "$ref").is_some();
-        self.document.members(node).into_iter().flat_map(|members| members.iter()).filter_map(move |(name, value)| {
+        self.document.members(node).into_iter().flat_map(Members::iter).filter_map(move |(name, value)| {
             let row = keyword(name).filter(|k| k.in_force(draft))?;
             (!alone || row.name == "$ref").then_some((row, value))
         })
@@ -157,10 +157,10 @@ impl Scan<'_> {
 
     fn keyword(&mut self, node: NodeId, row: &'static Keyword, value: NodeId, located: &mut Located) -> Result<(), CompileError> {
         let refuse = |this: &Self, message: String| Err(this.error(node, Some(row.name), message));
-        if row.role != Role::Annotation {
-            if let Err(wanted) = self.check_shape(row.shape, value, located.draft) {
-                return refuse(self, format!("`{}` must be {wanted}", row.name));
-            }
+        if row.role != Role::Annotation
+            && let Err(wanted) = self.check_shape(row.shape, value, located.draft)
+        {
+            return refuse(self, format!("`{}` must be {wanted}", row.name));
         }
         match row.role {
             Role::Annotation | Role::Definitions => return Ok(()),
@@ -194,13 +194,14 @@ impl Scan<'_> {
                 self.pattern(node, &[row.name], text)?;
             }
             "patternProperties" => {
-                for (name, _) in self.document.members(value).into_iter().flat_map(|m| m.iter()) {
+                for (name, _) in self.document.members(value).into_iter().flat_map(Members::iter) {
                     self.pattern(node, &[row.name, name], name)?;
                 }
             }
             "format" if self.options.assert_formats => {
                 if let Some(name) = self.document.string(value).filter(|name| FORMATS.contains(name)) {
-                    let message = format!("the format {name:?} is not enforced yet; set assert_formats to false to treat formats as annotations");
+                    let message =
+                        format!("the format {name:?} is not enforced yet; set assert_formats to false to treat formats as annotations");
                     return refuse(self, message);
                 }
             }
@@ -219,12 +220,20 @@ impl Scan<'_> {
 
     fn reference(&mut self, node: NodeId, name: &'static str, value: NodeId, located: &mut Located) -> Result<(), CompileError> {
         if name != "$ref" && self.resources.has_dynamic_anchors() {
-            return Err(self.error(node, Some(name), format!("`{name}` together with dynamic anchors is not enforced yet, so the schema is refused")));
+            return Err(self.error(
+                node,
+                Some(name),
+                format!("`{name}` together with dynamic anchors is not enforced yet, so the schema is refused"),
+            ));
         }
         let reference = self.document.string(value).unwrap_or("");
         let target = self.resources.resolve(self.document, located.resource, reference).map_err(|m| self.error(node, Some(name), m))?;
         if located.target.is_some_and(|other| other != target.node) {
-            return Err(self.error(node, Some(name), "two different references in one schema are not enforced yet, so the schema is refused"));
+            return Err(self.error(
+                node,
+                Some(name),
+                "two different references in one schema are not enforced yet, so the schema is refused",
+            ));
         }
         located.target = Some(target.node);
         self.in_place.push((node, target.node));
@@ -243,8 +252,12 @@ impl Scan<'_> {
             }
             Err(CompileError::Engine(error)) => Err(error.into()),
             Err(error) => {
-                let tail: String = path.iter().map(|token| format!("/{}", escape_token(token))).collect();
-                Err(CompileError::Schema { pointer: self.document.pointer_to(node) + &tail, message: error.to_string() })
+                let mut pointer = self.document.pointer_to(node);
+                for token in path {
+                    pointer.push('/');
+                    pointer.push_str(&escape_token(token));
+                }
+                Err(CompileError::Schema { pointer, message: error.to_string() })
             }
         }
     }
@@ -258,11 +271,10 @@ impl Scan<'_> {
             Shape::Any => (true, ""),
             Shape::Text => (matches!(node, Node::String(_)), "a string"),
             Shape::Bool => (matches!(node, Node::Bool(_)), "true or false"),
-            Shape::Number => (matches!(node, Node::Number(_)), "a number"),
             Shape::Count => (count(d, value).is_some(), "a whole number from 0 to 18446744073709551614"),
             Shape::Exclusive if draft == Draft::Draft4 => (matches!(node, Node::Bool(_)), "true or false in draft 4"),
             Shape::Exclusive if draft == Draft::Unstated => (matches!(node, Node::Bool(_) | Node::Number(_)), "a number"),
-            Shape::Exclusive => (matches!(node, Node::Number(_)), "a number"),
+            Shape::Number | Shape::Exclusive => (matches!(node, Node::Number(_)), "a number"),
             Shape::Types => {
                 let known = |node: NodeId| {
                     let name = d.string(node).unwrap_or("");
@@ -304,7 +316,10 @@ impl Scan<'_> {
                 }
                 if let Some(&child) = next.get(&node).and_then(|list| list.get(at)) {
                     if open.contains(&child) {
-                        let message = format!("applying this schema to a value applies it again to the same value, through {:?}", self.document.pointer_to(node));
+                        let message = format!(
+                            "applying this schema to a value applies it again to the same value, through {:?}",
+                            self.document.pointer_to(node)
+                        );
                         return Err(self.error(child, None, message));
                     }
                     stack.push((node, at + 1));

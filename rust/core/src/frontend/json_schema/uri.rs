@@ -84,16 +84,15 @@ fn remove_dots(path: &str) -> String {
     let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     for (i, segment) in segments.iter().enumerate() {
         let last = i + 1 == segments.len();
-        match *segment {
-            "." | ".." => {
-                if *segment == ".." {
-                    kept.pop();
-                }
-                if last {
-                    kept.push("");
-                }
+        if matches!(*segment, "." | "..") {
+            if *segment == ".." {
+                kept.pop();
             }
-            other => kept.push(other),
+            if last {
+                kept.push("");
+            }
+        } else {
+            kept.push(segment);
         }
     }
     format!("{}{}", if rooted { "/" } else { "" }, kept.join("/"))
@@ -109,15 +108,12 @@ pub(super) fn percent_decode(text: &str) -> Option<String> {
     let mut at = 0;
     while let Some(&b) = bytes.get(at) {
         let hex = |i: usize| bytes.get(i).and_then(|&d| char::from(d).to_digit(16));
-        match (b, hex(at + 1), hex(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                out.push((high << 4 | low) as u8);
-                at += 3;
-            }
-            _ => {
-                out.push(b);
-                at += 1;
-            }
+        if let (b'%', Some(high), Some(low)) = (b, hex(at + 1), hex(at + 2)) {
+            out.push((high << 4 | low) as u8);
+            at += 3;
+        } else {
+            out.push(b);
+            at += 1;
         }
     }
     String::from_utf8(out).ok()

@@ -67,7 +67,8 @@ impl Space {
         let only = |kind: Kind| Kind::ALL.into_iter().all(|k| typed.kinds.has(k) == (k == kind));
         if only(Kind::Object) {
             for name in &typed.object.required {
-                let value = typed.object.properties.get(name).copied().or(typed.object.additional.filter(|_| typed.object.patterns.is_empty()));
+                let value =
+                    typed.object.properties.get(name).copied().or(typed.object.additional.filter(|_| typed.object.patterns.is_empty()));
                 if let Some(value) = value
                     && self.impossible(tools, value)?
                 {

@@ -9,6 +9,7 @@
 mod array;
 mod blame;
 mod compose;
+mod keys;
 mod kinds;
 mod object;
 mod order;
@@ -17,9 +18,11 @@ mod satisfy;
 mod space;
 mod strings;
 mod typed;
+mod undeclared;
 
 pub(super) use array::ArrayId;
+pub(super) use keys::KeyClass;
 pub(super) use kinds::Kind;
-pub(super) use object::{KeyClass, ObjectId};
+pub(super) use object::ObjectId;
 pub(super) use space::Space;
 pub(super) use strings::Tools;

@@ -31,12 +31,21 @@ pub(crate) struct Order {
     tail: Vec<NameId>,
 }
 
+/// The orders of an object's keys.
+#[derive(Debug)]
+pub(crate) struct Declared {
+    /// Alternatives.
+    pub lists: SmallVec<[Rest; 1]>,
+    /// All names, sorted.
+    pub names: Box<[NameId]>,
+}
+
 /// All lists.
 #[derive(Default)]
 pub(crate) struct Orders {
     cells: IndexSet<(NameId, Rest)>,
     of_schema: HashMap<SchemaId, Arc<Order>>,
-    of_obligation: HashMap<Formula, Arc<(SmallVec<[Rest; 1]>, Box<[NameId]>)>>,
+    of_obligation: HashMap<Formula, Arc<Declared>>,
 }
 
 impl Orders {
@@ -72,7 +81,7 @@ fn append(list: &mut Vec<NameId>, names: impl IntoIterator<Item = NameId>) {
 
 impl Space {
     /// The lists of names for an object with this obligation, and all its declared names, sorted.
-    pub fn order_of(&mut self, obligation: Formula) -> Result<Arc<(SmallVec<[Rest; 1]>, Box<[NameId]>)>, EngineError> {
+    pub fn order_of(&mut self, obligation: Formula) -> Result<Arc<Declared>, EngineError> {
         if let Some(known) = self.orders.of_obligation.get(&obligation) {
             return Ok(known.clone());
         }
@@ -100,7 +109,7 @@ impl Space {
         }
         let mut everything: Vec<NameId> = Vec::new();
         append(&mut everything, order.lists.iter().flatten().copied().collect::<Vec<_>>());
-        append(&mut everything, order.tail.iter().copied().collect::<Vec<_>>());
+        append(&mut everything, order.tail.clone());
         let mut rests: SmallVec<[Rest; 1]> = SmallVec::new();
         for mut list in order.lists {
             append(&mut list, everything.iter().copied());
@@ -110,7 +119,7 @@ impl Space {
         rests.sort_unstable();
         rests.dedup();
         everything.sort_unstable();
-        let known = Arc::new((rests, everything.into_boxed_slice()));
+        let known = Arc::new(Declared { lists: rests, names: everything.into_boxed_slice() });
         self.orders.of_obligation.insert(obligation, known.clone());
         Ok(known)
     }

@@ -260,7 +260,7 @@ impl Space {
                 } else {
                     let order = self.order_of(obligation)?;
                     // An order can always be found: in the ordered phase as in the free one.
-                    Search { formula, lists: order.0.clone(), free: false, remaining: 0, count: 0 }
+                    Search { formula, lists: order.lists.clone(), free: false, remaining: 0, count: 0 }
                 };
                 vec![vec![Goal::Object(search)]]
             }
@@ -273,7 +273,7 @@ impl Space {
             // Keys that must come, then declared keys that may help, then others.
             0 | 1 => {
                 let (offers, needed) = self.offers(search)?;
-                let needed: hashbrown::HashSet<_> = needed.into_iter().collect();
+                let needed: hashbrown::HashSet<_> = needed.iter().copied().collect();
                 if round == 0 {
                     let offered: hashbrown::HashSet<_> = if search.free {
                         offers.iter().map(|(name, _)| *name).collect()

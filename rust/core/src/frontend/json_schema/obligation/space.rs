@@ -166,14 +166,12 @@ impl Space {
     pub fn schema_formula(&mut self, node: NodeId) -> Result<Formula, EngineError> {
         let node = self.schema.follow(node);
         let source = self.schema.clone();
-        match source.document.get(node) {
-            Node::Bool(value) => return Ok(if *value { Formula::TRUE } else { Formula::FALSE }),
-            _ => {
-                let says = |role: Role| matches!(role, Role::Assertion | Role::InPlace | Role::Child);
-                if !source.keywords(node).any(|(row, _)| says(row.role)) {
-                    return Ok(Formula::TRUE);
-                }
-            }
+        if let Node::Bool(false) = source.document.get(node) {
+            return Ok(Formula::FALSE);
+        }
+        let says = |role: Role| matches!(role, Role::Assertion | Role::InPlace | Role::Child);
+        if !source.keywords(node).any(|(row, _)| says(row.role)) {
+            return Ok(Formula::TRUE);
         }
         let content = source.located(node).map_or(0, |l| l.content);
         self.intern_schema(content, Source::Schema(node))
@@ -277,6 +275,10 @@ impl Space {
 
     /// Bytes held, roughly.
     pub fn memory_bytes(&self) -> usize {
-        self.formulas.len() * 96 + self.atoms.len() * 48 + self.schemas.len() * 200 + self.names.len() * 64 + self.schema.document.len() * 64
+        self.formulas.len() * 96
+            + self.atoms.len() * 48
+            + self.schemas.len() * 200
+            + self.names.len() * 64
+            + self.schema.document.len() * 64
     }
 }

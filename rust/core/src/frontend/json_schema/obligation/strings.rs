@@ -176,16 +176,46 @@ fn edge(edges: &[CodepointEdge], c: u32) -> Option<u32> {
     edges.get(at).filter(|e| e.low <= c).map(|e| e.target)
 }
 
+/// All strings of a language, if they are few.
 fn list_language(automaton: &dyn CodepointAutomaton) -> Result<Option<Vec<String>>, EngineError> {
+    let Some(start) = automaton.start()? else { return Ok(Some(Vec::new())) };
+    // Some states may lead nowhere: look at the whole automaton first, if it is small.
+    let mut states: indexmap::IndexMap<u32, Arc<[CodepointEdge]>> = indexmap::IndexMap::new();
+    let mut hopeful: hashbrown::HashSet<u32> = hashbrown::HashSet::new();
+    let mut pending = vec![start];
+    while let Some(state) = pending.pop() {
+        if states.contains_key(&state) {
+            continue;
+        }
+        if states.len() > 2 * MAX_LISTED {
+            return Ok(None);
+        }
+        if automaton.accepts(state)? {
+            hopeful.insert(state);
+        }
+        let edges = automaton.edges(state)?;
+        pending.extend(edges.iter().map(|e| e.target));
+        states.insert(state, edges);
+    }
+    loop {
+        let before = hopeful.len();
+        for (state, edges) in states.iter().rev() {
+            if edges.iter().any(|e| hopeful.contains(&e.target)) {
+                hopeful.insert(*state);
+            }
+        }
+        if hopeful.len() == before {
+            break;
+        }
+    }
     let mut found = Vec::new();
-    let Some(start) = automaton.start()? else { return Ok(Some(found)) };
-    let mut stack = vec![(start, String::new())];
     let mut steps = 0;
+    let mut stack = vec![(start, String::new())];
     while let Some((state, text)) = stack.pop() {
         if automaton.accepts(state)? {
             found.push(text.clone());
         }
-        for e in automaton.edges(state)?.iter() {
+        for e in states.get(&state).into_iter().flat_map(|edges| edges.iter()).filter(|e| hopeful.contains(&e.target)) {
             steps += e.high - e.low + 1;
             if steps > 4 * MAX_LISTED as u32 || found.len() > MAX_LISTED || text.len() > MAX_LISTED {
                 return Ok(None);

@@ -11,7 +11,7 @@ use crate::automaton::number::NumberAtom;
 use crate::automaton::text::Length;
 use crate::error::EngineError;
 use crate::formula::Formula;
-use crate::frontend::json_schema::json::{Node, NodeId};
+use crate::frontend::json_schema::json::{Members, Node, NodeId};
 use crate::frontend::json_schema::keywords::Shape;
 use crate::frontend::json_schema::schema::{count, is_reference};
 
@@ -94,7 +94,11 @@ pub(crate) enum Logic {
     Any(Vec<Formula>),
     One(Vec<Formula>),
     Not(Formula),
-    If { condition: Formula, then: Formula, otherwise: Formula },
+    If {
+        condition: Formula,
+        then: Formula,
+        otherwise: Formula,
+    },
     /// If the key is there, the schema holds.
     When(NameId, Formula),
 }
@@ -272,7 +276,8 @@ impl Space {
         let speaks_of = |kind: Kind| has(&["type"]) && typed.kinds.has(kind) && typed.logic.is_empty() && typed.candidates.is_empty();
         let object = has(&["properties", "patternProperties"]) || speaks_of(Kind::Object);
         typed.object.strict = object && !has(&["additionalProperties", "unevaluatedProperties"]);
-        let array = has(&["prefixItems"]) || self.schema.document.member(node, "items").is_some_and(|i| self.schema.document.items(i).is_some());
+        let array =
+            has(&["prefixItems"]) || self.schema.document.member(node, "items").is_some_and(|i| self.schema.document.items(i).is_some());
         let rest_is_said = if array { has(&["additionalItems", "unevaluatedItems"]) } else { has(&["items", "unevaluatedItems"]) };
         let rest_is_items = has(&["prefixItems"]) && has(&["items"]);
         if (array || speaks_of(Kind::Array)) && !rest_is_said && !rest_is_items {
@@ -326,7 +331,7 @@ impl Space {
     fn read_object(&mut self, name: &str, value: NodeId, typed: &mut Typed) -> Result<(), EngineError> {
         let source = self.schema.clone();
         let document = &source.document;
-        let members = || document.members(value).into_iter().flat_map(|m| m.iter());
+        let members = || document.members(value).into_iter().flat_map(Members::iter);
         match name {
             "properties" => {
                 for (name, child) in members() {

@@ -1,5 +1,6 @@
 //! Big and deep inputs: fast, or an error that names the limit, never a stack overflow (tests run on 2 MB stacks).
 
+use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -59,10 +60,11 @@ fn a_megabyte_schema_attaches_fast() {
     let mut schema = "{\"type\":\"object\",\"properties\":{\"first\":{\"type\":\"string\"}},\"$defs\":{".to_owned();
     for i in 0..10_000 {
         let comma = if i == 0 { "" } else { "," };
-        schema.push_str(&format!(
+        let _ = write!(
+            schema,
             "{comma}\"d{i}\":{{\"type\":\"object\",\"properties\":{{\"id\":{{\"type\":\"integer\"}},\"next\":{{\"$ref\":\"#/$defs/d{}\"}}}}}}",
             (i + 1) % 10_000
-        ));
+        );
     }
     schema.push_str("},\"additionalProperties\":{\"$ref\":\"#/$defs/d0\"}}");
     assert!(schema.len() > 900_000);
@@ -86,7 +88,9 @@ fn an_enum_of_twenty_thousand_strings() {
 #[test]
 fn large_bounds_cost_nothing() {
     within(Duration::from_secs(5), "large bounds", || {
-        let runner = compile("{\"type\":\"array\",\"maxItems\":100000,\"minItems\":1000,\"items\":{\"maxLength\":100000}}", &Options::default()).unwrap();
+        let runner =
+            compile("{\"type\":\"array\",\"maxItems\":100000,\"minItems\":1000,\"items\":{\"maxLength\":100000}}", &Options::default())
+                .unwrap();
         let list = |n: usize| format!("[{}]", vec!["0"; n].join(","));
         assert!(!runner.accepts(&list(999)) && runner.accepts(&list(1000)));
         assert!(runner.accepts(&list(100_000)) && !runner.accepts(&list(100_001)));
@@ -103,7 +107,8 @@ fn three_hundred_properties() {
         let schema = format!("{{\"type\":\"object\",\"properties\":{{{}}}{rest}}}", properties.join(","));
         within(Duration::from_secs(5), "many properties", || {
             let runner = compile(&schema, &Options::default()).unwrap();
-            let members: Vec<String> = (0..300).map(|i| format!("\"p{i}\":\"x\"")).collect();
+            let every = if rest.contains("required") { 1 } else { 10 };
+            let members: Vec<String> = (0..300).step_by(every).map(|i| format!("\"p{i}\":\"x\"")).collect();
             assert!(runner.accepts(&format!("{{{}}}", members.join(","))));
         });
     }

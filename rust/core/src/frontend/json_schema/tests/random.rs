@@ -49,19 +49,19 @@ fn document(r: &mut Random, depth: usize) -> Value {
 }
 
 fn schemas(r: &mut Random, depth: usize) -> Value {
-    (0..1 + r.below(3)).map(|_| schema(r, depth)).collect()
+    (0..=r.below(3)).map(|_| schema(r, depth)).collect()
 }
 
 fn by_name(r: &mut Random, names: &[&str], depth: usize) -> Value {
     let mut out = serde_json::Map::new();
-    for _ in 0..1 + r.below(3) {
+    for _ in 0..=r.below(3) {
         out.insert((*r.pick(names)).to_owned(), schema(r, depth));
     }
     Value::Object(out)
 }
 
 fn names(r: &mut Random) -> Value {
-    (0..1 + r.below(2)).map(|_| *r.pick(&KEYS)).collect()
+    (0..=r.below(2)).map(|_| *r.pick(&KEYS)).collect()
 }
 
 fn schema(r: &mut Random, depth: usize) -> Value {
@@ -78,7 +78,7 @@ fn schema(r: &mut Random, depth: usize) -> Value {
     }
     let d = depth - 1;
     let mut out = serde_json::Map::new();
-    for _ in 0..1 + r.below(4) {
+    for _ in 0..=r.below(4) {
         let (name, value) = match r.below(29) {
             0 => ("type", json!([*r.pick(&["object", "array", "string"]), *r.pick(&["object", "integer", "array"])])),
             1 | 2 => ("properties", by_name(r, &KEYS, d)),

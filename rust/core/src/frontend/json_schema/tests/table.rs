@@ -13,8 +13,16 @@ const SCALARS: &[Case] = &[
     ("{\"type\":\"integer\"}", &["0", "-7", "1.0", "12345678901234567890"], &["1.5", "\"1\"", "-"]),
     ("{\"type\":[\"integer\",\"string\"]}", &["3", "\"x\""], &["3.5", "null", "[]"]),
     ("{\"type\":[\"integer\",\"number\"]}", &["3.5"], &["\"3\""]),
-    ("{\"enum\":[1,\"a\",null,[1],{\"k\":true}]}", &["1", "1.0", "\"a\"", "\"\\u0061\"", "null", "[1]", "{\"k\":true}"], &["2", "\"b\"", "true", "[]", "[1,1]", "{}", "{\"k\":false}", "{\"k\":true,\"l\":1}"]),
-    ("{\"const\":{\"a\":[1,{\"b\":null}]}}", &["{\"a\":[1,{\"b\":null}]}", "{\"a\":[1.0,{\"b\":null}]}"], &["{\"a\":[1]}", "{\"a\":[1,{\"b\":0}]}"]),
+    (
+        "{\"enum\":[1,\"a\",null,[1],{\"k\":true}]}",
+        &["1", "1.0", "\"a\"", "\"\\u0061\"", "null", "[1]", "{\"k\":true}"],
+        &["2", "\"b\"", "true", "[]", "[1,1]", "{}", "{\"k\":false}", "{\"k\":true,\"l\":1}"],
+    ),
+    (
+        "{\"const\":{\"a\":[1,{\"b\":null}]}}",
+        &["{\"a\":[1,{\"b\":null}]}", "{\"a\":[1.0,{\"b\":null}]}"],
+        &["{\"a\":[1]}", "{\"a\":[1,{\"b\":0}]}"],
+    ),
     ("{\"const\":0}", &["0", "-0", "0.0"], &["1", "false"]),
     ("{\"const\":false}", &["false"], &["0", "true"]),
     ("{\"enum\":[\"a\",\"ab\"],\"minLength\":2}", &["\"ab\""], &["\"a\"", "\"abc\""]),
@@ -42,7 +50,11 @@ const LOGIC: &[Case] = &[
         &["2"],
         &["0.5"],
     ),
-    ("{\"$id\":\"http://x/root\",\"$ref\":\"item#n\",\"$defs\":{\"q\":{\"$id\":\"item\",\"$defs\":{\"z\":{\"$anchor\":\"n\",\"const\":1}}}}}", &["1"], &["2"]),
+    (
+        "{\"$id\":\"http://x/root\",\"$ref\":\"item#n\",\"$defs\":{\"q\":{\"$id\":\"item\",\"$defs\":{\"z\":{\"$anchor\":\"n\",\"const\":1}}}}}",
+        &["1"],
+        &["2"],
+    ),
     (
         "{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"allOf\":[{\"$ref\":\"#foo\"}],\"definitions\":{\"a\":{\"$id\":\"#foo\",\"const\":1}}}",
         &["1"],
@@ -55,7 +67,11 @@ const ARRAYS: &[Case] = &[
     ("{\"type\":\"array\"}", &["[]", "[1,\"a\",[]]"], &["{}"]),
     ("{\"items\":{\"type\":\"integer\"}}", &["[]", "[1,2]", "\"x\""], &["[1.5]", "[1,null]"]),
     ("{\"items\":false}", &["[]"], &["[1]"]),
-    ("{\"prefixItems\":[{\"const\":1},{\"const\":2}],\"items\":{\"const\":3}}", &["[]", "[1]", "[1,2]", "[1,2,3,3]"], &["[2]", "[1,3]", "[1,2,2]"]),
+    (
+        "{\"prefixItems\":[{\"const\":1},{\"const\":2}],\"items\":{\"const\":3}}",
+        &["[]", "[1]", "[1,2]", "[1,2,3,3]"],
+        &["[2]", "[1,3]", "[1,2,2]"],
+    ),
     ("{\"prefixItems\":[{\"const\":1}]}", &["[1,null]"], &["[2]"]),
     ("{\"items\":[{\"const\":1}],\"additionalItems\":false}", &["[]", "[1]"], &["[1,1]", "[2]"]),
     ("{\"items\":{\"const\":1},\"additionalItems\":false}", &["[1,1]"], &["[2]"]),
@@ -64,7 +80,11 @@ const ARRAYS: &[Case] = &[
     ("{\"minItems\":2,\"maxItems\":2,\"items\":{\"type\":\"integer\"}}", &["[1,2]"], &["[1]", "[1,2,3]", "[1,\"a\"]"]),
     ("{\"maxItems\":0}", &["[]"], &["[1]"]),
     ("{\"minItems\":1.0}", &["[1]"], &["[]"]),
-    ("{\"not\":{\"items\":{\"type\":\"string\"}},\"maxItems\":3}", &["[1]", "[\"a\",1]", "[\"a\",\"b\",1]"], &["[]", "[\"a\"]", "[\"a\",\"b\",\"c\"]", "[\"a\",\"b\",\"c\",1]"]),
+    (
+        "{\"not\":{\"items\":{\"type\":\"string\"}},\"maxItems\":3}",
+        &["[1]", "[\"a\",1]", "[\"a\",\"b\",1]"],
+        &["[]", "[\"a\"]", "[\"a\",\"b\",\"c\"]", "[\"a\",\"b\",\"c\",1]"],
+    ),
     (
         "{\"anyOf\":[{\"items\":{\"type\":\"integer\"},\"minItems\":2},{\"items\":{\"type\":\"string\"},\"maxItems\":1}],\"type\":\"array\"}",
         &["[]", "[1,2]", "[\"a\"]"],
@@ -76,15 +96,27 @@ const ARRAYS: &[Case] = &[
 
 const OBJECTS: &[Case] = &[
     ("{\"type\":\"object\"}", &["{}", "{\"a\":1,\"b\":2}"], &["[]", "{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}", "{\"a\"}"]),
-    ("{\"properties\":{\"a\":{\"type\":\"integer\"}}}", &["{}", "{\"a\":1}", "{\"b\":\"x\"}", "{\"b\":1,\"a\":1}"], &["{\"a\":\"x\"}", "{\"\\u0061\":\"x\"}", "{\"a\":1,\"a\":1}"]),
+    (
+        "{\"properties\":{\"a\":{\"type\":\"integer\"}}}",
+        &["{}", "{\"a\":1}", "{\"b\":\"x\"}", "{\"b\":1,\"a\":1}"],
+        &["{\"a\":\"x\"}", "{\"\\u0061\":\"x\"}", "{\"a\":1,\"a\":1}"],
+    ),
     (
         "{\"properties\":{\"a\":{\"const\":1},\"b\":{\"const\":2}},\"required\":[\"a\"],\"additionalProperties\":false}",
         &["{\"a\":1}", "{\"a\":1,\"b\":2}", "{\"\\u0061\":1}"],
         &["{}", "{\"b\":2}", "{\"a\":1,\"c\":3}", "{\"a\":1,\"b\":2,\"b\":2}", "{\"b\":2,\"a\":1}"],
     ),
     ("{\"additionalProperties\":{\"type\":\"integer\"},\"properties\":{\"a\":true}}", &["{\"a\":\"x\",\"b\":1}"], &["{\"b\":\"x\"}"]),
-    ("{\"patternProperties\":{\"^a$\":{\"const\":1},\"^b$\":{\"const\":2}},\"additionalProperties\":false}", &["{}", "{\"b\":2}", "{\"a\":1,\"b\":2}"], &["{\"a\":2}", "{\"c\":1}", "{\"a\":1,\"a\":1}"]),
-    ("{\"patternProperties\":{\"^a$\":{\"minimum\":1}},\"properties\":{\"a\":{\"maximum\":2}}}", &["{\"a\":1}", "{\"a\":2}"], &["{\"a\":0}", "{\"a\":3}"]),
+    (
+        "{\"patternProperties\":{\"^a$\":{\"const\":1},\"^b$\":{\"const\":2}},\"additionalProperties\":false}",
+        &["{}", "{\"b\":2}", "{\"a\":1,\"b\":2}"],
+        &["{\"a\":2}", "{\"c\":1}", "{\"a\":1,\"a\":1}"],
+    ),
+    (
+        "{\"patternProperties\":{\"^a$\":{\"minimum\":1}},\"properties\":{\"a\":{\"maximum\":2}}}",
+        &["{\"a\":1}", "{\"a\":2}"],
+        &["{\"a\":0}", "{\"a\":3}"],
+    ),
     ("{\"required\":[\"x\",\"y\"]}", &["{\"x\":1,\"y\":2}", "{\"z\":0,\"y\":1,\"x\":1}"], &["{}", "{\"x\":1}"]),
     ("{\"required\":[\"x\"],\"additionalProperties\":{\"const\":1}}", &["{\"x\":1}"], &["{\"x\":2}", "{}"]),
     ("{\"minProperties\":1,\"maxProperties\":2}", &["{\"a\":1}", "{\"a\":1,\"b\":2}"], &["{}", "{\"a\":1,\"b\":2,\"c\":3}"]),
@@ -93,8 +125,16 @@ const OBJECTS: &[Case] = &[
     ("{\"propertyNames\":false}", &["{}", "1"], &["{\"a\":1}"]),
     ("{\"not\":{\"propertyNames\":{\"const\":\"a\"}}}", &["{\"b\":1}", "{\"a\":1,\"b\":1}"], &["{}", "{\"a\":1}", "1"]),
     ("{\"dependentRequired\":{\"a\":[\"b\"]}}", &["{}", "{\"b\":1}", "{\"a\":1,\"b\":1}"], &["{\"a\":1}"]),
-    ("{\"dependentSchemas\":{\"a\":{\"required\":[\"b\"],\"maxProperties\":2}}}", &["{\"c\":1}", "{\"a\":1,\"b\":1}"], &["{\"a\":1}", "{\"a\":1,\"b\":1,\"c\":1}"]),
-    ("{\"dependencies\":{\"a\":[\"b\"],\"c\":{\"maxProperties\":1}}}", &["{\"a\":1,\"b\":1}", "{\"c\":1}"], &["{\"a\":1}", "{\"c\":1,\"d\":1}"]),
+    (
+        "{\"dependentSchemas\":{\"a\":{\"required\":[\"b\"],\"maxProperties\":2}}}",
+        &["{\"c\":1}", "{\"a\":1,\"b\":1}"],
+        &["{\"a\":1}", "{\"a\":1,\"b\":1,\"c\":1}"],
+    ),
+    (
+        "{\"dependencies\":{\"a\":[\"b\"],\"c\":{\"maxProperties\":1}}}",
+        &["{\"a\":1,\"b\":1}", "{\"c\":1}"],
+        &["{\"a\":1}", "{\"c\":1,\"d\":1}"],
+    ),
     ("{\"properties\":{\"a\":false}}", &["{}", "{\"b\":1}"], &["{\"a\":1}"]),
     (
         "{\"oneOf\":[{\"properties\":{\"t\":{\"const\":\"x\"},\"v\":{\"type\":\"integer\"}},\"required\":[\"t\"]},{\"properties\":{\"t\":{\"const\":\"y\"},\"v\":{\"type\":\"string\"}},\"required\":[\"t\"]}],\"type\":\"object\"}",
@@ -119,7 +159,13 @@ const OBJECTS: &[Case] = &[
     // Declared order, and the free phase after an undeclared key.
     (
         "{\"properties\":{\"a\":true,\"b\":true,\"name\":true}}",
-        &["{\"a\":1,\"b\":1,\"name\":1}", "{\"b\":1}", "{\"z\":1,\"name\":1,\"b\":1,\"a\":1}", "{\"b\":1,\"z\":1,\"a\":1}", "{\"na\":1,\"name\":2}"],
+        &[
+            "{\"a\":1,\"b\":1,\"name\":1}",
+            "{\"b\":1}",
+            "{\"z\":1,\"name\":1,\"b\":1,\"a\":1}",
+            "{\"b\":1,\"z\":1,\"a\":1}",
+            "{\"na\":1,\"name\":2}",
+        ],
         &["{\"b\":1,\"a\":1}", "{\"b\":1,\"z\":1,\"b\":1}", "{\"z\":1,\"z\":2}", "{\"b\":1,\"ab\":1}"],
     ),
     (
@@ -190,7 +236,9 @@ fn schemas_are_refused_by_name() {
             other => panic!("{schema}: {other:?}"),
         }
     }
-    for fine in ["{\"uniqueItems\":false}", "{\"unevaluatedItems\":true}", "{\"format\":\"shape\"}", "{\"$defs\":{\"a\":{\"multipleOf\":2}}}"] {
+    for fine in
+        ["{\"uniqueItems\":false}", "{\"unevaluatedItems\":true}", "{\"format\":\"shape\"}", "{\"$defs\":{\"a\":{\"multipleOf\":2}}}"]
+    {
         compile(fine, &Options::default()).unwrap();
     }
     let annotations = Options { assert_formats: false, ..Options::default() };
@@ -203,9 +251,15 @@ fn what_nothing_satisfies_is_refused() {
         ("false", ""),
         ("{\"enum\":[]}", ""),
         ("{\"type\":\"integer\",\"minimum\":3,\"maximum\":2}", ""),
-        ("{\"type\":\"object\",\"required\":[\"a\"],\"properties\":{\"a\":{\"type\":\"string\",\"minLength\":3,\"maxLength\":2}}}", "/properties/a"),
+        (
+            "{\"type\":\"object\",\"required\":[\"a\"],\"properties\":{\"a\":{\"type\":\"string\",\"minLength\":3,\"maxLength\":2}}}",
+            "/properties/a",
+        ),
         ("{\"type\":\"object\",\"required\":[\"a\"],\"additionalProperties\":false}", ""),
-        ("{\"$ref\":\"#/$defs/n\",\"$defs\":{\"n\":{\"type\":\"object\",\"required\":[\"x\"],\"properties\":{\"x\":{\"$ref\":\"#/$defs/n\"}}}}}", "/$defs/n"),
+        (
+            "{\"$ref\":\"#/$defs/n\",\"$defs\":{\"n\":{\"type\":\"object\",\"required\":[\"x\"],\"properties\":{\"x\":{\"$ref\":\"#/$defs/n\"}}}}}",
+            "/$defs/n",
+        ),
         ("{\"type\":\"array\",\"minItems\":1,\"items\":{\"allOf\":[{\"type\":\"null\"},{\"type\":\"string\"}]}}", "/items"),
         ("{\"type\":\"object\",\"minProperties\":3,\"properties\":{\"a\":{},\"b\":{}},\"additionalProperties\":false}", ""),
         ("{\"type\":\"object\",\"minProperties\":3,\"propertyNames\":{\"enum\":[\"a\",\"b\"]}}", ""),
@@ -224,13 +278,7 @@ fn what_nothing_satisfies_is_refused() {
 #[test]
 fn whitespace_is_free_within_bounds() {
     let runner = compile("{\"properties\":{\"a\":{\"type\":\"array\"}}}", &Options::default()).unwrap();
-    for good in [
-        " {\"a\" : [ 1 , 2 ] } ",
-        "\n\t{\n  \"a\": [\r\n    1,\n    2\n  ]\n}\n",
-        "{ }",
-        "7 ",
-        "{    \"a\":[]}",
-    ] {
+    for good in [" {\"a\" : [ 1 , 2 ] } ", "\n\t{\n  \"a\": [\r\n    1,\n    2\n  ]\n}\n", "{ }", "7 ", "{    \"a\":[]}"] {
         assert!(runner.accepts(good), "{good:?}");
     }
     for bad in ["{     \"a\":[]}", "{\n\n\"a\":[]}", "7     ", "{\"a\":[1 \n]}"] {

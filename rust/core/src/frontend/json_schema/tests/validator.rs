@@ -1,10 +1,12 @@
-//! A validator that reads like the specification: the oracle for small schemas. Numbers are small enough for `f64`, patterns are `^literal$`.
+//! A validator that reads like the specification: the oracle for small schemas. Bounded numbers are small enough for `f64`, patterns are `^literal$`.
 
 use serde_json::Value;
 
+use crate::frontend::json_schema::json::canonical_number;
+
 fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        (Value::Number(x), Value::Number(y)) => x.as_f64() == y.as_f64(),
+        (Value::Number(x), Value::Number(y)) => canonical_number(&x.to_string()) == canonical_number(&y.to_string()),
         (Value::Array(x), Value::Array(y)) => x.len() == y.len() && x.iter().zip(y).all(|(a, b)| equal(a, b)),
         (Value::Object(x), Value::Object(y)) => x.len() == y.len() && x.iter().all(|(k, v)| y.get(k).is_some_and(|w| equal(v, w))),
         _ => a == b,
@@ -16,7 +18,10 @@ fn is_type(name: &str, value: &Value) -> bool {
         "null" => value.is_null(),
         "boolean" => value.is_boolean(),
         "number" => value.is_number(),
-        "integer" => value.as_f64().is_some_and(|n| n.fract() == 0.0) && value.is_number(),
+        "integer" => {
+            let canonical = canonical_number(&value.to_string());
+            value.is_number() && canonical.split_once('e').is_none_or(|(_, exponent)| !exponent.starts_with('-'))
+        }
         "string" => value.is_string(),
         "array" => value.is_array(),
         _ => value.is_object(),
