@@ -10,6 +10,7 @@ use crate::limits::Limits;
 use crate::provider::Embedded;
 
 pub mod ebnf;
+pub mod json_schema;
 pub mod regex;
 
 /// The value of an argument of a call in EBNF, such as the schema in `json_schema("…")`.
@@ -37,4 +38,4 @@ pub type EmbeddedParser = fn(&[MacroArgument], &Limits) -> Result<Arc<dyn Embedd
 
 /// The calls of the EBNF dialect that make an embedded node; `regex(…)` and `bytes(…)`, which make plain expressions where they can, are
 /// part of the dialect itself.
-pub const EMBEDDED: &[(&str, EmbeddedParser)] = &[];
+pub const EMBEDDED: &[(&str, EmbeddedParser)] = &[("json_schema", json_schema::embedded)];

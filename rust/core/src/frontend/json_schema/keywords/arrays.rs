@@ -1,0 +1,21 @@
+//! Keywords for arrays. Pipeline: json -> resolve + **keywords** -> obligation.
+//!
+//! Invariant: each row says since when and until when the keyword is in force.
+//! Must not know: how it is enforced.
+
+use super::{Draft, Keyword, Role, Shape, row};
+
+/// The rows of this family.
+pub(super) const ROWS: &[Keyword] = &[
+    row("items", Shape::SchemaOrSchemas, Role::Child),
+    row("prefixItems", Shape::Schemas, Role::Child).since(Draft::Draft202012),
+    row("additionalItems", Shape::Schema, Role::Child).until(Draft::Draft201909),
+    row("minItems", Shape::Count, Role::Assertion),
+    row("maxItems", Shape::Count, Role::Assertion),
+    row("uniqueItems", Shape::Bool, Role::RefusedUnlessTrivial),
+    row("contains", Shape::Schema, Role::Refused).since(Draft::Draft6),
+    // Without `contains` these two mean nothing, and `contains` is refused.
+    row("minContains", Shape::Count, Role::Annotation).since(Draft::Draft201909),
+    row("maxContains", Shape::Count, Role::Annotation).since(Draft::Draft201909),
+    row("unevaluatedItems", Shape::Schema, Role::RefusedUnlessTrivial).since(Draft::Draft201909),
+];

@@ -1,0 +1,13 @@
+//! Keywords for values of any type. Pipeline: json -> resolve + **keywords** -> obligation.
+//!
+//! Invariant: each row says since when and until when the keyword is in force.
+//! Must not know: how it is enforced.
+
+use super::{Draft, Keyword, Role, Shape, row};
+
+/// The rows of this family.
+pub(super) const ROWS: &[Keyword] = &[
+    row("type", Shape::Types, Role::Assertion),
+    row("enum", Shape::Values, Role::Assertion),
+    row("const", Shape::Any, Role::Assertion).since(Draft::Draft6),
+];

@@ -1,0 +1,15 @@
+//! Keywords for numbers. Pipeline: json -> resolve + **keywords** -> obligation.
+//!
+//! Invariant: each row says since when and until when the keyword is in force.
+//! Must not know: how it is enforced.
+
+use super::{Keyword, Role, Shape, row};
+
+/// The rows of this family.
+pub(super) const ROWS: &[Keyword] = &[
+    row("minimum", Shape::Number, Role::Assertion),
+    row("maximum", Shape::Number, Role::Assertion),
+    row("exclusiveMinimum", Shape::Exclusive, Role::Assertion),
+    row("exclusiveMaximum", Shape::Exclusive, Role::Assertion),
+    row("multipleOf", Shape::Number, Role::Refused),
+];

@@ -1,0 +1,116 @@
+//! JSON Schema, enforced exactly: what a value owes is a boolean formula over subschemas that progresses with the text.
+//! Pipeline: text -> **frontend** -> grammar (one embedded node).
+//!
+//! Invariant: every keyword is enforced exactly, an annotation, or refused by name; from every state the text can be completed.
+//! Must not know: tokens, masks, stacks.
+
+mod json;
+mod keywords;
+mod layout;
+mod obligation;
+mod options;
+mod provider;
+mod resolve;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod uri;
+
+use std::sync::Arc;
+
+use self::layout::Layout;
+use self::obligation::Space;
+use self::provider::SchemaProvider;
+use self::schema::SchemaDocument;
+use crate::error::{CompileError, EngineError};
+use crate::frontend::{MacroArgument, MacroValue};
+use crate::grammar::{Expr, Grammar, Rule, quote};
+use crate::identity::Identity;
+use crate::ids::RuleId;
+use crate::limits::Limits;
+use crate::provider::{Arena, Attached, ByteSet, Embedded};
+
+pub use self::keywords::Draft;
+pub use self::options::Options;
+
+/// A schema as a node of a grammar.
+struct JsonSchemaSource {
+    text: String,
+    schema: Arc<SchemaDocument>,
+    identity: u128,
+}
+
+impl std::fmt::Debug for JsonSchemaSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JsonSchema").field("text", &self.text).field("options", &self.schema.options).finish_non_exhaustive()
+    }
+}
+
+impl Embedded for JsonSchemaSource {
+    fn to_ebnf(&self) -> String {
+        format!("json_schema({}{})", quote(&self.text), self.schema.options.to_named())
+    }
+
+    fn identity(&self) -> u128 {
+        self.identity
+    }
+
+    fn attach(&self, arena: &Arena) -> Result<Attached, CompileError> {
+        let space = Space::new(self.schema.clone(), arena.limits());
+        let provider = SchemaProvider::register(arena, space, Layout::new(&self.schema.options))?;
+        match provider.start(arena)? {
+            (Some(start), _) => Ok(Attached { start: Some(start), nullable: false, bytes: ByteSet::json() }),
+            (None, gave_up) => Err(unsatisfiable(&self.schema, arena.limits(), gave_up)),
+        }
+    }
+}
+
+impl JsonSchemaSource {
+    fn read(text: &str, options: &Options, limits: &Limits) -> Result<Self, CompileError> {
+        options.check()?;
+        let schema = Arc::new(SchemaDocument::read(text, options, limits)?);
+        let mut hash = Identity::new("json_schema");
+        hash.str(text);
+        hash.str(&options.to_named());
+        let this = Self { text: text.to_owned(), schema, identity: hash.finish() };
+        let mut space = Space::new(this.schema.clone(), limits);
+        let root = space.root()?;
+        if !space.plainly_satisfiable(root)? {
+            let (holds, gave_up) = provider::check_root(space, limits)?;
+            if !holds {
+                return Err(unsatisfiable(&this.schema, limits, gave_up));
+            }
+        }
+        Ok(this)
+    }
+}
+
+fn unsatisfiable(schema: &Arc<SchemaDocument>, limits: &Limits, gave_up: bool) -> CompileError {
+    if gave_up {
+        return EngineError::Limit { name: "max_search_steps", bound: limits.max_search_steps }.into();
+    }
+    let (pointer, message) = provider::explain(schema, limits);
+    CompileError::UnsatisfiableSchema { pointer, message }
+}
+
+/// The grammar of the JSON texts that satisfy `schema`.
+pub fn grammar(schema: &str, options: &Options, limits: &Limits) -> Result<Grammar, CompileError> {
+    let source = JsonSchemaSource::read(schema, options, limits)?;
+    let root = Rule { name: "root".to_owned(), body: Expr::Embedded(Arc::new(source)) };
+    Ok(Grammar { rules: vec![root], root: RuleId(0) })
+}
+
+/// The node for `json_schema("…", name=value, …)` in a grammar's text.
+pub fn embedded(arguments: &[MacroArgument], limits: &Limits) -> Result<Arc<dyn Embedded>, CompileError> {
+    let Some((MacroArgument { name: None, value: MacroValue::Text(schema) }, options)) = arguments.split_first() else {
+        let message = "json_schema(…) takes the schema as a string, then options by name".to_owned();
+        return Err(CompileError::Schema { pointer: String::new(), message });
+    };
+    let options = Options::from_arguments(options)?;
+    Ok(Arc::new(JsonSchemaSource::read(schema, &options, limits)?))
+}
+
+/// The grammar of all JSON texts.
+pub fn builtin_json(limits: &Limits) -> Result<Grammar, CompileError> {
+    grammar("true", &Options::default(), limits)
+}

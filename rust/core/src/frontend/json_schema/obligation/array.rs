@@ -1,0 +1,229 @@
+//! Arrays: an obligation over a sequence of items.
+//!
+//! A state is a formula and a *segment* of counts between two boundaries; within a segment nothing depends on the count, so a register
+//! holds it. Boundaries are the places of `prefixItems`, and for each bound n of the count the counts from n - 1 - m to n, where m is how
+//! many monitors an item may still give up without ending all hope: items that change nothing can be left out or repeated, so a completion
+//! from one count of a segment is one from any other.
+//!
+//! Invariant: every state handed out can be completed.
+//! Must not know: text.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use indexmap::IndexSet;
+
+use super::kinds::Kind;
+use super::partition::Partition;
+use super::satisfy::Goal;
+use super::space::{Atom, Space};
+use super::strings::Tools;
+use crate::error::EngineError;
+use crate::formula::Formula;
+
+/// A state of an array, between items.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct ArrayId(pub u32);
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct ArrayKey {
+    formula: Formula,
+    /// The first count of the segment.
+    low: u64,
+}
+
+/// What a state is like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ArrayFacts {
+    /// The class returned if the array ends here.
+    pub closes: Option<u32>,
+    /// The first count after the segment; `u64::MAX`: none.
+    pub high: u64,
+    /// Some bound of the count is still to come, so the count must be kept.
+    pub counting: bool,
+}
+
+/// The items that may come next.
+#[derive(Debug)]
+pub(crate) struct ItemTable {
+    /// The next item's obligation; false: no item.
+    pub child: Formula,
+    /// By class: the state after the item.
+    pub next: Vec<ArrayId>,
+}
+
+/// All array states.
+#[derive(Default)]
+pub(crate) struct Arrays {
+    keys: IndexSet<ArrayKey>,
+    facts: HashMap<ArrayId, ArrayFacts>,
+    partitions: HashMap<ArrayId, Arc<Partition>>,
+    tables: HashMap<ArrayId, Arc<ItemTable>>,
+}
+
+impl Space {
+    /// The state of an empty array with this obligation; `None`: nothing can complete it.
+    pub fn start_array(&mut self, tools: Tools<'_>, obligation: Formula) -> Result<Option<ArrayId>, EngineError> {
+        let formula = self.for_kind(obligation, Kind::Array)?;
+        if formula == Formula::FALSE {
+            return Ok(None);
+        }
+        let array = self.segment(formula, 0)?;
+        Ok(self.satisfiable(tools, Goal::Array(array))?.then_some(array))
+    }
+
+    fn array_key(&self, array: ArrayId) -> Result<ArrayKey, EngineError> {
+        self.arrays.keys.get_index(array.0 as usize).copied().ok_or(EngineError::Internal("an unknown array state"))
+    }
+
+    pub fn array_formula(&self, array: ArrayId) -> Result<Formula, EngineError> {
+        Ok(self.array_key(array)?.formula)
+    }
+
+    /// The state of an array with `count` items.
+    pub fn segment(&mut self, formula: Formula, count: u64) -> Result<ArrayId, EngineError> {
+        let mut formula = formula;
+        for atom in self.atoms_of(formula)? {
+            if let Atom::Count(bound) = atom
+                && bound <= count
+            {
+                formula = self.decide(formula, atom, true)?;
+            }
+        }
+        self.segment_at(formula, count)
+    }
+
+    /// The same where the bounds up to `count` are decided already.
+    fn segment_at(&mut self, formula: Formula, count: u64) -> Result<ArrayId, EngineError> {
+        let (low, _) = self.segment_bounds(formula, count)?;
+        Ok(ArrayId(self.arrays.keys.insert_full(ArrayKey { formula, low }).0 as u32))
+    }
+
+    /// The segment of `count`: its first count and the first one after it.
+    fn segment_bounds(&mut self, formula: Formula, count: u64) -> Result<(u64, u64), EngineError> {
+        let mut prefix = 0;
+        let mut bounds = Vec::new();
+        let mut loose = 0u64;
+        for atom in self.atoms_of(formula)? {
+            match atom {
+                Atom::Items(id) => {
+                    prefix = prefix.max(self.typed(id)?.array.prefix.len() as u64);
+                    if self.decide(formula, atom, false)? != Formula::FALSE {
+                        loose += 1;
+                    }
+                }
+                Atom::Count(bound) => bounds.push(bound),
+                _ => return Err(EngineError::Internal("an array's obligation with other atoms")),
+            }
+        }
+        let (mut low, mut high) = if count < prefix { (count, count + 1) } else { (prefix, u64::MAX) };
+        for bound in bounds {
+            let first = bound.saturating_sub(loose + 1);
+            let (l, h) = if count < first {
+                (0, first)
+            } else if count < bound {
+                (count, count + 1)
+            } else {
+                (bound, u64::MAX)
+            };
+            (low, high) = (low.max(l), high.min(h));
+        }
+        Ok((low, high))
+    }
+
+    pub fn array_facts(&mut self, array: ArrayId) -> Result<ArrayFacts, EngineError> {
+        if let Some(&known) = self.arrays.facts.get(&array) {
+            return Ok(known);
+        }
+        let key = self.array_key(array)?;
+        let (_, high) = self.segment_bounds(key.formula, key.low)?;
+        let atoms = self.atoms_of(key.formula)?;
+        let counting = atoms.iter().any(|a| matches!(a, Atom::Count(_)));
+        let mut done = HashMap::new();
+        for variable in self.formulas.support(key.formula).0 {
+            done.insert(variable, matches!(self.atom(variable)?, Atom::Items(_)));
+        }
+        let leaf = self.formulas.evaluate(key.formula, |v| done.get(&v).copied().unwrap_or(false));
+        let facts = ArrayFacts { closes: leaf.checked_sub(1), high, counting };
+        self.arrays.facts.insert(array, facts);
+        Ok(facts)
+    }
+
+    /// What the array asks of its next item.
+    fn item_partition(&mut self, array: ArrayId) -> Result<Arc<Partition>, EngineError> {
+        if let Some(known) = self.arrays.partitions.get(&array) {
+            return Ok(known.clone());
+        }
+        let key = self.array_key(array)?;
+        let mut conditions = Vec::new();
+        for atom in self.atoms_of(key.formula)? {
+            if let Atom::Items(id) = atom {
+                let typed = self.typed(id)?;
+                // Before the end of the longest prefix the count is exact.
+                let condition = usize::try_from(key.low).ok().and_then(|i| typed.array.prefix.get(i)).copied().unwrap_or(typed.array.rest);
+                conditions.push((atom, condition));
+            }
+        }
+        let partition = Arc::new(self.partition(key.formula, &conditions)?);
+        self.arrays.partitions.insert(array, partition.clone());
+        Ok(partition)
+    }
+
+    /// The state after an item that made the obligation `result`; if the count is not exact, before the count is looked at.
+    fn after_item(&mut self, array: ArrayId, result: Formula) -> Result<ArrayId, EngineError> {
+        let key = self.array_key(array)?;
+        let high = self.array_facts(array)?.high;
+        if high == key.low + 1 { self.segment(result, high) } else { self.segment_at(result, key.low) }
+    }
+
+    /// The items that may come next.
+    pub fn item_table(&mut self, tools: Tools<'_>, array: ArrayId) -> Result<Arc<ItemTable>, EngineError> {
+        if let Some(known) = self.arrays.tables.get(&array) {
+            return Ok(known.clone());
+        }
+        let partition = self.item_partition(array)?;
+        let kept = self.keep_classes(&partition, |space, result| {
+            let after = space.after_item(array, result)?;
+            space.satisfiable(tools, Goal::Array(after))
+        })?;
+        let possible = self.satisfiable(tools, Goal::Value(kept.child))?;
+        let mut table = ItemTable { child: Formula::FALSE, next: Vec::new() };
+        if possible {
+            table.child = kept.child;
+            for &result in &kept.results {
+                table.next.push(self.after_item(array, result)?);
+            }
+        }
+        let table = Arc::new(table);
+        self.arrays.tables.insert(array, table.clone());
+        Ok(table)
+    }
+
+    /// Ways to complete an array: each a list of things that must be possible. `None`: no more.
+    pub(super) fn ways_to_close_array(&mut self, array: ArrayId, round: usize) -> Result<Option<Vec<Vec<Goal>>>, EngineError> {
+        if round > 0 {
+            return Ok(None);
+        }
+        let facts = self.array_facts(array)?;
+        if facts.closes.is_some() {
+            return Ok(Some(vec![Vec::new()]));
+        }
+        let key = self.array_key(array)?;
+        let partition = self.item_partition(array)?;
+        let mut ways = Vec::new();
+        for (class, &result) in partition.results.iter().enumerate() {
+            let exact = facts.high == key.low + 1;
+            let after = if exact || result != key.formula {
+                self.after_item(array, result)?
+            } else if facts.high == u64::MAX {
+                continue;
+            } else {
+                // Items that change nothing, until the count does.
+                self.segment(result, facts.high)?
+            };
+            let value = self.only_class(partition.child, class)?;
+            ways.push(vec![Goal::Value(value), Goal::Array(after)]);
+        }
+        Ok(Some(ways))
+    }
+}

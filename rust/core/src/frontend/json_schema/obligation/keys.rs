@@ -1,0 +1,225 @@
+//! The keys that may come next in an object, and the automaton that reads them.
+//!
+//! Invariant: every key offered has a value after which the object can be completed, and no other key is read to its end.
+//! Must not know: bytes.
+
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
+use smallvec::SmallVec;
+
+use super::object::{Key, ObjectId, ObjectKey};
+use super::order::Rest;
+use super::partition::Partition;
+use super::satisfy::{Goal, Search};
+use super::space::{Atom, NameId, Space};
+use super::strings::{BeginsWith, Tools};
+use super::undeclared::Group;
+use crate::error::EngineError;
+use crate::formula::{Formula, Formulas};
+use crate::ids::StateId;
+
+/// One class of keys that may come next.
+#[derive(Debug)]
+pub(crate) struct KeyClass {
+    pub key: Key,
+    /// What the value owes.
+    pub value: Arc<Partition>,
+    /// What is left of the lists after a declared name.
+    pub(super) lists: SmallVec<[Rest; 1]>,
+}
+
+impl KeyClass {
+    /// Do its keys have to be remembered, since no schema declares them by name?
+    pub fn is_undeclared(&self) -> bool {
+        matches!(self.key, Key::Undeclared(_))
+    }
+}
+
+/// The keys that may come next. Class 0 is for keys that no name and no pattern of the schema declares.
+#[derive(Debug)]
+pub(crate) struct KeyTable {
+    pub classes: Vec<Option<KeyClass>>,
+    /// The state after the opening quote; `None`: no key may come.
+    pub body: Option<StateId>,
+}
+
+impl Space {
+    fn key_class(
+        &mut self,
+        tools: Tools<'_>,
+        search: &Search,
+        key: Key,
+        lists: SmallVec<[Rest; 1]>,
+    ) -> Result<Option<KeyClass>, EngineError> {
+        if let Some(plain) = self.objects.plain.get(&(search.formula, key)) {
+            return Ok(plain.clone().map(|value| KeyClass { key, value, lists }));
+        }
+        let partition = self.key_partition(search.formula, key)?;
+        let mut plain = !self.is_bounded(search.formula)?;
+        for &result in &partition.results {
+            plain = plain && self.closes(result)?.is_some();
+        }
+        let value = if plain {
+            partition
+        } else {
+            Arc::new(self.keep_classes(&partition, |space, result| {
+                let after = space.search_after(search, key, &lists, result)?;
+                space.satisfiable(tools, Goal::Object(after))
+            })?)
+        };
+        let value = self.satisfiable(tools, Goal::Value(value.child))?.then_some(value);
+        if plain {
+            self.objects.plain.insert((search.formula, key), value.clone());
+        }
+        Ok(value.map(|value| KeyClass { key, value, lists }))
+    }
+
+    /// The keys that may come next.
+    pub fn key_table(&mut self, tools: Tools<'_>, object: ObjectId) -> Result<Arc<KeyTable>, EngineError> {
+        if let Some(known) = self.objects.tables.get(&object) {
+            return Ok(known.clone());
+        }
+        let search = self.search_of(object)?;
+        let key = self.object_key(object)?.clone();
+        let mut classes: Vec<Option<KeyClass>> = vec![None];
+        let mut offered: Vec<NameId> = Vec::new();
+        for (name, lists) in self.offers(&search)?.0 {
+            if let Some(class) = self.key_class(tools, &search, Key::Name(name), lists)? {
+                classes.push(Some(class));
+                offered.push(name);
+            }
+        }
+        let demand = self.undeclared_demand(tools, object, &search, &mut classes)?;
+        let demand = if demand == Formula::FALSE { demand } else { self.without_passed_over(&key, demand)? };
+        let refused: Vec<NameId> = if demand == Formula::FALSE {
+            Vec::new()
+        } else {
+            let taken: HashSet<NameId> = offered.iter().copied().collect();
+            let all = self.names_in(key.remaining).iter().chain(self.names_in(key.used)).copied();
+            all.filter(|name| !taken.contains(name)).collect()
+        };
+        let demand = self.name_demand(&offered, &refused, demand)?;
+        let body = self.string_body(tools, demand)?;
+        let table = Arc::new(KeyTable { classes, body });
+        self.objects.tables.insert(object, table.clone());
+        Ok(table)
+    }
+
+    /// The demand on undeclared keys, with their classes appended; class 0 is for those that match nothing.
+    fn undeclared_demand(
+        &mut self,
+        tools: Tools<'_>,
+        object: ObjectId,
+        search: &Search,
+        classes: &mut Vec<Option<KeyClass>>,
+    ) -> Result<Formula, EngineError> {
+        if !self.is_open(tools, search.formula)? {
+            return Ok(Formula::FALSE);
+        }
+        let undeclared = self.undeclared(tools, search.formula)?;
+        let (_, leaves) = self.formulas.support(undeclared.demand);
+        let mut value: HashMap<u32, u32> = HashMap::new();
+        for leaf in leaves {
+            let Some(&group) = (leaf as usize).checked_sub(1).and_then(|i| undeclared.groups.get(i)) else { continue };
+            let key = Key::Undeclared(group);
+            // What comes after is the true next state: names that were passed over may still come.
+            let partition = self.key_partition(search.formula, key)?;
+            let kept = self.keep_classes(&partition, |space, result| {
+                let after = space.object_after(tools, object, key, &[], result)?;
+                let after = space.search_of(after)?;
+                space.satisfiable(tools, Goal::Object(after))
+            })?;
+            if !self.satisfiable(tools, Goal::Value(kept.child))? {
+                continue;
+            }
+            let class = Some(KeyClass { key, value: Arc::new(kept), lists: SmallVec::new() });
+            if self.group(group) == Group::default() {
+                classes[0] = class;
+                value.insert(leaf, 1);
+            } else {
+                classes.push(class);
+                value.insert(leaf, classes.len() as u32);
+            }
+        }
+        let leaf = |store: &mut Formulas, old: u32| store.leaf(value.get(&old).copied().unwrap_or(0)).map(Some);
+        self.formulas.substitute(undeclared.demand, |_, _| Ok(None), leaf)
+    }
+
+    /// In the ordered phase an undeclared key does not begin with a declared name that was passed over: whoever begins to write that name
+    /// would be trapped in another key.
+    fn without_passed_over(&mut self, key: &ObjectKey, demand: Formula) -> Result<Formula, EngineError> {
+        if key.free || key.remaining == 0 {
+            return Ok(demand);
+        }
+        let ahead: HashSet<NameId> = key.lists.iter().flat_map(|&list| self.orders.names(list).map(|(name, _)| name)).collect();
+        let passed: Vec<NameId> = self.names_in(key.remaining).iter().copied().filter(|name| !ahead.contains(name)).collect();
+        if passed.is_empty() {
+            return Ok(demand);
+        }
+        let texts: Vec<Arc<str>> = passed.iter().map(|&name| self.name_text(name)).filter(|text| !text.is_empty()).collect();
+        if texts.is_empty() {
+            return Ok(demand);
+        }
+        let component = self.add_component(Arc::new(BeginsWith::new(texts.iter().map(|t| &**t))));
+        let begins = self.atom_formula(Atom::Text(component))?;
+        self.formulas.if_then_else(begins, Formula::FALSE, demand)
+    }
+
+    /// A demand on keys: the name `offered[i]` is class i + 1, refused names are refused, any other key is as `others` says.
+    /// The class of a name is spelled in bits, one set of names for each.
+    fn name_demand(&mut self, offered: &[NameId], refused: &[NameId], others: Formula) -> Result<Formula, EngineError> {
+        let codes = offered.len() + usize::from(!refused.is_empty());
+        if codes == 0 {
+            return Ok(others);
+        }
+        let bits = usize::BITS - codes.leading_zeros();
+        let mut conditions = Vec::new();
+        for bit in 0..bits {
+            let mut members: Vec<Arc<str>> = Vec::new();
+            for (i, &name) in offered.iter().enumerate() {
+                if (i + 1) >> bit & 1 == 1 {
+                    members.push(self.name_text(name));
+                }
+            }
+            if codes >> bit & 1 == 1 {
+                members.extend(refused.iter().map(|&name| self.name_text(name)));
+            }
+            let component = self.string_set(members.iter().map(|m| &**m));
+            conditions.push(self.atom_formula(Atom::Text(component))?);
+        }
+        let mut layer: Vec<Formula> = Vec::with_capacity(1 << bits);
+        for code in 0..1usize << bits {
+            layer.push(match code {
+                0 => others,
+                code if code <= offered.len() => self.formulas.leaf(code as u32 + 1)?,
+                _ => Formula::FALSE,
+            });
+        }
+        for &condition in &conditions {
+            let mut next = Vec::with_capacity(layer.len() / 2);
+            for pair in layer.chunks_exact(2) {
+                next.push(self.formulas.if_then_else(condition, pair[1], pair[0])?);
+            }
+            layer = next;
+        }
+        layer.first().copied().ok_or(EngineError::Internal("a demand without a root"))
+    }
+
+    /// Is a key of this class one that no schema of the object declares by name?
+    pub fn key_is_undeclared(&self, object: ObjectId, class: u32) -> bool {
+        let table = self.objects.tables.get(&object);
+        table.and_then(|t| t.classes.get(class as usize)?.as_ref()).is_some_and(KeyClass::is_undeclared)
+    }
+
+    /// The names that may come next, and whether others may: for messages.
+    pub fn expected_keys(&self, object: ObjectId) -> Option<(Vec<Arc<str>>, bool)> {
+        let table = self.objects.tables.get(&object)?;
+        let names = table.classes.iter().flatten().filter_map(|class| match class.key {
+            Key::Name(name) => Some(self.name_text(name)),
+            Key::Undeclared(_) => None,
+        });
+        let others = table.classes.iter().flatten().any(|class| matches!(class.key, Key::Undeclared(_)));
+        Some((names.collect(), others))
+    }
+}

@@ -1,0 +1,376 @@
+//! Objects: an obligation over a sequence of members, beside the order in which declared keys come.
+//!
+//! In the *ordered* phase the declared keys still allowed are what is left of the lists; in the *free* phase (after the first undeclared
+//! key, or from the start) they are the remaining ones. Keys used are kept where they could come again.
+//!
+//! Invariant: every state handed out can be completed. A key offered has a value, and the object can be completed after it.
+//! Must not know: text.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use indexmap::IndexSet;
+use smallvec::SmallVec;
+
+use super::keys::KeyTable;
+use super::kinds::Kind;
+use super::order::Rest;
+use super::partition::Partition;
+use super::satisfy::{Goal, Search};
+use super::space::{Atom, NameId, Space};
+use super::strings::Tools;
+use super::undeclared::{Group, Undeclared};
+use crate::error::EngineError;
+use crate::formula::Formula;
+
+/// A state of an object, between members.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct ObjectId(pub u32);
+
+/// A set of names, sorted and interned; 0 is the empty one.
+pub(crate) type NamesId = u32;
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct ObjectKey {
+    pub(super) formula: Formula,
+    /// What is left of the order lists; not in the free phase.
+    pub(super) lists: SmallVec<[Rest; 1]>,
+    pub(super) free: bool,
+    /// Declared names not used.
+    pub(super) remaining: NamesId,
+    /// Declared names used.
+    pub(super) used: NamesId,
+    /// Members so far, while some bound of their number is to come.
+    pub(super) count: u64,
+}
+
+/// A key, as far as the object cares.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Key {
+    Name(NameId),
+    /// Not declared: an index into the groups of such keys.
+    Undeclared(u32),
+}
+
+/// All object states.
+#[derive(Default)]
+pub(crate) struct Objects {
+    pub(super) keys: IndexSet<ObjectKey>,
+    pub(super) names: IndexSet<Box<[NameId]>>,
+    pub(super) groups: IndexSet<Group>,
+    pub(super) tables: HashMap<ObjectId, Arc<KeyTable>>,
+    pub(super) after: HashMap<(ObjectId, u32, u32), ObjectId>,
+    pub(super) partitions: HashMap<(Formula, Key), Arc<Partition>>,
+    pub(super) undeclared: HashMap<Vec<Atom>, Arc<Undeclared>>,
+    pub(super) open: HashMap<Formula, bool>,
+    pub(super) closes: HashMap<Formula, Option<u32>>,
+    pub(super) bounded: HashMap<Formula, bool>,
+    pub(super) needed: HashMap<Formula, Arc<[NameId]>>,
+    /// Keys after whose value the object may end at once, whatever the order: their partitions, or that no value is possible.
+    pub(super) plain: HashMap<(Formula, Key), Option<Arc<Partition>>>,
+}
+
+/// A name that may come next, and what is left of the lists then.
+type Offer = (NameId, SmallVec<[Rest; 1]>);
+
+impl Space {
+    /// The state of an empty object with this obligation; `None`: nothing can complete it.
+    pub fn start_object(&mut self, tools: Tools<'_>, obligation: Formula) -> Result<Option<ObjectId>, EngineError> {
+        let formula = self.for_kind(obligation, Kind::Object)?;
+        if formula == Formula::FALSE {
+            return Ok(None);
+        }
+        let order = self.order_of(obligation)?;
+        let remaining = self.names_id(order.names.to_vec());
+        let free = self.schema.options.any_order;
+        let lists = if free { SmallVec::new() } else { order.lists.clone() };
+        let object = self.object(tools, ObjectKey { formula, lists, free, remaining, used: 0, count: 0 })?;
+        let search = self.search_of(object)?;
+        Ok(self.satisfiable(tools, Goal::Object(search))?.then_some(object))
+    }
+
+    pub(super) fn names_id(&mut self, mut names: Vec<NameId>) -> NamesId {
+        if names.is_empty() {
+            return 0;
+        }
+        names.sort_unstable();
+        self.objects.names.insert_full(names.into()).0 as NamesId + 1
+    }
+
+    pub(super) fn names_in(&self, id: NamesId) -> &[NameId] {
+        (id as usize).checked_sub(1).and_then(|i| self.objects.names.get_index(i)).map_or(&[], |names| names)
+    }
+
+    /// How many declared names remain in the free phase.
+    pub(super) fn names_left(&self, search: &Search) -> usize {
+        self.names_in(search.remaining).len()
+    }
+
+    /// Intern a state, without what no longer matters.
+    fn object(&mut self, tools: Tools<'_>, mut key: ObjectKey) -> Result<ObjectId, EngineError> {
+        (key.formula, key.count) = self.counted(key.formula, key.count)?;
+        if !self.is_open(tools, key.formula)? {
+            key.used = 0;
+            if !key.free {
+                key.remaining = 0;
+            }
+        }
+        Ok(ObjectId(self.objects.keys.insert_full(key).0 as u32))
+    }
+
+    /// Decide the bounds that `count` members reach; the count is zero if no bound is left.
+    pub(super) fn counted(&mut self, formula: Formula, count: u64) -> Result<(Formula, u64), EngineError> {
+        let (mut formula, mut matters) = (formula, false);
+        if !self.is_bounded(formula)? {
+            return Ok((formula, 0));
+        }
+        for atom in self.atoms_of(formula)? {
+            if let Atom::Count(bound) = atom {
+                if bound <= count {
+                    formula = self.decide(formula, atom, true)?;
+                } else {
+                    matters = true;
+                }
+            }
+        }
+        Ok((formula, if matters { count } else { 0 }))
+    }
+
+    /// Does the number of members matter?
+    pub(super) fn is_bounded(&mut self, formula: Formula) -> Result<bool, EngineError> {
+        if let Some(&known) = self.objects.bounded.get(&formula) {
+            return Ok(known);
+        }
+        let bounded = self.atoms_of(formula)?.iter().any(|a| matches!(a, Atom::Count(_)));
+        self.objects.bounded.insert(formula, bounded);
+        Ok(bounded)
+    }
+
+    pub(super) fn object_key(&self, object: ObjectId) -> Result<&ObjectKey, EngineError> {
+        self.objects.keys.get_index(object.0 as usize).ok_or(EngineError::Internal("an unknown object state"))
+    }
+
+    /// What a completion of the object depends on.
+    pub(super) fn search_of(&self, object: ObjectId) -> Result<Search, EngineError> {
+        let key = self.object_key(object)?;
+        let remaining = if key.free { key.remaining } else { 0 };
+        Ok(Search { formula: key.formula, lists: key.lists.clone(), free: key.free, remaining, count: key.count })
+    }
+
+    /// The class returned if the object ends here.
+    pub fn object_closes(&mut self, object: ObjectId) -> Result<Option<u32>, EngineError> {
+        self.closes(self.object_key(object)?.formula)
+    }
+
+    pub(super) fn closes(&mut self, formula: Formula) -> Result<Option<u32>, EngineError> {
+        if let Some(&known) = self.objects.closes.get(&formula) {
+            return Ok(known);
+        }
+        let mut done = HashMap::new();
+        for variable in self.formulas.support(formula).0 {
+            done.insert(variable, matches!(self.atom(variable)?, Atom::Members(_) | Atom::Keys(_)));
+        }
+        let closes = self.formulas.evaluate(formula, |v| done.get(&v).copied().unwrap_or(false)).checked_sub(1);
+        self.objects.closes.insert(formula, closes);
+        Ok(closes)
+    }
+
+    /// The keys that must still come.
+    pub(super) fn needed_keys(&mut self, formula: Formula) -> Result<Arc<[NameId]>, EngineError> {
+        if let Some(known) = self.objects.needed.get(&formula) {
+            return Ok(known.clone());
+        }
+        let mut needed = Vec::new();
+        let mut at = formula;
+        // A conjunction is a chain; only what is not needs a closer look.
+        while let Some((variable, yes, no)) = self.formulas.branch(at) {
+            if no == Formula::FALSE {
+                if let Atom::Present(name) = self.atom(variable)? {
+                    needed.push(name);
+                }
+                at = yes;
+            } else if yes == Formula::FALSE {
+                at = no;
+            } else {
+                break;
+            }
+        }
+        for atom in self.atoms_of(at)? {
+            if let Atom::Present(name) = atom
+                && self.decide(at, atom, false)? == Formula::FALSE
+            {
+                needed.push(name);
+            }
+        }
+        let needed: Arc<[NameId]> = needed.into();
+        self.objects.needed.insert(formula, needed.clone());
+        Ok(needed)
+    }
+
+    /// The declared names that may come next: in each list up to the first one that must come, in the free phase all that remain.
+    pub(super) fn offers(&mut self, search: &Search) -> Result<(Vec<Offer>, Arc<[NameId]>), EngineError> {
+        let needed = self.needed_keys(search.formula)?;
+        if search.free {
+            return Ok((self.names_in(search.remaining).iter().map(|&name| (name, SmallVec::new())).collect(), needed));
+        }
+        let must: hashbrown::HashSet<NameId> = needed.iter().copied().collect();
+        let mut offers: indexmap::IndexMap<NameId, SmallVec<[Rest; 1]>> = indexmap::IndexMap::new();
+        for &list in &search.lists {
+            for (name, rest) in self.orders.names(list) {
+                let rests = offers.entry(name).or_default();
+                if !rests.contains(&rest) {
+                    rests.push(rest);
+                }
+                if must.contains(&name) {
+                    break;
+                }
+            }
+        }
+        for rests in offers.values_mut() {
+            rests.sort_unstable();
+        }
+        Ok((offers.into_iter().collect(), needed))
+    }
+
+    /// The search state after a key, when the obligation became `result`.
+    pub(super) fn search_after(&mut self, search: &Search, key: Key, lists: &[Rest], result: Formula) -> Result<Search, EngineError> {
+        let (formula, count) = self.counted(result, search.count.saturating_add(1))?;
+        let remaining = match key {
+            Key::Name(name) if search.free => {
+                let left = self.names_in(search.remaining).iter().copied().filter(|&n| n != name).collect();
+                self.names_id(left)
+            }
+            // Names that were passed over do not count on being written later.
+            Key::Undeclared(_) if !search.free => {
+                let left: indexmap::IndexSet<NameId> =
+                    search.lists.iter().flat_map(|&list| self.orders.names(list).map(|(name, _)| name)).collect();
+                self.names_id(left.into_iter().collect())
+            }
+            _ => search.remaining,
+        };
+        let free = search.free || matches!(key, Key::Undeclared(_));
+        Ok(Search { formula, lists: lists.into(), free, remaining, count })
+    }
+
+    /// What the object asks of the value of a key.
+    pub(super) fn key_partition(&mut self, formula: Formula, key: Key) -> Result<Arc<Partition>, EngineError> {
+        if let Some(known) = self.objects.partitions.get(&(formula, key)) {
+            return Ok(known.clone());
+        }
+        let mut parent = formula;
+        if let Key::Name(name) = key {
+            parent = self.decide(parent, Atom::Present(name), true)?;
+        }
+        let mut conditions = Vec::new();
+        for atom in self.atoms_of(parent)? {
+            match atom {
+                Atom::Keys(demand) => {
+                    let failed = match key {
+                        Key::Name(name) => self.demand_on_name(demand, name)? == 0,
+                        Key::Undeclared(group) => self.group(group).failed.contains(&demand),
+                    };
+                    if failed {
+                        parent = self.decide(parent, atom, false)?;
+                    }
+                }
+                Atom::Members(id) => {
+                    let condition = self.member_condition(id, key)?;
+                    conditions.push((atom, condition));
+                }
+                _ => {}
+            }
+        }
+        let partition = Arc::new(self.partition(parent, &conditions)?);
+        self.objects.partitions.insert((formula, key), partition.clone());
+        Ok(partition)
+    }
+
+    /// What the schema asks of the value of a key.
+    fn member_condition(&mut self, id: super::space::SchemaId, key: Key) -> Result<Formula, EngineError> {
+        let typed = self.typed(id)?;
+        let part = &typed.object;
+        let mut all = Formula::TRUE;
+        let mut covered = false;
+        if let Key::Name(name) = key
+            && let Some(&formula) = part.properties.get(&name)
+        {
+            covered = true;
+            all = formula;
+        }
+        let group = match key {
+            Key::Undeclared(group) => Some(self.group(group)),
+            Key::Name(_) => None,
+        };
+        for &(component, formula) in &part.patterns {
+            let matched = match (key, &group) {
+                (Key::Name(name), _) => self.matches(component, name)?,
+                (_, Some(group)) => group.matched.contains(&component),
+                _ => false,
+            };
+            if matched {
+                covered = true;
+                all = self.formulas.and(all, formula)?;
+            }
+        }
+        if covered {
+            return Ok(all);
+        }
+        if let Some(additional) = part.additional {
+            return Ok(additional);
+        }
+        // Strict: a key must be declared by some schema of the object. Declared names of others are names here.
+        let declared = match key {
+            Key::Name(_) => true,
+            Key::Undeclared(_) => group.is_some_and(|g| !g.matched.is_empty()),
+        };
+        Ok(if part.strict && !declared { Formula::FALSE } else { Formula::TRUE })
+    }
+
+    pub(super) fn object_after(
+        &mut self,
+        tools: Tools<'_>,
+        object: ObjectId,
+        key: Key,
+        lists: &[Rest],
+        result: Formula,
+    ) -> Result<ObjectId, EngineError> {
+        let before = self.object_key(object)?.clone();
+        let count = before.count.saturating_add(1);
+        let next = match key {
+            Key::Name(name) => {
+                let (formula, _) = self.counted(result, count)?;
+                let keeps = before.free || self.is_open(tools, formula)?;
+                let (mut remaining, mut used) = (0, 0);
+                if keeps {
+                    let left: Vec<NameId> = self.names_in(before.remaining).iter().copied().filter(|&n| n != name).collect();
+                    let mut taken = self.names_in(before.used).to_vec();
+                    taken.push(name);
+                    remaining = self.names_id(left);
+                    used = self.names_id(taken);
+                }
+                ObjectKey { formula: result, lists: lists.into(), free: before.free, remaining, used, count }
+            }
+            Key::Undeclared(_) => ObjectKey { formula: result, lists: SmallVec::new(), free: true, count, ..before },
+        };
+        self.object(tools, next)
+    }
+
+    /// The state after the member whose key was of class `key` and whose value returned `class`.
+    pub fn after_member(
+        &mut self,
+        tools: Tools<'_>,
+        object: ObjectId,
+        table: &KeyTable,
+        key: u32,
+        class: u32,
+    ) -> Result<Option<ObjectId>, EngineError> {
+        if let Some(&known) = self.objects.after.get(&(object, key, class)) {
+            return Ok(Some(known));
+        }
+        let Some(Some(of_key)) = table.classes.get(key as usize) else { return Ok(None) };
+        let Some(&result) = of_key.value.results.get(class as usize) else { return Ok(None) };
+        let after = self.object_after(tools, object, of_key.key, &of_key.lists, result)?;
+        self.objects.after.insert((object, key, class), after);
+        Ok(Some(after))
+    }
+}

@@ -1,0 +1,222 @@
+//! What a parent asks of a child: the classes of verdicts that lead to different obligations of the parent.
+//!
+//! Invariant: leaf 0 of a child's obligation is for verdicts that leave the parent nothing to hope for, leaf j + 1 for class j; classes
+//! are numbered as a walk of the formula meets them (yes before no), so equal questions are equal formulas.
+//! Must not know: text, order of keys.
+
+use hashbrown::HashMap;
+use indexmap::IndexSet;
+use smallvec::SmallVec;
+
+use super::kinds::{Kind, Kinds};
+use super::space::{Atom, SchemaId, Source, Space};
+use crate::error::EngineError;
+use crate::formula::Formula;
+use crate::limits::Limits;
+
+/// A question to a child, and what the parent owes after each answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Partition {
+    /// Leaf j + 1 is class j.
+    pub child: Formula,
+    /// By class.
+    pub results: Vec<Formula>,
+}
+
+/// Monitors that are given up when the condition fails.
+type Condition = (Formula, SmallVec<[Atom; 1]>);
+
+/// A parent's obligation with some conditions decided, and what is known of the child from those that held.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Known {
+    parent: Formula,
+    kinds: Kinds,
+    last: Option<SchemaId>,
+}
+
+impl Space {
+    /// Partition the child's verdicts on `conditions` by what they make of `parent`.
+    pub(super) fn partition(&mut self, parent: Formula, conditions: &[(Atom, Formula)]) -> Result<Partition, EngineError> {
+        let mut grouped: Vec<Condition> = Vec::new();
+        let mut parent = parent;
+        for &(atom, condition) in conditions {
+            match condition {
+                Formula::TRUE => {}
+                Formula::FALSE => parent = self.decide(parent, atom, false)?,
+                _ => match grouped.iter_mut().find(|(c, _)| *c == condition) {
+                    Some((_, atoms)) => atoms.push(atom),
+                    None => grouped.push((condition, SmallVec::from_elem(atom, 1))),
+                },
+            }
+        }
+        if let [(condition, atoms)] = grouped.as_slice() {
+            // The common case: one question, one answer that matters.
+            let mut given_up = parent;
+            for &atom in atoms {
+                given_up = self.decide(given_up, atom, false)?;
+            }
+            if given_up == Formula::FALSE && parent != Formula::FALSE {
+                return Ok(Partition { child: *condition, results: vec![parent] });
+            }
+        }
+        self.partition_by_layers(parent, &grouped)
+    }
+
+    /// Forward through the conditions, one layer of distinct parents each; then the formula is built backward.
+    fn partition_by_layers(&mut self, parent: Formula, grouped: &[Condition]) -> Result<Partition, EngineError> {
+        let mut layers: Vec<IndexSet<Known>> = vec![IndexSet::from([Known { parent, kinds: Kinds::ALL, last: None }])];
+        let mut edges: Vec<Vec<(Option<usize>, usize)>> = Vec::new();
+        let mut total = 0;
+        for (condition, atoms) in grouped {
+            let schema = self.as_schema(*condition);
+            let kinds = schema.map_or(Ok(Kinds::ALL), |id| self.possible_kinds(id))?;
+            let mut next: IndexSet<Known> = IndexSet::new();
+            let mut out = Vec::new();
+            let layer = layers.last().cloned().unwrap_or_default();
+            for known in layer {
+                let mut given_up = known.parent;
+                for &atom in atoms {
+                    given_up = self.decide(given_up, atom, false)?;
+                }
+                if given_up == known.parent {
+                    out.push((None, next.insert_full(known).0));
+                    continue;
+                }
+                let excluded = known.kinds.and(kinds) == Kinds::NONE
+                    || match (known.last, schema) {
+                        (Some(a), Some(b)) => self.disjoint(a, b, 3)?,
+                        _ => false,
+                    };
+                let yes = if excluded {
+                    None
+                } else {
+                    let held = Known { parent: known.parent, kinds: known.kinds.and(kinds), last: schema.or(known.last) };
+                    Some(next.insert_full(held).0)
+                };
+                out.push((yes, next.insert_full(Known { parent: given_up, ..known }).0));
+            }
+            total += next.len();
+            Limits::check("max_formula_nodes", total.saturating_mul(16), self.limits.max_formula_nodes)?;
+            edges.push(out);
+            layers.push(next);
+        }
+        let mut results: IndexSet<Formula> = IndexSet::new();
+        let mut values: Vec<Formula> = Vec::new();
+        for known in layers.last().into_iter().flatten() {
+            let value = if known.parent == Formula::FALSE { 0 } else { results.insert_full(known.parent).0 as u32 + 1 };
+            values.push(self.formulas.leaf(value)?);
+        }
+        for ((condition, _), out) in grouped.iter().zip(&edges).rev() {
+            let mut before = Vec::with_capacity(out.len());
+            for &(yes, no) in out {
+                let no = values[no];
+                before.push(match yes {
+                    Some(yes) => self.formulas.if_then_else(*condition, values[yes], no)?,
+                    None => no,
+                });
+            }
+            values = before;
+        }
+        let child = values.first().copied().unwrap_or(Formula::FALSE);
+        let all = Partition { child, results: results.into_iter().collect() };
+        self.keep_classes(&all, |_, _| Ok(true))
+    }
+
+    /// The partition with only the classes that `keep`, numbered anew.
+    pub(super) fn keep_classes(
+        &mut self,
+        partition: &Partition,
+        mut keep: impl FnMut(&mut Self, Formula) -> Result<bool, EngineError>,
+    ) -> Result<Partition, EngineError> {
+        let mut number: HashMap<u32, u32> = HashMap::new();
+        let mut results = Vec::new();
+        for leaf in self.leaves_in_order(partition.child) {
+            let Some(&result) = (leaf as usize).checked_sub(1).and_then(|class| partition.results.get(class)) else { continue };
+            if keep(self, result)? {
+                results.push(result);
+                number.insert(leaf, results.len() as u32);
+            }
+        }
+        let same = number.len() == partition.results.len() && number.iter().all(|(old, new)| old == new);
+        if same {
+            return Ok(partition.clone());
+        }
+        let leaf = |store: &mut crate::formula::Formulas, old: u32| store.leaf(number.get(&old).copied().unwrap_or(0)).map(Some);
+        let child = self.formulas.substitute(partition.child, |_, _| Ok(None), leaf)?;
+        Ok(Partition { child, results })
+    }
+
+    /// The obligation that only class `class` fulfils.
+    pub(super) fn only_class(&mut self, child: Formula, class: usize) -> Result<Formula, EngineError> {
+        let wanted = class as u32 + 1;
+        if wanted == 1 && self.formulas.support(child).1.iter().all(|&leaf| leaf <= 1) {
+            return Ok(child);
+        }
+        self.formulas.substitute(child, |_, _| Ok(None), |store, leaf| store.leaf(u32::from(leaf == wanted)).map(Some))
+    }
+
+    fn leaves_in_order(&self, formula: Formula) -> Vec<u32> {
+        let mut out = Vec::new();
+        let mut seen = hashbrown::HashSet::new();
+        let mut stack = vec![formula];
+        while let Some(f) = stack.pop() {
+            if !seen.insert(f) {
+                continue;
+            }
+            match self.formulas.branch(f) {
+                Some((_, yes, no)) => stack.extend([no, yes]),
+                None => out.extend(self.formulas.as_leaf(f)),
+            }
+        }
+        out
+    }
+
+    /// The kinds of values that may satisfy a schema, by its own `type`, `enum` and `const`.
+    fn possible_kinds(&mut self, id: SchemaId) -> Result<Kinds, EngineError> {
+        let typed = self.typed(id)?;
+        Ok(typed.candidates.iter().fold(typed.kinds, |kinds, c| kinds.and(c.kinds)))
+    }
+
+    /// Is it plain that no value satisfies both? Says no when in doubt.
+    fn disjoint(&mut self, a: SchemaId, b: SchemaId, depth: usize) -> Result<bool, EngineError> {
+        if a == b {
+            return Ok(false);
+        }
+        if let (Source::Value(_), Source::Value(_)) = (self.source_of(a), self.source_of(b)) {
+            return Ok(true);
+        }
+        let kinds = self.possible_kinds(a)?.and(self.possible_kinds(b)?);
+        let (typed_a, typed_b) = (self.typed(a)?, self.typed(b)?);
+        let listed = |typed: &super::typed::Typed| typed.candidates.first().map(|c| c.values.len()).filter(|&n| n <= 1024);
+        if let (Some(_), Some(_)) = (listed(&typed_a), listed(&typed_b))
+            && let (Some(x), Some(y)) = (typed_a.candidates.first(), typed_b.candidates.first())
+            && x.values.iter().all(|v| y.values.binary_search(v).is_err())
+        {
+            return Ok(true);
+        }
+        for kind in Kind::ALL.into_iter().filter(|&kind| kinds.has(kind)) {
+            let apart = match kind {
+                Kind::Object if depth > 0 => {
+                    let mut apart = false;
+                    for name in &typed_a.object.required {
+                        let both = (typed_a.object.properties.get(name), typed_b.object.properties.get(name));
+                        if let (Some(&x), Some(&y)) = both
+                            && typed_b.object.required.contains(name)
+                            && let (Some(x), Some(y)) = (self.as_schema(x), self.as_schema(y))
+                            && self.disjoint(x, y, depth - 1)?
+                        {
+                            apart = true;
+                            break;
+                        }
+                    }
+                    apart
+                }
+                _ => false,
+            };
+            if !apart {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,322 @@
+//! Can it be completed at all? A search for the least fixpoint, so that no mask leads where nothing ends.
+//!
+//! A goal holds if one of its ways holds, a way if all its goals do. Goals are tried depth first on an explicit stack; a goal that is being
+//! tried counts as failed where it is met again. A failure that relied on such a goal is provisional until that goal is settled; a goal
+//! that holds never relied on one.
+//!
+//! Invariant: a goal said to hold can be completed. One that was not decided within the limit counts as failed.
+//! Must not know: text.
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use super::array::ArrayId;
+use super::kinds::Kind;
+use super::object::{Key, NamesId};
+use super::order::Rest;
+use super::space::{Atom, Space};
+use super::strings::Tools;
+use crate::error::EngineError;
+use crate::formula::Formula;
+
+/// An object between members, as far as its completion goes.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Search {
+    pub formula: Formula,
+    pub lists: SmallVec<[Rest; 1]>,
+    pub free: bool,
+    /// In the free phase: the declared names that may come.
+    pub remaining: NamesId,
+    pub count: u64,
+}
+
+/// A question.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Goal {
+    /// Some value reaches a leaf other than 0.
+    Value(Formula),
+    /// The object can be completed.
+    Object(Search),
+    /// The array can be completed.
+    Array(ArrayId),
+}
+
+/// What was found.
+#[derive(Default)]
+pub(crate) struct Verdicts {
+    known: HashMap<Goal, bool>,
+    undecided: bool,
+}
+
+struct Frame {
+    goal: Goal,
+    serial: u64,
+    round: usize,
+    ways: std::vec::IntoIter<Vec<Goal>>,
+    /// The rest of the way being tried.
+    way: std::vec::IntoIter<Goal>,
+    /// The lowest goal on the stack that a failure here relied on.
+    relied_on: usize,
+}
+
+/// A provisional failure: relied on the goal at this depth of the stack with this serial, when so many goals were known to hold.
+#[derive(Clone, Copy)]
+struct Provisional {
+    depth: usize,
+    serial: u64,
+    truths: u64,
+}
+
+enum Step {
+    Try(Goal),
+    Holds,
+    Fails,
+}
+
+impl Space {
+    /// Was some search given up at the limit?
+    pub fn gave_up(&self) -> bool {
+        self.verdicts.undecided
+    }
+
+    /// Can some value fulfil the obligation?
+    pub fn can_be_satisfied(&mut self, tools: Tools<'_>, obligation: Formula) -> Result<bool, EngineError> {
+        self.satisfiable(tools, Goal::Value(obligation))
+    }
+
+    /// Is that plain without a search?
+    pub fn plainly_satisfiable(&mut self, obligation: Formula) -> Result<bool, EngineError> {
+        Ok(self.at_once(&Goal::Value(obligation))? == Some(true))
+    }
+
+    /// Does the goal hold? Undecided is no.
+    pub fn satisfiable(&mut self, tools: Tools<'_>, goal: Goal) -> Result<bool, EngineError> {
+        if let Some(known) = self.at_once(&goal)? {
+            return Ok(known);
+        }
+        let mut stack: Vec<Frame> = Vec::new();
+        let mut open: HashMap<Goal, usize> = HashMap::new();
+        let mut provisional: HashMap<Goal, Provisional> = HashMap::new();
+        let (mut serial, mut truths, mut steps) = (0u64, 0u64, 0usize);
+        let mut push = |stack: &mut Vec<Frame>, open: &mut HashMap<Goal, usize>, goal: Goal| {
+            serial += 1;
+            open.insert(goal.clone(), stack.len());
+            let (ways, way) = (Vec::new().into_iter(), Vec::new().into_iter());
+            stack.push(Frame { goal, serial, round: 0, ways, way, relied_on: usize::MAX });
+        };
+        let first = goal.clone();
+        push(&mut stack, &mut open, goal);
+        // Where a goal was just settled, its parent goes on with the answer.
+        let mut answer: Option<(bool, usize)> = None;
+        loop {
+            let depth = stack.len() - 1;
+            let Some(frame) = stack.last_mut() else { return Err(EngineError::Internal("an empty search")) };
+            let step = match answer.take() {
+                Some((false, relied_on)) => {
+                    frame.relied_on = frame.relied_on.min(relied_on);
+                    self.next_way(tools, frame, &mut steps)?
+                }
+                Some((true, _)) => match frame.way.next() {
+                    Some(goal) => Step::Try(goal),
+                    None => Step::Holds,
+                },
+                None => self.next_way(tools, frame, &mut steps)?,
+            };
+            if steps > self.limits.max_search_steps {
+                self.verdicts.undecided = true;
+                self.verdicts.known.insert(first, false);
+                return Ok(false);
+            }
+            match step {
+                Step::Try(goal) => {
+                    let valid = |p: &&Provisional| p.truths == truths && stack.get(p.depth).is_some_and(|f| f.serial == p.serial);
+                    if let Some(known) = self.at_once(&goal)? {
+                        answer = Some((known, usize::MAX));
+                    } else if let Some(&at) = open.get(&goal) {
+                        answer = Some((false, at));
+                    } else if let Some(p) = provisional.get(&goal).filter(valid) {
+                        answer = Some((false, p.depth));
+                    } else {
+                        push(&mut stack, &mut open, goal);
+                    }
+                    continue;
+                }
+                Step::Holds => {
+                    truths += 1;
+                    let Some(done) = stack.pop() else { continue };
+                    open.remove(&done.goal);
+                    self.verdicts.known.insert(done.goal, true);
+                    answer = Some((true, usize::MAX));
+                }
+                Step::Fails => {
+                    let Some(done) = stack.pop() else { continue };
+                    open.remove(&done.goal);
+                    if done.relied_on >= depth {
+                        self.settle_provisional(&mut provisional, depth, done.serial, truths);
+                        self.verdicts.known.insert(done.goal, false);
+                        answer = Some((false, usize::MAX));
+                    } else {
+                        let serial = stack.get(done.relied_on).map_or(0, |f| f.serial);
+                        provisional.insert(done.goal, Provisional { depth: done.relied_on, serial, truths });
+                        answer = Some((false, done.relied_on));
+                    }
+                }
+            }
+            if stack.is_empty() {
+                return Ok(answer.is_some_and(|(holds, _)| holds));
+            }
+        }
+    }
+
+    /// The goal they relied on has failed for good, and so have they.
+    fn settle_provisional(&mut self, provisional: &mut HashMap<Goal, Provisional>, depth: usize, serial: u64, truths: u64) {
+        let known = &mut self.verdicts.known;
+        provisional.retain(|goal, p| {
+            let settled = p.depth == depth && p.serial == serial && p.truths == truths;
+            if settled {
+                known.insert(goal.clone(), false);
+            }
+            !settled
+        });
+    }
+
+    fn next_way(&mut self, tools: Tools<'_>, frame: &mut Frame, steps: &mut usize) -> Result<Step, EngineError> {
+        loop {
+            *steps += 1;
+            if let Some(way) = frame.ways.next() {
+                frame.way = way.into_iter();
+                return Ok(frame.way.next().map_or(Step::Holds, Step::Try));
+            }
+            let round = frame.round;
+            frame.round += 1;
+            let ways = match &frame.goal {
+                Goal::Value(formula) => self.ways_to_a_value(tools, *formula, round)?,
+                Goal::Object(search) => self.ways_to_close_object(tools, &search.clone(), round)?,
+                Goal::Array(array) => self.ways_to_close_array(*array, round)?,
+            };
+            match ways {
+                None => return Ok(Step::Fails),
+                Some(ways) => frame.ways = ways.into_iter(),
+            }
+        }
+    }
+
+    /// The answer, if it is known or plain.
+    fn at_once(&mut self, goal: &Goal) -> Result<Option<bool>, EngineError> {
+        if let Some(&known) = self.verdicts.known.get(goal) {
+            return Ok(Some(known));
+        }
+        Ok(match goal {
+            Goal::Value(formula) => match self.formulas.as_leaf(*formula) {
+                Some(leaf) => Some(leaf != 0),
+                None => self.plainly_has_a_value(*formula)?.then_some(true),
+            },
+            Goal::Object(search) => match self.formulas.as_leaf(search.formula) {
+                Some(leaf) => Some(leaf != 0),
+                None => self.closes(search.formula)?.map(|_| true),
+            },
+            Goal::Array(array) => {
+                if self.array_formula(*array)? == Formula::FALSE {
+                    Some(false)
+                } else {
+                    self.array_facts(*array)?.closes.map(|_| true)
+                }
+            }
+        })
+    }
+
+    /// Is it plain from the schema's own keywords that some value satisfies it? One look, nothing inside is visited.
+    fn plainly_has_a_value(&mut self, formula: Formula) -> Result<bool, EngineError> {
+        let Some(id) = self.as_schema(formula) else { return Ok(false) };
+        let typed = self.typed(id)?;
+        if !typed.logic.is_empty() || !typed.candidates.is_empty() {
+            return Ok(false);
+        }
+        let has = |kind| typed.kinds.has(kind);
+        let integer_at_most = typed.numbers.len() <= 1;
+        Ok(has(Kind::Null)
+            || has(Kind::True)
+            || (has(Kind::String) && typed.strings.is_empty())
+            || (has(Kind::Number) && integer_at_most)
+            || (has(Kind::Array) && typed.array.min == 0)
+            || (has(Kind::Object) && typed.object.min == 0 && typed.object.required.is_empty()))
+    }
+
+    fn ways_to_a_value(&mut self, tools: Tools<'_>, obligation: Formula, round: usize) -> Result<Option<Vec<Vec<Goal>>>, EngineError> {
+        let Some(&kind) = Kind::ALL.get(round) else { return Ok(None) };
+        let formula = self.for_kind(obligation, kind)?;
+        if formula == Formula::FALSE {
+            return Ok(Some(Vec::new()));
+        }
+        let fact = |holds: bool| if holds { vec![Vec::new()] } else { Vec::new() };
+        Ok(Some(match kind {
+            Kind::Null | Kind::True | Kind::False => fact(true),
+            Kind::String => fact(self.string_body(tools, formula)?.is_some()),
+            Kind::Number => fact(self.number_start(tools, formula)?.is_some()),
+            Kind::Array => vec![vec![Goal::Array(self.segment(formula, 0)?)]],
+            Kind::Object => {
+                let search = if self.formulas.as_leaf(formula).is_some() {
+                    Search { formula, lists: SmallVec::new(), free: true, remaining: 0, count: 0 }
+                } else {
+                    let order = self.order_of(obligation)?;
+                    // An order can always be found: in the ordered phase as in the free one.
+                    Search { formula, lists: order.lists.clone(), free: false, remaining: 0, count: 0 }
+                };
+                vec![vec![Goal::Object(search)]]
+            }
+        }))
+    }
+
+    fn ways_to_close_object(&mut self, tools: Tools<'_>, search: &Search, round: usize) -> Result<Option<Vec<Vec<Goal>>>, EngineError> {
+        let mut ways = Vec::new();
+        match round {
+            // Keys that must come, then declared keys that may help, then others.
+            0 | 1 => {
+                let (offers, needed) = self.offers(search)?;
+                let needed: hashbrown::HashSet<_> = needed.iter().copied().collect();
+                if round == 0 {
+                    let offered: hashbrown::HashSet<_> = if search.free {
+                        offers.iter().map(|(name, _)| *name).collect()
+                    } else {
+                        search.lists.iter().flat_map(|&list| self.orders.names(list).map(|(name, _)| name)).collect()
+                    };
+                    if needed.iter().any(|name| !offered.contains(name)) {
+                        return Ok(None);
+                    }
+                }
+                for (name, lists) in offers {
+                    if needed.contains(&name) == (round == 0) {
+                        self.ways_through_key(search, Key::Name(name), &lists, &mut ways)?;
+                    }
+                }
+            }
+            2 => {
+                for group in self.hopeful_groups(tools, search.formula)? {
+                    self.ways_through_key(search, Key::Undeclared(group), &[], &mut ways)?;
+                }
+            }
+            _ => return Ok(None),
+        }
+        Ok(Some(ways))
+    }
+
+    fn ways_through_key(&mut self, search: &Search, key: Key, lists: &[Rest], ways: &mut Vec<Vec<Goal>>) -> Result<(), EngineError> {
+        let partition = self.key_partition(search.formula, key)?;
+        let atoms = self.atoms_of(search.formula)?;
+        let next_bound = atoms.iter().filter_map(|a| if let Atom::Count(n) = a { Some(*n) } else { None }).min();
+        for (class, &result) in partition.results.iter().enumerate() {
+            let mut after = self.search_after(search, key, lists, result)?;
+            if result == search.formula {
+                let Some(bound) = next_bound else { continue };
+                if matches!(key, Key::Undeclared(_)) && search.free {
+                    // There is no end of such keys: many of them in one step, up to where the bound comes into reach of the rest.
+                    let room = atoms.len() as u64 + self.names_left(search) as u64 + 2;
+                    after.count = after.count.max(bound.saturating_sub(room));
+                }
+            }
+            let value = self.only_class(partition.child, class)?;
+            ways.push(vec![Goal::Value(value), Goal::Object(after)]);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,284 @@
+//! The store behind all obligations of one schema: formulas, their variables, and what schemas mean by kind.
+//!
+//! Invariant: everything is interned; equal things have equal ids, whatever was visited before.
+//! Must not know: progress through a value.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use indexmap::{IndexMap, IndexSet};
+
+use super::array::Arrays;
+use super::kinds::Kind;
+use super::object::Objects;
+use super::order::Orders;
+use super::satisfy::Verdicts;
+use super::strings::Strings;
+use super::typed::Typed;
+use crate::automaton::number::{Decimal, NumberAtom};
+use crate::automaton::text::{Length, StringSet};
+use crate::error::EngineError;
+use crate::formula::{Formula, Formulas, Variable};
+use crate::frontend::json_schema::json::{Node, NodeId};
+use crate::frontend::json_schema::keywords::Role;
+use crate::frontend::json_schema::schema::SchemaDocument;
+use crate::limits::Limits;
+use crate::provider::CodepointAutomaton;
+
+macro_rules! id {
+    ($name:ident) => {
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub(crate) struct $name(pub u32);
+
+        impl $name {
+            pub fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    };
+}
+
+id!(SchemaId);
+id!(NameId);
+id!(ComponentId);
+
+/// What a variable stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Atom {
+    /// The value satisfies the schema.
+    Schema(SchemaId),
+    /// The string is in the language.
+    Text(ComponentId),
+    /// The string's length is in the range: an index into the ranges.
+    Length(u32),
+    /// The number is as it should be: an index into the demands.
+    Number(u32),
+    /// The members satisfy what the schema's `properties`, `patternProperties` and `additionalProperties` say.
+    Members(SchemaId),
+    /// The keys satisfy the formula.
+    Keys(Formula),
+    /// The key is there.
+    Present(NameId),
+    /// The items satisfy what the schema's `items` and its kin say.
+    Items(SchemaId),
+    /// There are at least so many members or items.
+    Count(u64),
+}
+
+/// Where a schema comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    Schema(NodeId),
+    /// The schema that only this value satisfies.
+    Value(NodeId),
+}
+
+/// See the module.
+pub(crate) struct Space {
+    pub schema: Arc<SchemaDocument>,
+    pub limits: Limits,
+    pub formulas: Formulas,
+    atoms: IndexSet<Atom>,
+    schemas: IndexMap<u128, Source>,
+    typed: Vec<Option<Arc<Typed>>>,
+    names: IndexSet<Arc<str>>,
+    components: IndexMap<u128, Arc<dyn CodepointAutomaton>>,
+    /// The strings of components that are sets.
+    sets: HashMap<ComponentId, Arc<StringSet>>,
+    lengths: IndexSet<(u64, Option<u64>)>,
+    numbers: IndexMap<String, NumberAtom>,
+    pub(super) by_kind: HashMap<(SchemaId, Kind), Formula>,
+    pub(super) composed: HashMap<(Formula, Kind), Formula>,
+    pub(super) objects: Objects,
+    pub(super) arrays: Arrays,
+    pub(super) orders: Orders,
+    pub(super) verdicts: Verdicts,
+    pub(super) strings: Strings,
+}
+
+impl Space {
+    pub fn new(schema: Arc<SchemaDocument>, limits: &Limits) -> Self {
+        Self {
+            schema,
+            limits: limits.clone(),
+            formulas: Formulas::new(limits.max_formula_nodes),
+            atoms: IndexSet::new(),
+            schemas: IndexMap::new(),
+            typed: Vec::new(),
+            names: IndexSet::new(),
+            components: IndexMap::new(),
+            sets: HashMap::new(),
+            lengths: IndexSet::new(),
+            numbers: IndexMap::new(),
+            by_kind: HashMap::new(),
+            composed: HashMap::new(),
+            objects: Objects::default(),
+            arrays: Arrays::default(),
+            orders: Orders::default(),
+            verdicts: Verdicts::default(),
+            strings: Strings::default(),
+        }
+    }
+
+    /// The obligation of the root: leaf 1 if it holds.
+    pub fn root(&mut self) -> Result<Formula, EngineError> {
+        let root = self.schema.document.root();
+        self.schema_formula(root)
+    }
+
+    pub fn atom(&self, variable: Variable) -> Result<Atom, EngineError> {
+        self.atoms.get_index(variable as usize).copied().ok_or(EngineError::Internal("a variable without an atom"))
+    }
+
+    pub fn variable(&mut self, atom: Atom) -> Variable {
+        self.atoms.insert_full(atom).0 as Variable
+    }
+
+    pub fn atom_formula(&mut self, atom: Atom) -> Result<Formula, EngineError> {
+        let variable = self.variable(atom);
+        self.formulas.variable(variable)
+    }
+
+    /// The atoms a formula depends on.
+    pub fn atoms_of(&self, formula: Formula) -> Result<Vec<Atom>, EngineError> {
+        self.formulas.support(formula).0.into_iter().map(|v| self.atom(v)).collect()
+    }
+
+    /// The formula with an atom decided.
+    pub fn decide(&mut self, formula: Formula, atom: Atom, holds: bool) -> Result<Formula, EngineError> {
+        let Some(variable) = self.atoms.get_index_of(&atom) else { return Ok(formula) };
+        let constant = if holds { Formula::TRUE } else { Formula::FALSE };
+        self.formulas.substitute(formula, |_, v| Ok((v as usize == variable).then_some(constant)), |_, _| Ok(None))
+    }
+
+    pub fn name(&mut self, name: &str) -> NameId {
+        match self.names.get_index_of(name) {
+            Some(index) => NameId(index as u32),
+            None => NameId(self.names.insert_full(name.into()).0 as u32),
+        }
+    }
+
+    pub fn name_text(&self, name: NameId) -> Arc<str> {
+        self.names.get_index(name.index()).cloned().unwrap_or_default()
+    }
+
+    /// The formula of the schema at `node`: a constant, or one variable.
+    pub fn schema_formula(&mut self, node: NodeId) -> Result<Formula, EngineError> {
+        let node = self.schema.follow(node);
+        let source = self.schema.clone();
+        if let Node::Bool(false) = source.document.get(node) {
+            return Ok(Formula::FALSE);
+        }
+        let says = |role: Role| matches!(role, Role::Assertion | Role::InPlace | Role::Child);
+        if !source.keywords(node).any(|(row, _)| says(row.role)) {
+            return Ok(Formula::TRUE);
+        }
+        let content = source.located(node).map_or(0, |l| l.content);
+        self.intern_schema(content, Source::Schema(node))
+    }
+
+    /// The formula of the schema that only the value `node` satisfies.
+    pub fn value_formula(&mut self, node: NodeId) -> Result<Formula, EngineError> {
+        // Apart from contents by construction: those are hashes too.
+        let content = self.schema.document.value_hash(node) ^ 0x5eed_0f7a_1e5e_ed0f_7a1e;
+        self.intern_schema(content, Source::Value(node))
+    }
+
+    fn intern_schema(&mut self, content: u128, source: Source) -> Result<Formula, EngineError> {
+        let entry = self.schemas.entry(content);
+        let id = SchemaId(entry.index() as u32);
+        entry.or_insert(source);
+        self.atom_formula(Atom::Schema(id))
+    }
+
+    pub fn source_of(&self, id: SchemaId) -> Source {
+        self.schemas.get_index(id.index()).map_or(Source::Schema(self.schema.document.root()), |(_, s)| *s)
+    }
+
+    pub(super) fn typed_memo(&self, id: SchemaId) -> Option<Arc<Typed>> {
+        self.typed.get(id.index()).cloned().flatten()
+    }
+
+    pub(super) fn remember_typed(&mut self, id: SchemaId, typed: Arc<Typed>) {
+        if self.typed.len() <= id.index() {
+            self.typed.resize(id.index() + 1, None);
+        }
+        self.typed[id.index()] = Some(typed);
+    }
+
+    /// The schema a formula is the variable of.
+    pub fn as_schema(&self, formula: Formula) -> Option<SchemaId> {
+        match self.formulas.branch(formula)? {
+            (variable, Formula::TRUE, Formula::FALSE) => match self.atom(variable) {
+                Ok(Atom::Schema(id)) => Some(id),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn component_of(&mut self, automaton: Arc<dyn CodepointAutomaton>) -> ComponentId {
+        let entry = self.components.entry(automaton.identity());
+        let id = ComponentId(entry.index() as u32);
+        entry.or_insert(automaton);
+        id
+    }
+
+    pub fn component(&self, id: ComponentId) -> Result<&Arc<dyn CodepointAutomaton>, EngineError> {
+        self.components.get_index(id.index()).map(|(_, a)| a).ok_or(EngineError::Internal("an unknown text component"))
+    }
+
+    pub fn pattern(&mut self, pattern: &str) -> Result<ComponentId, EngineError> {
+        let automaton = self.schema.pattern(pattern).ok_or(EngineError::Internal("a pattern that was not compiled"))?;
+        Ok(self.component_of(automaton))
+    }
+
+    pub fn add_component(&mut self, automaton: Arc<dyn CodepointAutomaton>) -> ComponentId {
+        self.component_of(automaton)
+    }
+
+    pub fn string_set<'s>(&mut self, strings: impl IntoIterator<Item = &'s str>) -> ComponentId {
+        let set = Arc::new(StringSet::new(strings));
+        let id = self.component_of(set.clone());
+        self.sets.entry(id).or_insert(set);
+        id
+    }
+
+    /// The strings of a component that is a set of them.
+    pub fn strings_of(&self, id: ComponentId) -> Option<Arc<StringSet>> {
+        self.sets.get(&id).cloned()
+    }
+
+    pub fn length_atom(&mut self, length: Length) -> Atom {
+        Atom::Length(self.lengths.insert_full((length.min, length.max)).0 as u32)
+    }
+
+    pub fn length(&self, index: u32) -> Result<Length, EngineError> {
+        let (min, max) = *self.lengths.get_index(index as usize).ok_or(EngineError::Internal("an unknown length"))?;
+        Ok(Length { min, max })
+    }
+
+    pub fn number_atom(&mut self, atom: NumberAtom) -> Atom {
+        let entry = self.numbers.entry(format!("{atom:?}"));
+        let index = entry.index() as u32;
+        entry.or_insert(atom);
+        Atom::Number(index)
+    }
+
+    pub fn number(&self, index: u32) -> Result<NumberAtom, EngineError> {
+        self.numbers.get_index(index as usize).map(|(_, a)| a.clone()).ok_or(EngineError::Internal("an unknown number demand"))
+    }
+
+    pub(super) fn decimal(digits: &str) -> Result<Decimal, EngineError> {
+        Decimal::parse(digits).ok_or(EngineError::Limit { name: "max_text_bytes", bound: digits.len() })
+    }
+
+    /// Bytes held, roughly.
+    pub fn memory_bytes(&self) -> usize {
+        self.formulas.len() * 96
+            + self.atoms.len() * 48
+            + self.schemas.len() * 200
+            + self.names.len() * 64
+            + self.schema.document.len() * 64
+    }
+}

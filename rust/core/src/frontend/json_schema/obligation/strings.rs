@@ -1,0 +1,317 @@
+//! Strings under a formula: which automaton reads them, and what a known string is worth.
+//!
+//! Invariant: a key and a string value with the same demand are read by the same states.
+//! Must not know: whose string it is.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::space::{Atom, ComponentId, NameId, Space};
+use crate::automaton::number::{NumberAutomaton, NumberSpec};
+use crate::automaton::text::{Outcome, TextAutomaton, TextSpec};
+use crate::error::EngineError;
+use crate::formula::{Formula, Variable};
+use crate::identity::Identity;
+use crate::ids::StateId;
+use crate::provider::{Arena, CodepointAutomaton, CodepointEdge};
+
+/// The automata that read scalars.
+#[derive(Clone, Copy)]
+pub(crate) struct Tools<'a> {
+    pub arena: &'a Arena,
+    pub text: &'a TextAutomaton,
+    pub number: &'a NumberAutomaton,
+}
+
+/// What is remembered of strings.
+#[derive(Default)]
+pub(crate) struct Strings {
+    bodies: HashMap<Formula, Option<StateId>>,
+    numbers: HashMap<Formula, Option<StateId>>,
+    matches: HashMap<(ComponentId, NameId), bool>,
+    finite: HashMap<ComponentId, Option<Arc<[NameId]>>>,
+}
+
+/// Languages with more strings than this count as infinite.
+const MAX_LISTED: usize = 512;
+
+impl Space {
+    /// The state after the opening quote of a string with this demand (a formula over text atoms); `None`: no string meets it.
+    pub fn string_body(&mut self, tools: Tools<'_>, demand: Formula) -> Result<Option<StateId>, EngineError> {
+        if let Some(&known) = self.strings.bodies.get(&demand) {
+            return Ok(known);
+        }
+        let body = if demand == Formula::FALSE {
+            None
+        } else {
+            let spec = self.text_spec(demand)?;
+            tools.text.json_string_body(tools.arena, &spec)?
+        };
+        self.strings.bodies.insert(demand, body);
+        Ok(body)
+    }
+
+    /// The leaves that strings can reach.
+    pub(super) fn string_leaves(&mut self, tools: Tools<'_>, demand: Formula) -> Result<Vec<u32>, EngineError> {
+        if let Some(leaf) = self.formulas.as_leaf(demand) {
+            return Ok(vec![leaf]);
+        }
+        let spec = self.text_spec(demand)?;
+        Ok(tools.text.which(tools.arena, &spec)?.into_iter().map(|value| value + 1).collect())
+    }
+
+    fn text_spec(&mut self, demand: Formula) -> Result<TextSpec, EngineError> {
+        let (mut components, mut lengths) = (Vec::new(), Vec::new());
+        let mut place: HashMap<Variable, (bool, u32)> = HashMap::new();
+        for variable in self.formulas.support(demand).0 {
+            match self.atom(variable)? {
+                Atom::Text(id) => {
+                    place.insert(variable, (false, components.len() as u32));
+                    components.push(self.component(id)?.clone());
+                }
+                Atom::Length(index) => {
+                    place.insert(variable, (true, lengths.len() as u32));
+                    lengths.push(self.length(index)?);
+                }
+                _ => return Err(EngineError::Internal("a demand on a string that is not one")),
+            }
+        }
+        let count = components.len() as u32;
+        let map = |v: Variable| place.get(&v).map_or(u32::MAX, |&(length, i)| if length { count + i } else { i });
+        let outcome = Outcome::from_formula(&self.formulas, demand, map)?;
+        Ok(TextSpec { components, lengths, outcome })
+    }
+
+    /// The state before a number with this demand (a formula over number atoms); `None`: no number meets it.
+    pub fn number_start(&mut self, tools: Tools<'_>, demand: Formula) -> Result<Option<StateId>, EngineError> {
+        if let Some(&known) = self.strings.numbers.get(&demand) {
+            return Ok(known);
+        }
+        let start = if demand == Formula::FALSE {
+            None
+        } else {
+            let mut atoms = Vec::new();
+            let mut place: HashMap<Variable, u32> = HashMap::new();
+            for variable in self.formulas.support(demand).0 {
+                let Atom::Number(index) = self.atom(variable)? else {
+                    return Err(EngineError::Internal("a demand on a number that is not one"));
+                };
+                place.insert(variable, atoms.len() as u32);
+                atoms.push(self.number(index)?);
+            }
+            let outcome = Outcome::from_formula(&self.formulas, demand, |v| place.get(&v).copied().unwrap_or(u32::MAX))?;
+            tools.number.start(tools.arena, &NumberSpec { atoms, outcome })?
+        };
+        self.strings.numbers.insert(demand, start);
+        Ok(start)
+    }
+
+    /// The leaf that a demand on strings gives to the string `name`.
+    pub(super) fn demand_on_name(&mut self, demand: Formula, name: NameId) -> Result<u32, EngineError> {
+        let text = self.name_text(name);
+        let mut holds = HashMap::new();
+        for variable in self.formulas.support(demand).0 {
+            let verdict = match self.atom(variable)? {
+                Atom::Text(id) => self.matches(id, name)?,
+                Atom::Length(index) => {
+                    let length = self.length(index)?;
+                    let count = text.chars().count() as u64;
+                    length.min <= count && length.max.is_none_or(|max| count <= max)
+                }
+                _ => return Err(EngineError::Internal("a demand on a key that is not one")),
+            };
+            holds.insert(variable, verdict);
+        }
+        Ok(self.formulas.evaluate(demand, |v| holds.get(&v).copied().unwrap_or(false)))
+    }
+
+    /// Is the name in the language?
+    pub(super) fn matches(&mut self, id: ComponentId, name: NameId) -> Result<bool, EngineError> {
+        if let Some(&known) = self.strings.matches.get(&(id, name)) {
+            return Ok(known);
+        }
+        let text = self.name_text(name);
+        let automaton = self.component(id)?.clone();
+        let mut state = automaton.start()?;
+        for c in text.chars() {
+            let Some(at) = state else { break };
+            state = edge(&automaton.edges(at)?, u32::from(c));
+        }
+        let verdict = state.map_or(Ok(false), |at| automaton.accepts(at))?;
+        self.strings.matches.insert((id, name), verdict);
+        Ok(verdict)
+    }
+
+    /// The strings of a language, if they are few: then they are names like declared ones, and can be used up.
+    pub(super) fn finite_language(&mut self, id: ComponentId) -> Result<Option<Arc<[NameId]>>, EngineError> {
+        if let Some(known) = self.strings.finite.get(&id) {
+            return Ok(known.clone());
+        }
+        let listed = match self.strings_of(id) {
+            Some(set) => Some(set.strings().map(str::to_owned).collect::<Vec<_>>()),
+            None => list_language(self.component(id)?.clone().as_ref())?,
+        };
+        let names: Option<Arc<[NameId]>> = listed.map(|list| list.iter().map(|text| self.name(text)).collect());
+        self.strings.finite.insert(id, names.clone());
+        Ok(names)
+    }
+
+    /// The names that a demand on keys allows, if it plainly allows but few.
+    pub(super) fn names_in_demand(&mut self, demand: Formula) -> Result<Option<Arc<[NameId]>>, EngineError> {
+        for atom in self.atoms_of(demand)? {
+            if let Atom::Text(id) = atom
+                && self.decide(demand, atom, false)? == Formula::FALSE
+                && let Some(names) = self.finite_language(id)?
+            {
+                return Ok(Some(names));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn edge(edges: &[CodepointEdge], c: u32) -> Option<u32> {
+    let at = edges.partition_point(|e| e.high < c);
+    edges.get(at).filter(|e| e.low <= c).map(|e| e.target)
+}
+
+/// All strings of a language, if they are few.
+fn list_language(automaton: &dyn CodepointAutomaton) -> Result<Option<Vec<String>>, EngineError> {
+    let Some(start) = automaton.start()? else { return Ok(Some(Vec::new())) };
+    // Some states may lead nowhere: look at the whole automaton first, if it is small.
+    let mut states: indexmap::IndexMap<u32, Arc<[CodepointEdge]>> = indexmap::IndexMap::new();
+    let mut hopeful: hashbrown::HashSet<u32> = hashbrown::HashSet::new();
+    let mut pending = vec![start];
+    while let Some(state) = pending.pop() {
+        if states.contains_key(&state) {
+            continue;
+        }
+        if states.len() > 2 * MAX_LISTED {
+            return Ok(None);
+        }
+        if automaton.accepts(state)? {
+            hopeful.insert(state);
+        }
+        let edges = automaton.edges(state)?;
+        pending.extend(edges.iter().map(|e| e.target));
+        states.insert(state, edges);
+    }
+    loop {
+        let before = hopeful.len();
+        for (state, edges) in states.iter().rev() {
+            if edges.iter().any(|e| hopeful.contains(&e.target)) {
+                hopeful.insert(*state);
+            }
+        }
+        if hopeful.len() == before {
+            break;
+        }
+    }
+    let mut found = Vec::new();
+    let mut steps = 0;
+    let mut stack = vec![(start, String::new())];
+    while let Some((state, text)) = stack.pop() {
+        if automaton.accepts(state)? {
+            found.push(text.clone());
+        }
+        for e in states.get(&state).into_iter().flat_map(|edges| edges.iter()).filter(|e| hopeful.contains(&e.target)) {
+            steps += e.high - e.low + 1;
+            if steps > 4 * MAX_LISTED as u32 || found.len() > MAX_LISTED || text.len() > MAX_LISTED {
+                return Ok(None);
+            }
+            for c in (e.low..=e.high).filter_map(char::from_u32) {
+                let mut longer = text.clone();
+                longer.push(c);
+                stack.push((e.target, longer));
+            }
+        }
+    }
+    Ok(Some(found))
+}
+
+/// Strings that begin with one of a set of names: a key that goes on after a name which was passed over.
+pub(super) struct BeginsWith {
+    /// Sorted, none a beginning of another.
+    names: Vec<Vec<char>>,
+    identity: u128,
+    states: dashmap::DashMap<(u32, u32, u32), u32>,
+    places: boxcar::Vec<(u32, u32, u32)>,
+}
+
+impl BeginsWith {
+    pub fn new<'s>(names: impl IntoIterator<Item = &'s str>) -> Self {
+        let mut sorted: Vec<&str> = names.into_iter().collect();
+        sorted.sort_unstable();
+        let mut kept: Vec<&str> = Vec::new();
+        for name in sorted {
+            if kept.last().is_none_or(|last| !name.starts_with(last)) {
+                kept.push(name);
+            }
+        }
+        let mut identity = Identity::new("begins with");
+        for name in &kept {
+            identity.str(name);
+        }
+        Self {
+            names: kept.iter().map(|name| name.chars().collect()).collect(),
+            identity: identity.finish(),
+            states: dashmap::DashMap::with_shard_amount(2),
+            places: boxcar::Vec::new(),
+        }
+    }
+
+    fn state(&self, place: (u32, u32, u32)) -> u32 {
+        if let Some(known) = self.states.get(&place) {
+            return *known;
+        }
+        *self.states.entry(place).or_insert_with(|| self.places.push(place) as u32)
+    }
+
+    fn place(&self, state: u32) -> Result<(u32, u32, u32), EngineError> {
+        self.places.get(state as usize).copied().ok_or(EngineError::Internal("a state that is not one of these names"))
+    }
+
+    /// No name is shorter than what was read and still agrees with it: everything may follow.
+    fn complete(&self, (low, high, depth): (u32, u32, u32)) -> bool {
+        low == high || self.names.get(low as usize).is_some_and(|name| name.len() == depth as usize)
+    }
+}
+
+/// The place after a whole name: everything may follow.
+const WHOLE: (u32, u32, u32) = (0, 0, 0);
+
+impl CodepointAutomaton for BeginsWith {
+    fn start(&self) -> Result<Option<u32>, EngineError> {
+        Ok((!self.names.is_empty()).then(|| self.state((0, self.names.len() as u32, 0))))
+    }
+
+    fn accepts(&self, state: u32) -> Result<bool, EngineError> {
+        Ok(self.complete(self.place(state)?))
+    }
+
+    fn edges(&self, state: u32) -> Result<Arc<[CodepointEdge]>, EngineError> {
+        let place = self.place(state)?;
+        if self.complete(place) {
+            let target = self.state(WHOLE);
+            let all = [(0, 0xD7FF), (0xE000, 0x10_FFFF)];
+            return Ok(all.iter().map(|&(low, high)| CodepointEdge { low, high, target }).collect());
+        }
+        let (low, high, depth) = place;
+        let mut edges: Vec<CodepointEdge> = Vec::new();
+        let mut at = low as usize;
+        while at < high as usize {
+            let Some(&c) = self.names[at].get(depth as usize) else { break };
+            let end = at + self.names[at..high as usize].partition_point(|name| name.get(depth as usize) == Some(&c));
+            let next = (at as u32, end as u32, depth + 1);
+            let target = self.state(if self.complete(next) { WHOLE } else { next });
+            edges.push(CodepointEdge { low: u32::from(c), high: u32::from(c), target });
+            at = end;
+        }
+        Ok(edges.into())
+    }
+
+    fn identity(&self) -> u128 {
+        self.identity
+    }
+}

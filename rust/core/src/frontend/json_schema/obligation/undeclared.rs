@@ -1,0 +1,134 @@
+//! Keys that no schema of an object declares: groups of those that patterns and demands on keys do not tell apart.
+//!
+//! Invariant: each undeclared key is in one group. Keys of languages with few strings are in none: those are names.
+//! Must not know: order of keys.
+
+use std::sync::Arc;
+
+use super::object::Key;
+use super::space::{Atom, ComponentId, Space};
+use super::strings::Tools;
+use crate::error::EngineError;
+use crate::formula::Formula;
+use crate::limits::Limits;
+
+/// Undeclared keys that are alike: the patterns they match, and the demands on keys that they fail.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Group {
+    pub matched: Vec<ComponentId>,
+    pub failed: Vec<Formula>,
+}
+
+/// Which undeclared keys there are.
+#[derive(Debug)]
+pub(super) struct Undeclared {
+    /// A demand on keys: leaf i + 1 is the group `groups[i]`.
+    pub demand: Formula,
+    pub groups: Vec<u32>,
+}
+
+impl Space {
+    pub(super) fn group(&self, group: u32) -> Group {
+        self.objects.groups.get_index(group as usize).cloned().unwrap_or_default()
+    }
+
+    /// The groups of undeclared keys that the obligation tells apart.
+    pub(super) fn undeclared(&mut self, tools: Tools<'_>, formula: Formula) -> Result<Arc<Undeclared>, EngineError> {
+        let mut watching = self.atoms_of(formula)?;
+        watching.retain(|a| matches!(a, Atom::Members(_) | Atom::Keys(_)));
+        if let Some(known) = self.objects.undeclared.get(&watching) {
+            return Ok(known.clone());
+        }
+        let mut groups = vec![Group::default()];
+        let mut demand = Formula::TRUE;
+        for &atom in &watching {
+            match atom {
+                Atom::Members(id) => {
+                    let typed = self.typed(id)?;
+                    for &(component, _) in &typed.object.patterns {
+                        if groups.iter().any(|g| g.matched.contains(&component)) {
+                            continue;
+                        }
+                        let condition = self.atom_formula(Atom::Text(component))?;
+                        // Finite patterns are declared names; their strings are no undeclared keys.
+                        let finite = self.finite_language(component)?.is_some();
+                        demand = self.split_groups(&mut groups, demand, condition, finite, |group| group.matched.push(component), true)?;
+                    }
+                }
+                Atom::Keys(keys) => {
+                    let finite = self.names_in_demand(keys)?.is_some();
+                    demand = self.split_groups(&mut groups, demand, keys, finite, |group| group.failed.push(keys), false)?;
+                }
+                _ => {}
+            }
+            if groups.len() > 32 {
+                demand = self.drop_impossible(tools, demand)?;
+            }
+            Limits::check("max_subset_positions", groups.len(), self.limits.max_subset_positions)?;
+        }
+        if demand != Formula::TRUE {
+            demand = self.drop_impossible(tools, demand)?;
+        }
+        let groups = groups.into_iter().map(|g| self.objects.groups.insert_full(g).0 as u32).collect();
+        let undeclared = Arc::new(Undeclared { demand, groups });
+        self.objects.undeclared.insert(watching, undeclared.clone());
+        Ok(undeclared)
+    }
+
+    /// Split every group by a condition; `change` is for those where it `when` holds, and if `finite`, no key is where it holds.
+    pub(super) fn split_groups(
+        &mut self,
+        groups: &mut Vec<Group>,
+        demand: Formula,
+        condition: Formula,
+        finite: bool,
+        change: impl Fn(&mut Group),
+        when: bool,
+    ) -> Result<Formula, EngineError> {
+        let count = groups.len() as u32;
+        let changed: Vec<Group> = groups
+            .iter()
+            .map(|group| {
+                let mut group = group.clone();
+                change(&mut group);
+                group
+            })
+            .collect();
+        groups.extend(changed);
+        let shifted = self.formulas.substitute(
+            demand,
+            |_, _| Ok(None),
+            |store, leaf| if leaf == 0 { Ok(None) } else { store.leaf(leaf + count).map(Some) },
+        )?;
+        let (holds, fails) = if when { (shifted, demand) } else { (demand, shifted) };
+        self.formulas.if_then_else(condition, if finite { Formula::FALSE } else { holds }, fails)
+    }
+
+    pub(super) fn drop_impossible(&mut self, tools: Tools<'_>, demand: Formula) -> Result<Formula, EngineError> {
+        let possible = self.string_leaves(tools, demand)?;
+        self.formulas.substitute(demand, |_, _| Ok(None), |_, leaf| Ok((leaf != 0 && !possible.contains(&leaf)).then_some(Formula::FALSE)))
+    }
+
+    /// The groups of undeclared keys that exist and leave some hope.
+    pub(super) fn hopeful_groups(&mut self, tools: Tools<'_>, formula: Formula) -> Result<Vec<u32>, EngineError> {
+        let undeclared = self.undeclared(tools, formula)?;
+        let (_, leaves) = self.formulas.support(undeclared.demand);
+        let mut hopeful = Vec::new();
+        for group in leaves.iter().filter_map(|&l| undeclared.groups.get((l as usize).checked_sub(1)?)) {
+            if !self.key_partition(formula, Key::Undeclared(*group))?.results.is_empty() {
+                hopeful.push(*group);
+            }
+        }
+        Ok(hopeful)
+    }
+
+    /// May an undeclared key ever come?
+    pub(super) fn is_open(&mut self, tools: Tools<'_>, formula: Formula) -> Result<bool, EngineError> {
+        if let Some(&known) = self.objects.open.get(&formula) {
+            return Ok(known);
+        }
+        let open = !self.hopeful_groups(tools, formula)?.is_empty();
+        self.objects.open.insert(formula, open);
+        Ok(open)
+    }
+}

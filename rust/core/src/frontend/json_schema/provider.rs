@@ -1,0 +1,478 @@
+//! Schema states as the engine sees them. Pipeline: obligation + layout -> **provider** -> automaton.
+//!
+//! A value is a rule that begins with its first byte; keys and members and items are called. Strings and numbers are read by the text and
+//! number products.
+//!
+//! Invariant: a state is interned by content, and only bytes that can be completed lead on.
+//! Must not know: schema syntax, tokens.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use dashmap::DashMap;
+use hashbrown::HashMap;
+use smallvec::{SmallVec, smallvec};
+
+use super::layout::{Exit, Gap, Layout, Move, Progress};
+use super::obligation::{ArrayId, Kind, ObjectId, Space, Tools};
+use super::schema::SchemaDocument;
+use crate::automaton::number::NumberAutomaton;
+use crate::automaton::text::TextAutomaton;
+use crate::error::EngineError;
+use crate::formula::Formula;
+use crate::ids::{ProviderId, StateId};
+use crate::limits::Limits;
+use crate::provider::{Alternative, Arena, ByteSet, Cell, Facts, Provider, Push, Step};
+
+/// Which container a gap or a call belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Place {
+    Root,
+    Object(ObjectId),
+    /// After a key of this class.
+    Member(ObjectId, u32),
+    Array(ArrayId),
+}
+
+/// What a state is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Spot {
+    /// The start of a value with this obligation.
+    Value {
+        obligation: Formula,
+        depth: u32,
+    },
+    /// Inside `null`, `true` or `false`.
+    Word {
+        kind: Kind,
+        read: u32,
+        class: u32,
+    },
+    /// After the last byte of a value.
+    End {
+        class: u32,
+    },
+    /// Between parts.
+    Gap {
+        gap: Gap,
+        place: Place,
+        depth: u32,
+        progress: Progress,
+    },
+    /// Where a key, a member's value, an item or the whole value returns to.
+    KeyReturn {
+        object: ObjectId,
+        depth: u32,
+    },
+    MemberReturn {
+        object: ObjectId,
+        key: u32,
+        depth: u32,
+    },
+    ItemReturn {
+        array: ArrayId,
+        depth: u32,
+    },
+    RootReturn,
+}
+
+struct Inner {
+    space: Space,
+    by_spot: HashMap<Spot, StateId>,
+}
+
+/// The states of one schema.
+pub(super) struct SchemaProvider {
+    id: OnceLock<ProviderId>,
+    layout: Layout,
+    root: Formula,
+    text: Arc<TextAutomaton>,
+    number: Arc<NumberAutomaton>,
+    spots: boxcar::Vec<Spot>,
+    inner: Mutex<Inner>,
+    returns: DashMap<(u32, u32), Option<StateId>>,
+}
+
+const WHITESPACE: [u8; 4] = [b' ', b'\t', b'\n', b'\r'];
+
+impl SchemaProvider {
+    /// Register the provider of a schema with the automata for its strings and numbers.
+    pub fn register(arena: &Arena, mut space: Space, layout: Layout) -> Result<Arc<Self>, EngineError> {
+        let root = space.root()?;
+        let provider = Arc::new(Self {
+            id: OnceLock::new(),
+            layout,
+            root,
+            text: TextAutomaton::register(arena),
+            number: NumberAutomaton::register(arena),
+            spots: boxcar::Vec::new(),
+            inner: Mutex::new(Inner { space, by_spot: HashMap::new() }),
+            returns: DashMap::new(),
+        });
+        let _ = provider.id.set(arena.register(Arc::clone(&provider) as Arc<dyn Provider>));
+        Ok(provider)
+    }
+
+    /// The start state; `None`: the schema cannot be satisfied. The flag says whether that was not decided within the limit.
+    pub fn start(&self, arena: &Arena) -> Result<(Option<StateId>, bool), EngineError> {
+        let mut inner = self.lock();
+        let satisfiable = inner.space.can_be_satisfied(self.tools(arena), self.root)?;
+        if !satisfiable {
+            return Ok((None, inner.space.gave_up()));
+        }
+        let spot = if self.layout.around() {
+            Spot::Gap { gap: Gap::RootStart, place: Place::Root, depth: 0, progress: 0 }
+        } else {
+            Spot::Value { obligation: self.root, depth: 0 }
+        };
+        Ok((Some(self.state(arena, &mut inner, spot)?), false))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tools<'a>(&'a self, arena: &'a Arena) -> Tools<'a> {
+        Tools { arena, text: &self.text, number: &self.number }
+    }
+
+    fn spot(&self, local: u32) -> Result<Spot, EngineError> {
+        self.spots.get(local as usize).copied().ok_or(EngineError::Internal("an unknown schema state"))
+    }
+
+    fn state(&self, arena: &Arena, inner: &mut Inner, spot: Spot) -> Result<StateId, EngineError> {
+        if let Some(&known) = inner.by_spot.get(&spot) {
+            return Ok(known);
+        }
+        let facts = self.facts(arena, inner, spot)?;
+        let local = self.spots.push(spot) as u32;
+        let id = *self.id.get().ok_or(EngineError::Internal("a provider that was not registered"))?;
+        let state = arena.add_state(id, local, facts)?;
+        inner.by_spot.insert(spot, state);
+        Ok(state)
+    }
+
+    fn facts(&self, arena: &Arena, inner: &mut Inner, spot: Spot) -> Result<Facts, EngineError> {
+        let mut facts = Facts::default();
+        match spot {
+            Spot::End { class } => {
+                facts.returns = Some(class);
+                facts.has_edges = false;
+            }
+            Spot::Gap { gap: Gap::RootEnd, progress, .. } => {
+                facts.returns = self.layout.may_end(progress).then_some(0);
+            }
+            Spot::Gap { place: Place::Array(array), .. } | Spot::ItemReturn { array, .. } => {
+                let of_array = inner.space.array_facts(array)?;
+                facts.counting = of_array.counting;
+                if of_array.counting {
+                    facts.limit = of_array.high;
+                }
+            }
+            Spot::KeyReturn { object, .. } => {
+                let table = inner.space.key_table(self.tools(arena), object)?;
+                facts.tracks_keys = table.classes.iter().flatten().any(super::obligation::KeyClass::is_undeclared);
+            }
+            _ => {}
+        }
+        Ok(facts)
+    }
+
+    fn inside(&self, depth: u32) -> u32 {
+        if self.layout.knows_depth() { depth.saturating_add(1) } else { 0 }
+    }
+
+    /// The state after the first byte of a value with this obligation: itself, or a number's start that has yet to read the byte.
+    fn begin(&self, arena: &Arena, inner: &mut Inner, obligation: Formula, depth: u32, byte: u8) -> Result<Begun, EngineError> {
+        let Some(kind) = Kind::of_byte(byte) else { return Ok(Begun::Dead) };
+        let tools = self.tools(arena);
+        let target = match kind {
+            Kind::Null | Kind::True | Kind::False => {
+                let formula = inner.space.for_kind(obligation, kind)?;
+                let leaf = inner.space.formulas.as_leaf(formula).unwrap_or(0);
+                let Some(class) = leaf.checked_sub(1) else { return Ok(Begun::Dead) };
+                Some(self.state(arena, inner, Spot::Word { kind, read: 1, class })?)
+            }
+            Kind::String => {
+                let demand = inner.space.for_kind(obligation, kind)?;
+                inner.space.string_body(tools, demand)?
+            }
+            Kind::Number => {
+                let demand = inner.space.for_kind(obligation, kind)?;
+                return Ok(inner.space.number_start(tools, demand)?.map_or(Begun::Dead, Begun::Number));
+            }
+            Kind::Array => match inner.space.start_array(tools, obligation)? {
+                None => None,
+                Some(array) => {
+                    let spot = Spot::Gap { gap: Gap::ArrayOpen, place: Place::Array(array), depth, progress: 0 };
+                    Some(self.state(arena, inner, spot)?)
+                }
+            },
+            Kind::Object => match inner.space.start_object(tools, obligation)? {
+                None => None,
+                Some(object) => {
+                    let spot = Spot::Gap { gap: Gap::ObjectOpen, place: Place::Object(object), depth, progress: 0 };
+                    Some(self.state(arena, inner, spot)?)
+                }
+            },
+        };
+        Ok(target.map_or(Begun::Dead, Begun::At))
+    }
+
+    /// Call the value, if there is a frame to push.
+    fn call(arena: &Arena, begun: &Begun, push: Option<Push>, byte: u8) -> Result<Step, EngineError> {
+        let frames: SmallVec<[Push; 2]> = push.into_iter().collect();
+        let bytes = ByteSet::one(byte);
+        let with = |target: StateId, increment: bool| Alternative { push: frames.clone(), target, increment };
+        match *begun {
+            Begun::Dead => Ok(Step::dead(bytes)),
+            Begun::At(target) => Ok(Step::with(with(target, false), bytes)),
+            Begun::Number(start) => match arena.step(start, byte)? {
+                Cell::Dead => Ok(Step::dead(bytes)),
+                Cell::Simple(target, increment) => Ok(Step::with(with(target, increment), bytes)),
+                Cell::Many(alternatives) => {
+                    let joined =
+                        alternatives.iter().map(|a| Alternative { push: frames.iter().chain(&a.push).copied().collect(), ..a.clone() });
+                    Ok(Step { alternatives: joined.collect(), bytes })
+                }
+            },
+        }
+    }
+
+    fn step_gap(&self, arena: &Arena, spot: (Gap, Place, u32, Progress), byte: u8) -> Result<Step, EngineError> {
+        let (gap, place, depth, progress) = spot;
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let exits = self.exits(arena, inner, gap, place, byte)?;
+        let bytes = ByteSet::one(byte);
+        match self.layout.step(gap, depth, progress, byte, |exit| exits.contains(&exit)) {
+            Move::Dead => Ok(Step::dead(bytes)),
+            Move::Stay(progress) => Ok(Step::to(self.state(arena, inner, Spot::Gap { gap, place, depth, progress })?, bytes)),
+            Move::Leave(Exit::Gap(gap)) => Ok(Step::to(self.state(arena, inner, Spot::Gap { gap, place, depth, progress: 0 })?, bytes)),
+            Move::Leave(Exit::Close) => {
+                let class = match place {
+                    Place::Object(object) => inner.space.object_closes(object)?,
+                    Place::Array(array) => inner.space.array_facts(array)?.closes,
+                    _ => None,
+                };
+                match class {
+                    Some(class) => Ok(Step::to(self.state(arena, inner, Spot::End { class })?, bytes)),
+                    None => Ok(Step::dead(bytes)),
+                }
+            }
+            Move::Leave(Exit::Key) => {
+                let Place::Object(object) = place else { return Ok(Step::dead(bytes)) };
+                let table = inner.space.key_table(self.tools(arena), object)?;
+                let Some(target) = table.body else { return Ok(Step::dead(bytes)) };
+                let return_to = self.state(arena, inner, Spot::KeyReturn { object, depth })?;
+                Ok(Step::with(Alternative { push: smallvec![Push { return_to, increment: false }], target, increment: false }, bytes))
+            }
+            Move::Leave(Exit::Value) => {
+                let called = match place {
+                    Place::Root => Some((self.root, Spot::RootReturn, false)),
+                    Place::Member(object, key) => {
+                        let table = inner.space.key_table(self.tools(arena), object)?;
+                        let class = table.classes.get(key as usize).and_then(Option::as_ref);
+                        class.map(|class| (class.value.child, Spot::MemberReturn { object, key, depth }, false))
+                    }
+                    Place::Array(array) => {
+                        let table = inner.space.item_table(self.tools(arena), array)?;
+                        let counting = inner.space.array_facts(array)?.counting;
+                        Some((table.child, Spot::ItemReturn { array, depth }, counting))
+                    }
+                    Place::Object(_) => None,
+                };
+                let Some((obligation, spot, increment)) = called else { return Ok(Step::dead(bytes)) };
+                let inner_depth = if place == Place::Root { 0 } else { self.inside(depth) };
+                let begun = self.begin(arena, inner, obligation, inner_depth, byte)?;
+                if matches!(begun, Begun::Dead) {
+                    return Ok(Step::dead(bytes));
+                }
+                let return_to = self.state(arena, inner, spot)?;
+                drop(guard);
+                Self::call(arena, &begun, Some(Push { return_to, increment }), byte)
+            }
+        }
+    }
+
+    /// The ways out of a gap that can be completed. Only those that the byte may take are looked at, and a byte of whitespace takes none.
+    fn exits(&self, arena: &Arena, inner: &mut Inner, gap: Gap, place: Place, byte: u8) -> Result<SmallVec<[Exit; 4]>, EngineError> {
+        let mut exits: SmallVec<[Exit; 4]> = SmallVec::new();
+        let exact = matches!(self.layout, Layout::Exact { .. });
+        if !exact && WHITESPACE.contains(&byte) {
+            return Ok(exits);
+        }
+        match place {
+            Place::Root => exits.push(Exit::Value),
+            Place::Member(..) => exits.extend([Exit::Value, Exit::Gap(Gap::MemberValue)]),
+            Place::Object(object) => {
+                if byte != b',' && byte != b'"' && inner.space.object_closes(object)?.is_some() {
+                    exits.push(Exit::Close);
+                }
+                if byte != b'}' && inner.space.key_table(self.tools(arena), object)?.body.is_some() {
+                    exits.extend([Exit::Key, Exit::Gap(Gap::NextKey)]);
+                }
+            }
+            Place::Array(array) => {
+                if byte != b',' && inner.space.array_facts(array)?.closes.is_some() {
+                    exits.push(Exit::Close);
+                }
+                let item = byte != b']' && inner.space.item_table(self.tools(arena), array)?.child != Formula::FALSE;
+                if item && !(gap == Gap::ArrayOpen && byte == b']') {
+                    exits.extend([Exit::Value, Exit::Gap(Gap::NextItem)]);
+                }
+            }
+        }
+        Ok(exits)
+    }
+
+    fn returned(&self, arena: &Arena, local: u32, value: u32) -> Result<Option<StateId>, EngineError> {
+        let spot = self.spot(local)?;
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let next = match spot {
+            Spot::RootReturn => (value == 0).then_some((Gap::RootEnd, Place::Root, 0)),
+            Spot::KeyReturn { object, depth } => {
+                let table = inner.space.key_table(self.tools(arena), object)?;
+                let known = table.classes.get(value as usize).is_some_and(Option::is_some);
+                known.then_some((Gap::Colon, Place::Member(object, value), depth))
+            }
+            Spot::MemberReturn { object, key, depth } => {
+                let tools = self.tools(arena);
+                let table = inner.space.key_table(tools, object)?;
+                let after = inner.space.after_member(tools, object, &table, key, value)?;
+                after.map(|object| (Gap::ObjectNext, Place::Object(object), depth))
+            }
+            Spot::ItemReturn { array, depth } => {
+                let table = inner.space.item_table(self.tools(arena), array)?;
+                table.next.get(value as usize).map(|&next| (Gap::ArrayNext, Place::Array(next), depth))
+            }
+            _ => return Err(EngineError::Internal("a schema state that calls nothing was returned to")),
+        };
+        next.map(|(gap, place, depth)| self.state(arena, inner, Spot::Gap { gap, place, depth, progress: 0 })).transpose()
+    }
+}
+
+/// A value after its first byte.
+enum Begun {
+    Dead,
+    At(StateId),
+    /// This state has yet to read the byte.
+    Number(StateId),
+}
+
+impl Provider for SchemaProvider {
+    fn step(&self, arena: &Arena, local: u32, byte: u8) -> Result<Step, EngineError> {
+        match self.spot(local)? {
+            Spot::Value { obligation, depth } => {
+                let begun = self.begin(arena, &mut self.lock(), obligation, depth, byte)?;
+                Self::call(arena, &begun, None, byte)
+            }
+            Spot::Word { kind, read, class } => {
+                let word = kind.word().unwrap_or_default();
+                let bytes = ByteSet::one(byte);
+                if word.get(read as usize) != Some(&byte) {
+                    return Ok(Step::dead(bytes));
+                }
+                let read = read + 1;
+                let next = if read as usize == word.len() { Spot::End { class } } else { Spot::Word { kind, read, class } };
+                Ok(Step::to(self.state(arena, &mut self.lock(), next)?, bytes))
+            }
+            Spot::Gap { gap, place, depth, progress } => self.step_gap(arena, (gap, place, depth, progress), byte),
+            Spot::End { .. } | Spot::KeyReturn { .. } | Spot::MemberReturn { .. } | Spot::ItemReturn { .. } | Spot::RootReturn => {
+                Ok(Step::dead(ByteSet::ALL))
+            }
+        }
+    }
+
+    fn on_return(&self, arena: &Arena, local: u32, value: u32) -> Result<Option<StateId>, EngineError> {
+        if let Some(known) = self.returns.get(&(local, value)) {
+            return Ok(*known);
+        }
+        let next = self.returned(arena, local, value)?;
+        self.returns.insert((local, value), next);
+        Ok(next)
+    }
+
+    fn settle(&self, arena: &Arena, local: u32, register: u64) -> Result<Option<StateId>, EngineError> {
+        let Spot::Gap { gap, place: Place::Array(array), depth, progress } = self.spot(local)? else {
+            return Err(EngineError::Internal("a schema state that does not count was settled"));
+        };
+        let mut inner = self.lock();
+        let formula = inner.space.array_formula(array)?;
+        let next = inner.space.segment(formula, register)?;
+        self.state(arena, &mut inner, Spot::Gap { gap, place: Place::Array(next), depth, progress }).map(Some)
+    }
+
+    fn key_is_undeclared(&self, local: u32, value: u32) -> bool {
+        let Ok(Spot::KeyReturn { object, .. }) = self.spot(local) else { return false };
+        self.lock().space.key_is_undeclared(object, value)
+    }
+
+    fn describe(&self, local: u32) -> String {
+        let Ok(spot) = self.spot(local) else { return "nothing".to_owned() };
+        self.in_words(spot)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.spots.count() * 96 + self.returns.len() * 32 + self.lock().space.memory_bytes()
+    }
+}
+
+impl SchemaProvider {
+    fn in_words(&self, spot: Spot) -> String {
+        let mut inner = self.lock();
+        let may_close = match spot {
+            Spot::Gap { place: Place::Object(object), .. } => inner.space.object_closes(object).is_ok_and(|class| class.is_some()),
+            _ => false,
+        };
+        let key = |object: ObjectId| match inner.space.expected_keys(object) {
+            Some((names, others)) if !names.is_empty() => {
+                let shown: Vec<String> = names.iter().take(8).map(|n| format!("{n:?}")).collect();
+                let more = if names.len() > 8 || others { " or another key" } else { "" };
+                format!("a key: {}{more}", shown.join(", "))
+            }
+            _ => "a key".to_owned(),
+        };
+        match spot {
+            Spot::Word { kind, .. } => {
+                format!("the rest of `{}`", String::from_utf8_lossy(kind.word().unwrap_or_default()))
+            }
+            Spot::End { .. } | Spot::Gap { gap: Gap::RootEnd, .. } => "the end".to_owned(),
+            Spot::Gap { gap, place, .. } => match (gap, place) {
+                (Gap::ObjectOpen, Place::Object(object)) if may_close => format!("{} or `}}`", key(object)),
+                (Gap::ObjectOpen | Gap::NextKey, Place::Object(object)) => key(object),
+                (Gap::ObjectNext, Place::Object(_)) if may_close => "`,` or `}`".to_owned(),
+                (Gap::ObjectNext, Place::Object(object)) => format!("`,` and {}", key(object)),
+                (Gap::Colon, _) => "`:`".to_owned(),
+                (Gap::ArrayOpen, _) => "an item or `]`".to_owned(),
+                (Gap::ArrayNext, _) => "`,` or `]`".to_owned(),
+                (Gap::NextItem, _) => "an item".to_owned(),
+                _ => "a value".to_owned(),
+            },
+            Spot::Value { .. } | Spot::KeyReturn { .. } | Spot::MemberReturn { .. } | Spot::ItemReturn { .. } | Spot::RootReturn => {
+                "a value".to_owned()
+            }
+        }
+    }
+}
+
+/// Check that the root can be satisfied, without keeping anything.
+pub(super) fn check_root(space: Space, limits: &Limits) -> Result<(bool, bool), EngineError> {
+    let arena = Arena::new(limits.clone());
+    let text = TextAutomaton::register(&arena);
+    let number = NumberAutomaton::register(&arena);
+    let mut space = space;
+    let root = space.root()?;
+    let holds = space.can_be_satisfied(Tools { arena: &arena, text: &text, number: &number }, root)?;
+    Ok((holds, space.gave_up()))
+}
+
+/// Where a schema that nothing satisfies goes wrong, as far down as one part alone is to blame: its pointer, and words.
+pub(super) fn explain(schema: &Arc<SchemaDocument>, limits: &Limits) -> (String, String) {
+    let arena = Arena::new(limits.clone());
+    let text = TextAutomaton::register(&arena);
+    let number = NumberAutomaton::register(&arena);
+    let mut space = Space::new(schema.clone(), limits);
+    let found = space.blame(Tools { arena: &arena, text: &text, number: &number });
+    found.unwrap_or_else(|_| (String::new(), "its parts contradict each other".to_owned()))
+}
