@@ -3,10 +3,11 @@
 //! Invariant: immutable for the caller; what its matchers learn is shared by all of them.
 //! Must not know: how it was compiled.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use maskwright::limits::{Interrupt, Limits as CoreLimits};
-use maskwright::matcher::CompiledGrammar as Core;
+use maskwright::matcher::{CompiledGrammar as Core, Statistics};
 use pyo3::prelude::*;
 
 use crate::background;
@@ -41,6 +42,23 @@ impl CompiledGrammar {
     #[getter]
     fn memory_size_bytes(&self, py: Python<'_>) -> usize {
         py.detach(|| self.compiled.memory_bytes())
+    }
+
+    /// What has been learned so far, as numbers by name: states made, masks computed and how, bytes held.
+    fn statistics(&self, py: Python<'_>) -> BTreeMap<&'static str, u64> {
+        py.detach(|| {
+            let Statistics { masks, full_walks, differences, shared, resolved, bytes } = self.compiled.statistics();
+            let states = self.compiled.state_count() as u64;
+            BTreeMap::from([
+                ("states", states),
+                ("masks", masks),
+                ("full_walks", full_walks),
+                ("differences", differences),
+                ("shared", shared),
+                ("resolved", resolved),
+                ("mask_bytes", bytes),
+            ])
+        })
     }
 
     fn __repr__(&self) -> String {

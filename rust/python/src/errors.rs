@@ -92,6 +92,16 @@ impl IntoPython for VocabError {
     }
 }
 
+impl IntoPython for MatcherError {
+    fn kind(&self) -> (Class, Attributes) {
+        match self {
+            MatcherError::NoStopToken => (Class("TokenizerError"), vec![]),
+            MatcherError::StopTokenOutOfRange { id, .. } => (Class("TokenizerError"), vec![("token_id", Value::Number(*id as usize))]),
+            MatcherError::TooFarBack { .. } => (Class("RollbackError"), vec![]),
+        }
+    }
+}
+
 fn exceptions(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
     static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
     Ok(MODULE.get_or_try_init(py, || py.import("maskwright.exceptions").map(Bound::unbind))?.bind(py))
@@ -146,14 +156,12 @@ pub fn error_samples(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     ] {
         out.set_item(name, error.into_python(py).into_value(py))?;
     }
-    Ok(out)
-}
-
-impl IntoPython for MatcherError {
-    fn kind(&self) -> (Class, Attributes) {
-        match self {
-            MatcherError::RollbackTooFar { .. } => (Class("RollbackError"), vec![]),
-            MatcherError::Engine(error) => engine(error),
-        }
+    for (name, error) in [
+        ("MatcherError::NoStopToken", MatcherError::NoStopToken),
+        ("MatcherError::StopTokenOutOfRange", MatcherError::StopTokenOutOfRange { id: 3, vocab_size: 2 }),
+        ("MatcherError::TooFarBack", MatcherError::TooFarBack { steps: 2, remembered: 1 }),
+    ] {
+        out.set_item(name, error.into_python(py).into_value(py))?;
     }
+    Ok(out)
 }

@@ -93,9 +93,9 @@ impl Grammar {
         py: Python<'_>,
         schema: &Bound<'_, PyAny>,
         any_whitespace: bool,
-        indent: Option<usize>,
+        indent: Option<u64>,
         separators: Option<(String, String)>,
-        max_whitespace_cnt: Option<u32>,
+        max_whitespace_cnt: Option<u64>,
         strict_mode: bool,
         any_order: bool,
         default_draft: Option<String>,
@@ -170,7 +170,14 @@ impl Grammar {
         self.grammar.identity() as u64
     }
 
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
-        Ok((py.get_type::<Self>().getattr("from_ebnf")?, (self.grammar.to_string(),)))
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (String, String))> {
+        let root = self.grammar.rules().get(self.grammar.root().index()).map_or("root", |rule| rule.name.as_str());
+        Ok((py.get_type::<Self>().getattr("_from_state")?, (self.grammar.to_string(), root.to_owned())))
+    }
+
+    /// The inverse of pickling.
+    #[staticmethod]
+    fn _from_state(py: Python<'_>, text: String, root: String) -> PyResult<Self> {
+        Self::parse(py, move |limits| ebnf::parse(&text, &root, limits))
     }
 }

@@ -49,7 +49,7 @@ pub struct GrammarMatcher {
 
 impl GrammarMatcher {
     fn wrap(matcher: Matcher, tokenizer: Arc<Tokenizer>) -> Self {
-        let words = tokenizer.vocabulary.vocab_size().div_ceil(32);
+        let words = tokenizer.vocabulary.words();
         Self { state: Mutex::new(State { matcher, scratch: Vec::new() }), tokenizer, words }
     }
 
@@ -225,8 +225,8 @@ impl GrammarMatcher {
     /// How many bytes of a text could come next before one is refused; the matcher is unchanged.
     fn matched_prefix_length(&self, py: Python<'_>, input_str: &Bound<'_, PyAny>) -> PyResult<usize> {
         let bytes = text_bytes(input_str)?;
-        let mut state = self.lock(py)?;
-        let matcher = &mut state.matcher;
+        let state = self.lock(py)?;
+        let matcher = &state.matcher;
         raise(py, py.detach(|| matcher.matched_prefix(bytes)))
     }
 

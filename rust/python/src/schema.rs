@@ -3,19 +3,19 @@
 //! Invariant: a schema becomes JSON text before anything else sees it.
 //! Must not know: what a keyword means.
 
-use maskwright::frontend::json_schema::Options;
+use maskwright::frontend::json_schema::{OptionValue, Options};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 
-use crate::errors::{self, Class};
+use crate::errors::{self, Class, IntoPython};
 
 /// The options as given; named and explained at `Grammar.from_json_schema`.
 pub struct Given<'py> {
     pub any_whitespace: bool,
-    pub indent: Option<usize>,
+    pub indent: Option<u64>,
     pub separators: Option<(String, String)>,
-    pub max_whitespace_cnt: Option<u32>,
+    pub max_whitespace_cnt: Option<u64>,
     pub strict_mode: bool,
     pub any_order: bool,
     pub default_draft: Option<String>,
@@ -31,16 +31,21 @@ impl Given<'_> {
                            refers to into its own $defs";
             return Err(errors::new(py, Class("JSONSchemaError"), message.into(), vec![]));
         }
-        let _ = (
-            self.indent,
-            self.separators,
-            self.max_whitespace_cnt,
-            self.strict_mode,
-            self.any_order,
-            self.default_draft,
-            self.assert_formats,
-        );
-        Ok(Options { any_whitespace: self.any_whitespace })
+        let mut named = vec![
+            ("any_whitespace", OptionValue::Bool(self.any_whitespace)),
+            ("strict_mode", OptionValue::Bool(self.strict_mode)),
+            ("any_order", OptionValue::Bool(self.any_order)),
+            ("assert_formats", OptionValue::Bool(self.assert_formats)),
+        ];
+        named.extend(self.indent.map(|n| ("indent", OptionValue::Number(n))));
+        named.extend(self.max_whitespace_cnt.map(|n| ("max_whitespace_cnt", OptionValue::Number(n))));
+        named.extend(self.default_draft.map(|name| ("default_draft", OptionValue::Text(name))));
+        if let Some((item, key)) = self.separators {
+            named.push(("item_separator", OptionValue::Text(item)));
+            named.push(("key_separator", OptionValue::Text(key)));
+        }
+        let named: Vec<(String, OptionValue)> = named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Options::from_named(&named).map_err(|error| error.into_python(py))
     }
 }
 

@@ -125,7 +125,7 @@ impl TokenizerInfo {
         add_prefix_space: bool,
     ) -> PyResult<Self> {
         let vocab_size = vocab_size.unwrap_or(tokens.len());
-        let vocabulary = py.detach(|| Vocabulary::new(tokens, vocab_size, &stop, &special)).map_err(|error| error.into_python(py))?;
+        let vocabulary = py.detach(|| Vocabulary::new(&tokens, vocab_size, &stop, &special)).map_err(|error| error.into_python(py))?;
         Ok(Self { tokenizer: Arc::new(Tokenizer { vocabulary: Arc::new(vocabulary), vocab_type, add_prefix_space }) })
     }
 
