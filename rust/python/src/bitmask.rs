@@ -43,6 +43,12 @@ pub fn with_row<R>(bitmask: &Bound<'_, PyAny>, index: i64, width: usize, write: 
     if has_buffer(bitmask) {
         let buffer = PyBuffer::<i32>::get(bitmask)
             .map_err(|_| refuse(py, &format!("the bitmask must have dtype int32, got {}", dtype_of(bitmask))))?;
+        if !is_native_int(buffer.format().to_bytes()) {
+            return Err(refuse(
+                py,
+                &format!("the bitmask must have dtype int32 in the byte order of this machine, got {}", dtype_of(bitmask)),
+            ));
+        }
         if buffer.readonly() {
             return Err(refuse(py, "the bitmask is read-only"));
         }
@@ -63,6 +69,16 @@ pub fn with_row<R>(bitmask: &Bound<'_, PyAny>, index: i64, width: usize, write: 
     // caller's reference keeps it alive, and the interpreter is held throughout.
     let row = unsafe { std::slice::from_raw_parts_mut(pointer, width) };
     Ok(write(row))
+}
+
+/// The codes of signed integers, with a byte order that is the machine's; the size was checked.
+fn is_native_int(format: &[u8]) -> bool {
+    let order = if cfg!(target_endian = "little") { b'<' } else { b'>' };
+    match *format {
+        [b'i' | b'l'] => true,
+        [given, b'i' | b'l'] => given == order || given == b'@' || given == b'=',
+        _ => false,
+    }
 }
 
 fn has_buffer(object: &Bound<'_, PyAny>) -> bool {
