@@ -22,6 +22,7 @@ class Limits:
         max_subset_positions: int = ...,
         max_formula_nodes: int = ...,
         max_search_steps: int = ...,
+        max_number_digits: int = ...,
         max_items: int = ...,
         max_step_frames: int = ...,
     ) -> Limits: ...
@@ -41,6 +42,8 @@ class Limits:
     def max_formula_nodes(self) -> int: ...
     @property
     def max_search_steps(self) -> int: ...
+    @property
+    def max_number_digits(self) -> int: ...
     @property
     def max_items(self) -> int: ...
     @property

@@ -28,6 +28,7 @@ fields!(
     max_subset_positions,
     max_formula_nodes,
     max_search_steps,
+    max_number_digits,
     max_items,
     max_step_frames,
 );
