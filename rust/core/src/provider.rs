@@ -230,8 +230,38 @@ struct State {
     provider: ProviderId,
     local: u32,
     facts: Facts,
-    /// By byte: 0 not asked yet, 1 dead, `COMPLEX | index` into `edges`, else `(target << 1 | increment) + 2`.
-    row: OnceLock<Box<[AtomicU32; 256]>>,
+    /// By byte: 0 not asked yet, 1 dead, `COMPLEX | index` into `edges`, else `target << 2 | plain << 1 | increment`, plus 2.
+    row: OnceLock<Box<Row>>,
+}
+
+/// The memoised steps of one state, by byte.
+pub struct Row([AtomicU32; 256]);
+
+/// A memoised byte step at a glance, for walks over many bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Glance {
+    /// Refused.
+    Dead,
+    /// Into a state that does not count and does not return: nothing more to ask.
+    Plain(StateId),
+    /// Ask [`Arena::step`].
+    Other,
+}
+
+impl Row {
+    /// What is known of `byte`, if it is simple.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // the inner loop of every walk over a vocabulary
+    pub fn glance(&self, byte: u8) -> Glance {
+        let code = self.0[usize::from(byte)].load(Ordering::Acquire);
+        if code == DEAD {
+            Glance::Dead
+        } else if code & COMPLEX == 0 && code != 0 && (code - 2) & 0b10 != 0 {
+            Glance::Plain(StateId((code - 2) >> 2))
+        } else {
+            Glance::Other
+        }
+    }
 }
 
 const DEAD: u32 = 1;
@@ -270,7 +300,7 @@ impl Arena {
 
     /// Add a state. The caller makes sure that it does so once per key.
     pub fn add_state(&self, provider: ProviderId, local: u32, facts: Facts) -> Result<StateId, EngineError> {
-        Limits::check("max_states", self.states.count() + 1, self.limits.max_states)?;
+        Limits::check("max_states", self.states.count() + 1, self.limits.max_states.min(1 << 28))?;
         if facts.tracks_keys {
             self.tracks_keys.store(true, Ordering::Relaxed);
         }
@@ -313,12 +343,18 @@ impl Arena {
     pub fn step(&self, state: StateId, byte: u8) -> Result<Cell<'_>, EngineError> {
         let s = &self.states[state.index()];
         if let Some(row) = s.row.get() {
-            let code = row[usize::from(byte)].load(Ordering::Acquire);
+            let code = row.0[usize::from(byte)].load(Ordering::Acquire);
             if code != 0 {
                 return Ok(self.decode(code));
             }
         }
         self.expand(s, byte)
+    }
+
+    /// The steps known of a state; `None` before the first.
+    #[inline]
+    pub fn row(&self, state: StateId) -> Option<&Row> {
+        self.states[state.index()].row.get().map(|row| &**row)
     }
 
     #[inline]
@@ -329,7 +365,7 @@ impl Arena {
             Cell::Many(&self.edges[(code & !COMPLEX) as usize])
         } else {
             let code = code - 2;
-            Cell::Simple(StateId(code >> 1), code & 1 == 1)
+            Cell::Simple(StateId(code >> 2), code & 1 == 1)
         }
     }
 
@@ -339,15 +375,19 @@ impl Arena {
         debug_assert!(step.bytes.contains(byte));
         let code = match step.alternatives.as_slice() {
             [] => DEAD,
-            [one] if one.push.is_empty() => (one.target.0 << 1 | u32::from(one.increment)) + 2,
+            [one] if one.push.is_empty() => {
+                let facts = self.facts(one.target);
+                let plain = !facts.counting && !facts.guarded && facts.limit == u64::MAX && facts.returns.is_none();
+                (one.target.0 << 2 | u32::from(plain) << 1 | u32::from(one.increment)) + 2
+            }
             many => COMPLEX | self.edges.push(many.into()) as u32,
         };
-        let row = s.row.get_or_init(|| Box::new([const { AtomicU32::new(0) }; 256]));
+        let row = s.row.get_or_init(|| Box::new(Row([const { AtomicU32::new(0) }; 256])));
         for b in step.bytes.iter() {
             // Two threads may answer at once; both answers mean the same, and the first stays.
-            let _ = row[usize::from(b)].compare_exchange(0, code, Ordering::Release, Ordering::Relaxed);
+            let _ = row.0[usize::from(b)].compare_exchange(0, code, Ordering::Release, Ordering::Relaxed);
         }
-        Ok(self.decode(row[usize::from(byte)].load(Ordering::Acquire)))
+        Ok(self.decode(row.0[usize::from(byte)].load(Ordering::Acquire)))
     }
 
     /// See [`Provider::on_return`].

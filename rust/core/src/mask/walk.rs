@@ -6,45 +6,60 @@
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::mask::residual::Leftover;
-use crate::provider::{Arena, Cell};
+use crate::provider::{Arena, Cell, Glance, Row};
 use crate::stack::{Configuration, Parents};
 use crate::vocab::trie::Trie;
 use smallvec::SmallVec;
 
-/// One level of the path from the root.
-#[derive(Clone)]
-enum Level {
-    /// One item that remembers nothing; its parents by their place in [`Path::parents`].
-    One { state: StateId, register: u64, parents: u32 },
-    /// Anything else.
-    Full(Box<Configuration>),
+/// One level of the path from the root: a single item that remembers nothing, or the place of a configuration.
+#[derive(Clone, Copy)]
+struct Level<'a> {
+    state: StateId,
+    /// The place of the item's parents in [`Path::parents`]; `FULL`: `register` is the place of a configuration in [`Path::full`].
+    parents: u32,
+    register: u64,
+    row: Option<&'a Row>,
 }
+
+const FULL: u32 = u32::MAX;
 
 /// The configurations along the path from the root to a node.
 struct Path<'a> {
     arena: &'a Arena,
-    levels: Vec<Level>,
+    /// By depth; what lies deeper than the current node is stale.
+    levels: Vec<Level<'a>>,
     /// Parents of single items, by place; the first is the bottom. Sharing a place costs nothing, which a reference count would.
     parents: Vec<Parents>,
+    full: Vec<Configuration>,
 }
 
 /// The outcome of a byte at one level.
-enum Next {
+enum Next<'a> {
     Dead,
-    Alive(Level),
+    Alive(Level<'a>),
     /// The rule returned these values; with a level if it may also go on.
-    Left(Option<Level>, SmallVec<[u32; 1]>),
+    Left(Option<Level<'a>>, SmallVec<[u32; 1]>),
 }
 
 impl<'a> Path<'a> {
     fn new(arena: &'a Arena, start: Configuration) -> Self {
-        let mut path = Self { arena, levels: Vec::with_capacity(64), parents: vec![Parents::Bottom] };
+        let mut path = Self { arena, levels: Vec::with_capacity(64), parents: vec![Parents::Bottom], full: Vec::new() };
         let level = path.level(start);
         path.levels.push(level);
         path
     }
 
-    fn level(&mut self, mut configuration: Configuration) -> Level {
+    /// Make `level` the one after `depth` bytes.
+    #[inline]
+    fn set(&mut self, depth: usize, level: Level<'a>) {
+        if let Some(slot) = self.levels.get_mut(depth) {
+            *slot = level;
+        } else {
+            self.levels.push(level);
+        }
+    }
+
+    fn level(&mut self, mut configuration: Configuration) -> Level<'a> {
         if let [item] = configuration.items.as_mut_slice()
             && item.memory.is_none()
         {
@@ -57,38 +72,62 @@ impl<'a> Path<'a> {
                     self.parents.len() as u32 - 1
                 }
             };
-            return Level::One { state: item.state, register: item.register, parents: place };
+            return Level { state: item.state, register: item.register, parents: place, row: self.arena.row(item.state) };
         }
         configuration.returned.clear();
-        Level::Full(Box::new(configuration))
+        self.full.push(configuration);
+        Level { state: StateId(0), register: self.full.len() as u64 - 1, parents: FULL, row: None }
+    }
+
+    /// The state of level `depth` if it is a single item over the bottom.
+    fn alone(&self, depth: usize) -> Option<StateId> {
+        Some(self.levels[depth]).filter(|level| level.parents == 0).map(|level| level.state)
+    }
+
+    /// What `byte` does at level `depth`, if that is no more than moving to a plain state.
+    #[inline]
+    fn glance(&self, depth: usize, byte: u8) -> Option<Next<'a>> {
+        let level = self.levels[depth];
+        match level.row?.glance(byte) {
+            Glance::Dead => Some(Next::Dead),
+            Glance::Plain(state) => {
+                let row = if state == level.state { level.row } else { self.arena.row(state) };
+                Some(Next::Alive(Level { state, register: 0, parents: level.parents, row }))
+            }
+            Glance::Other => None,
+        }
     }
 
     /// What `byte` does at level `depth`.
-    fn step(&mut self, depth: usize, byte: u8) -> Result<Next, EngineError> {
-        let mut configuration = match &self.levels[depth] {
-            &Level::One { state, register, parents } => {
-                match self.arena.step(state, byte)? {
-                    Cell::Dead => return Ok(Next::Dead),
-                    Cell::Simple(target, increment) => {
-                        let register = register + u64::from(increment);
-                        let Some(state) = self.arena.settled(target, register)? else { return Ok(Next::Dead) };
-                        let facts = self.arena.facts(state);
-                        let level = Level::One { state, register: if facts.counting { register } else { 0 }, parents };
-                        match facts.returns {
-                            None => return Ok(Next::Alive(level)),
-                            Some(value) if parents == 0 => {
-                                return Ok(Next::Left(facts.has_edges.then_some(level), smallvec::smallvec![value]));
-                            }
-                            Some(_) => {}
+    fn step(&mut self, depth: usize, byte: u8) -> Result<Next<'a>, EngineError> {
+        if let Some(next) = self.glance(depth, byte) {
+            return Ok(next);
+        }
+        let Level { state, register, parents, .. } = self.levels[depth];
+        let mut configuration = if parents == FULL {
+            self.full[register as usize].clone()
+        } else {
+            match self.arena.step(state, byte)? {
+                Cell::Dead => return Ok(Next::Dead),
+                Cell::Simple(target, increment) => {
+                    let register = register + u64::from(increment);
+                    let Some(state) = self.arena.settled(target, register)? else { return Ok(Next::Dead) };
+                    let facts = self.arena.facts(state);
+                    let register = if facts.counting { register } else { 0 };
+                    let level = Level { state, register, parents, row: self.arena.row(state) };
+                    match facts.returns {
+                        None => return Ok(Next::Alive(level)),
+                        Some(value) if parents == 0 => {
+                            return Ok(Next::Left(facts.has_edges.then_some(level), smallvec::smallvec![value]));
                         }
+                        Some(_) => {}
                     }
-                    Cell::Many(_) => {}
                 }
-                let mut configuration = Configuration::at(state, register);
-                configuration.items[0].parents = self.parents[parents as usize].clone();
-                configuration
+                Cell::Many(_) => {}
             }
-            Level::Full(configuration) => (**configuration).clone(),
+            let mut configuration = Configuration::at(state, register);
+            configuration.items[0].parents = self.parents[parents as usize].clone();
+            configuration
         };
         configuration.step(self.arena, byte)?;
         let returned = std::mem::take(&mut configuration.returned);
@@ -130,7 +169,6 @@ pub fn walk(
         while exits.last().is_some_and(|exit| exit.depth >= node.depth) {
             exits.pop();
         }
-        path.levels.truncate(usize::from(node.depth));
         let next = path.step(usize::from(node.depth) - 1, node.byte)?;
         match next {
             Next::Dead => {
@@ -141,14 +179,14 @@ pub fn walk(
             }
             Next::Alive(level) => {
                 accept(trie.tokens_at(i));
-                path.levels.push(level);
+                path.set(usize::from(node.depth), level);
                 i += 1;
             }
             Next::Left(level, values) => {
                 accept(trie.tokens_at(i));
                 exits.extend(values.into_iter().map(|value| Exit { depth: node.depth, value }));
                 if let Some(level) = level {
-                    path.levels.push(level);
+                    path.set(usize::from(node.depth), level);
                     i += 1;
                 } else {
                     leave(trie, trie.places_strictly_below(i), &exits, leftovers);
@@ -196,7 +234,6 @@ pub fn difference(arena: &Arena, trie: &Trie, start: StateId, base: StateId, bou
             exits.pop();
         }
         let depth = usize::from(node.depth);
-        path.levels.truncate(depth);
         bases.truncate(depth);
         if found.touched.len() > bound {
             return Ok(None);
@@ -210,8 +247,8 @@ pub fn difference(arena: &Arena, trie: &Trie, start: StateId, base: StateId, bou
             _ => None,
         };
         if exits.is_empty() {
-            let same = match (&path.levels[depth - 1], base_cell) {
-                (Level::One { state, parents: 0, .. }, Some(base_cell)) => match (arena.step(*state, node.byte)?, base_cell) {
+            let same = match (path.alone(depth - 1), base_cell) {
+                (Some(state), Some(base_cell)) => match (arena.step(state, node.byte)?, base_cell) {
                     (Cell::Dead, Cell::Dead) => true,
                     (Cell::Simple(a, false), Cell::Simple(b, false)) => a == b && !arena.facts(a).counting,
                     _ => false,
@@ -244,7 +281,7 @@ pub fn difference(arena: &Arena, trie: &Trie, start: StateId, base: StateId, bou
                     Next::Dead => None,
                 };
                 if let Some(level) = level {
-                    path.levels.push(level);
+                    path.set(depth, level);
                     // A base that returns here has exits that this walk does not follow.
                     bases.push(base_next.filter(|&state| arena.facts(state).returns.is_none() && bases[depth - 1].is_some()));
                     i += 1;

@@ -26,7 +26,7 @@ use self::state::Kind;
 pub use self::string_set::StringSet;
 use crate::error::{CompileError, EngineError};
 use crate::ids::{ProviderId, StateId};
-use crate::provider::{ByteSet, Arena, Attached, CodepointAutomaton};
+use crate::provider::{Arena, Attached, ByteSet, CodepointAutomaton};
 
 /// How many characters (code points of the decoded text) there must be.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -133,7 +133,9 @@ pub fn attach_raw(arena: &Arena, automaton: Arc<dyn CodepointAutomaton>) -> Resu
     let spec = TextSpec { components: vec![automaton], lengths: Vec::new(), outcome: Outcome::all(1) };
     let text = TextAutomaton::attach(arena, true);
     let bound = arena.limits();
-    let Some(start) = text.products.start(&spec, bound)? else { return Ok(Attached { start: None, nullable: false, bytes: ByteSet::default() }) };
+    let Some(start) = text.products.start(&spec, bound)? else {
+        return Ok(Attached { start: None, nullable: false, bytes: ByteSet::default() });
+    };
     let Some(Settled::Product(product)) = text.products.settle(start, 0, bound)? else {
         return Ok(Attached { start: None, nullable: false, bytes: ByteSet::default() });
     };

@@ -1,0 +1,208 @@
+//! Patterns without assertions to expressions. Part of the regex front-end.
+//!
+//! Invariant: the expression matches what the pattern matches as a whole; counted repeats stay counted.
+//! Must not know: the syntax.
+
+use hashbrown::HashMap;
+
+use super::ast::{Assertion, Ast, EMPTY, Node, NodeId, needs};
+use crate::error::CompileError;
+use crate::grammar::{CharClass, Expr, GrammarBuilder};
+
+/// Expressions higher than this become rules.
+const LIFT_HEIGHT: usize = 64;
+
+/// Remove the anchors that say nothing when the pattern must match as a whole: `^` where nothing can come before, `$` where nothing
+/// can come after.
+pub(super) fn strip_anchors(ast: &mut Ast) {
+    /// A node, and whether it stands at the start and at the end of the text.
+    type Place = (NodeId, bool, bool);
+    enum Task {
+        Visit(Place),
+        Build(Place, Vec<Place>),
+    }
+    let root = (ast.root, true, true);
+    let mut done: HashMap<Place, NodeId> = HashMap::new();
+    let mut tasks = vec![Task::Visit(root)];
+    while let Some(task) = tasks.pop() {
+        match task {
+            Task::Visit(place) if done.contains_key(&place) => {}
+            Task::Visit(place @ (id, at_start, at_end)) => {
+                if ast.needs[id as usize] & (needs::BEFORE | needs::AFTER) == 0 || !(at_start || at_end) {
+                    done.insert(place, id);
+                    continue;
+                }
+                let children: Vec<Place> = match ast.node(id) {
+                    Node::Assert(assertion) => {
+                        let removed = match assertion {
+                            Assertion::TextStart | Assertion::LineStart => at_start,
+                            Assertion::TextEnd | Assertion::LineEnd => at_end,
+                            Assertion::WordBoundary | Assertion::NotWordBoundary => false,
+                        };
+                        done.insert(place, if removed { EMPTY } else { id });
+                        continue;
+                    }
+                    Node::Concat(parts) => {
+                        let is_start = |id: &NodeId| matches!(ast.node(*id), Node::Assert(Assertion::TextStart | Assertion::LineStart));
+                        let is_end = |id: &NodeId| matches!(ast.node(*id), Node::Assert(Assertion::TextEnd | Assertion::LineEnd));
+                        let first = parts.iter().position(|id| !is_start(id)).unwrap_or(parts.len());
+                        let last = parts.iter().rposition(|id| !is_end(id)).unwrap_or(0);
+                        parts.iter().enumerate().map(|(i, &part)| (part, at_start && i <= first, at_end && i >= last)).collect()
+                    }
+                    Node::Alternate(branches) => branches.iter().map(|&branch| (branch, at_start, at_end)).collect(),
+                    Node::Repeat { body, max: Some(1), .. } => vec![(*body, at_start, at_end)],
+                    _ => {
+                        done.insert(place, id);
+                        continue;
+                    }
+                };
+                tasks.push(Task::Build(place, children.clone()));
+                tasks.extend(children.into_iter().map(Task::Visit));
+            }
+            Task::Build(place, children) => {
+                let parts: Vec<NodeId> = children.iter().map(|child| done.get(child).copied().unwrap_or(child.0)).collect();
+                let new = match ast.node(place.0) {
+                    Node::Concat(_) => ast.concat(parts),
+                    Node::Alternate(_) => ast.alternate(parts),
+                    Node::Repeat { min, max, .. } => {
+                        let (min, max) = (*min, *max);
+                        ast.repeat(parts[0], min, max)
+                    }
+                    _ => place.0,
+                };
+                done.insert(place, new);
+            }
+        }
+    }
+    ast.root = done.get(&root).copied().unwrap_or(ast.root);
+}
+
+/// The expression of a pattern without assertions.
+pub(super) fn expression(ast: &Ast, builder: &mut GrammarBuilder) -> Result<Expr, CompileError> {
+    let count = ast.root as usize + 1;
+    // How often each node's expression is wanted: the last one takes it, others copy.
+    let mut wanted = vec![0usize; count];
+    wanted[ast.root as usize] = 1;
+    for id in (0..count).rev() {
+        if wanted[id] > 0 {
+            children(ast, id as NodeId).iter().for_each(|&child| wanted[child as usize] += 1);
+        }
+    }
+    let mut made: Vec<Option<(Expr, usize)>> = Vec::new();
+    made.resize_with(count, || None);
+    for id in 0..count {
+        if wanted[id] == 0 {
+            continue;
+        }
+        let mut height = 0;
+        let mut parts = Vec::new();
+        for &child in children(ast, id as NodeId) {
+            let slot = &mut made[child as usize];
+            wanted[child as usize] -= 1;
+            let part = if wanted[child as usize] == 0 { slot.take() } else { slot.clone() };
+            if let Some((expr, h)) = part {
+                height = height.max(h);
+                parts.push(expr);
+            }
+        }
+        let expr = match ast.node(id as NodeId) {
+            Node::Class(class) => Expr::Class(ast.classes[*class as usize].clone()),
+            Node::Concat(_) => Expr::sequence(join_characters(parts)),
+            Node::Alternate(_) => Expr::choice(parts),
+            Node::Repeat { min, max, .. } => parts.pop().unwrap_or_else(Expr::empty).repeat(*min, *max),
+            Node::Empty | Node::Assert(_) | Node::Ahead { .. } | Node::Behind { .. } => Expr::empty(),
+        };
+        height += 1;
+        made[id] = Some(if height > LIFT_HEIGHT { (Expr::Rule(builder.define_fresh("root", expr)?), 1) } else { (expr, height) });
+    }
+    let (root, _) = made[ast.root as usize].take().unwrap_or((Expr::empty(), 1));
+    Ok(match single(&root) {
+        Some(c) => Expr::text(c.encode_utf8(&mut [0; 4])),
+        None => root,
+    })
+}
+
+fn children(ast: &Ast, id: NodeId) -> &[NodeId] {
+    match ast.node(id) {
+        Node::Concat(parts) | Node::Alternate(parts) => parts,
+        Node::Repeat { body, .. } => std::slice::from_ref(body),
+        Node::Empty | Node::Class(_) | Node::Assert(_) | Node::Ahead { .. } | Node::Behind { .. } => &[],
+    }
+}
+
+fn single(expr: &Expr) -> Option<char> {
+    match expr {
+        Expr::Class(class) => match *class.ranges() {
+            [(low, high)] if low == high => char::from_u32(low),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Characters in a row to literals.
+fn join_characters(parts: Vec<Expr>) -> Vec<Expr> {
+    let mut out = Vec::with_capacity(parts.len());
+    let mut literal = String::new();
+    for part in parts {
+        if let Some(c) = single(&part) {
+            literal.push(c);
+            continue;
+        }
+        if !literal.is_empty() {
+            out.push(Expr::text(&std::mem::take(&mut literal)));
+        }
+        out.push(part);
+    }
+    if !literal.is_empty() {
+        out.push(Expr::text(&literal));
+    }
+    out
+}
+
+/// If the texts in which the pattern is found are exactly `class{min,max}`: that.
+pub(super) fn counted_class(ast: &Ast) -> Option<(CharClass, u64, Option<u64>)> {
+    let root = ast.root;
+    if ast.needs[root as usize] == 0 {
+        // Found in every text, as the empty match if nothing else.
+        return ast.nullable[root as usize].then(|| (CharClass::any(), 0, None));
+    }
+    // The pieces of nested sequences, in order.
+    let mut pieces = Vec::new();
+    let mut stack = vec![root];
+    while let Some(id) = stack.pop() {
+        match ast.node(id) {
+            Node::Concat(parts) => stack.extend(parts.iter().rev()),
+            _ => pieces.push(id),
+        }
+    }
+    let is = |id: NodeId, wanted: Assertion| *ast.node(id) == Node::Assert(wanted);
+    let [first, middle @ .., last] = pieces.as_slice() else {
+        return None;
+    };
+    if !is(*first, Assertion::TextStart) || !is(*last, Assertion::TextEnd) {
+        return None;
+    }
+    let mut found = None;
+    let (mut low, mut high) = (0u64, Some(0u64));
+    for &piece in middle {
+        let (class, min, max) = match *ast.node(piece) {
+            Node::Class(class) => (class, 1, Some(1)),
+            Node::Repeat { body, min, max } => match *ast.node(body) {
+                Node::Class(class) => (class, u64::from(min), max.map(u64::from)),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        if *found.get_or_insert(class) != class {
+            return None;
+        }
+        low = low.checked_add(min)?;
+        high = match (high, max) {
+            (Some(a), Some(b)) => Some(a.checked_add(b)?),
+            _ => None,
+        };
+    }
+    let class = found.map_or_else(CharClass::any, |class| ast.classes[class as usize].clone());
+    Some((class, low, high))
+}
