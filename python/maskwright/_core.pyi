@@ -7,6 +7,17 @@ from typing import Any, NoReturn, final
 from maskwright.bitmask import BitmaskLike
 from maskwright.tokenizers import VocabType
 
+__all__ = [
+    "CompiledGrammar",
+    "Grammar",
+    "GrammarCompiler",
+    "GrammarMatcher",
+    "Limits",
+    "TokenizerInfo",
+    "__version__",
+    "_error_samples",
+]
+
 __version__: str
 
 @final
@@ -14,17 +25,17 @@ class Limits:
     def __new__(
         cls,
         *,
-        max_text_bytes: int = ...,
-        max_nesting: int = ...,
-        max_rules: int = ...,
-        max_expression_nodes: int = ...,
-        max_states: int = ...,
-        max_subset_positions: int = ...,
-        max_formula_nodes: int = ...,
-        max_search_steps: int = ...,
-        max_number_digits: int = ...,
-        max_items: int = ...,
-        max_step_frames: int = ...,
+        max_text_bytes: int | None = None,
+        max_nesting: int | None = None,
+        max_rules: int | None = None,
+        max_expression_nodes: int | None = None,
+        max_states: int | None = None,
+        max_subset_positions: int | None = None,
+        max_formula_nodes: int | None = None,
+        max_search_steps: int | None = None,
+        max_number_digits: int | None = None,
+        max_items: int | None = None,
+        max_step_frames: int | None = None,
     ) -> Limits: ...
     @property
     def max_text_bytes(self) -> int: ...
@@ -48,7 +59,6 @@ class Limits:
     def max_items(self) -> int: ...
     @property
     def max_step_frames(self) -> int: ...
-    def __dir__(self) -> list[str]: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...

@@ -7,6 +7,7 @@ Must not import: torch or transformers before a function is called.
 from __future__ import annotations
 
 import codecs
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -55,6 +56,8 @@ class Model:
     @classmethod
     def load(cls, path: str | Path) -> Model:
         """Load a transformers model: a folder, a name, or a GGUF file."""
+        # The conversion of a GGUF file draws a progress bar whatever transformers is told; this is read when tqdm is loaded.
+        os.environ.setdefault("TQDM_DISABLE", "1")
         import torch
         import transformers
 

@@ -122,7 +122,7 @@ def test_every_exception_is_a_value_error_or_a_runtime_error():
         (lambda: mw.Grammar.from_json_schema({}, default_draft="draft3"), mw.JSONSchemaError),
         (lambda: mw.Grammar.from_json_schema({}, registry={"http://x": {}}), mw.JSONSchemaError),
         (lambda: mw.Grammar.from_choices([]), ValueError),
-        (lambda: mw.Grammar.union(), ValueError),
+        (mw.Grammar.union, ValueError),
         (lambda: mw.Grammar.from_json_schema(3), TypeError),
         (lambda: mw.Grammar.from_json_schema(int), TypeError),
         (lambda: mw.Grammar.union("x"), TypeError),
@@ -563,7 +563,7 @@ def test_limits_are_values_and_bind(info):
     assert set(dir(limits)) >= {"max_rules", "max_states"}
     with pytest.raises(TypeError, match="max_rule"):
         mw.Limits(max_rule=5)
-    with pytest.raises(ValueError, match="max_rules"):
+    with pytest.raises(OverflowError):
         mw.Limits(max_rules=-5)
     with pytest.raises(AttributeError):
         _ = limits.max_rule

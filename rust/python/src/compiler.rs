@@ -134,7 +134,8 @@ impl GrammarCompiler {
 #[pymethods]
 impl GrammarCompiler {
     #[new]
-    #[pyo3(signature = (tokenizer_info, *, max_threads=8, cache_enabled=true, cache_limit_bytes=-1, limits=None))]
+    #[pyo3(signature = (tokenizer_info, *, max_threads=8, cache_enabled=true, cache_limit_bytes=-1, limits=None),
+        text_signature = "(tokenizer_info, *, max_threads=8, cache_enabled=True, cache_limit_bytes=-1, limits=None)")]
     fn new(
         tokenizer_info: &TokenizerInfo,
         max_threads: i64,

@@ -1,37 +1,11 @@
 //! `Limits`: the core's bounds, as a Python value.
 //!
-//! Invariant: its fields are the core's, one row each in [`FIELDS`].
+//! Invariant: its fields are the core's, one row each in the table at the end.
 //! Must not know: what a bound is for.
 
 use maskwright::limits::Limits as CoreLimits;
-use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-
-type Field = (&'static str, fn(&CoreLimits) -> usize, fn(&mut CoreLimits, usize));
-
-macro_rules! fields {
-    ($($name:ident),* $(,)?) => {
-        const FIELDS: &[Field] = &[$((stringify!($name), |l| l.$name, |l, value| l.$name = value)),*];
-
-        // Fails to compile when the core gains a bound that has no row.
-        const _: fn(CoreLimits) = |CoreLimits { $($name: _),* }| ();
-    };
-}
-
-fields!(
-    max_text_bytes,
-    max_nesting,
-    max_rules,
-    max_expression_nodes,
-    max_states,
-    max_subset_positions,
-    max_formula_nodes,
-    max_search_steps,
-    max_number_digits,
-    max_items,
-    max_step_frames,
-);
 
 /// How much one grammar may cost.
 ///
@@ -41,50 +15,64 @@ fields!(
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Limits(pub CoreLimits);
 
-#[pymethods]
-impl Limits {
-    #[new]
-    #[pyo3(signature = (**bounds))]
-    fn new(bounds: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let mut limits = CoreLimits::default();
-        for (name, value) in bounds.into_iter().flatten() {
-            let name: String = name.extract()?;
-            let Some((_, _, set)) = FIELDS.iter().find(|f| f.0 == name) else {
-                let names = FIELDS.iter().map(|f| f.0).collect::<Vec<_>>().join(", ");
-                return Err(PyTypeError::new_err(format!("Limits has no bound {name:?}; it has {names}")));
-            };
-            let value = value
-                .extract::<usize>()
-                .map_err(|_| PyValueError::new_err(format!("{name} must be an integer of at least 0, got {value}")))?;
-            set(&mut limits, value);
+macro_rules! limits {
+    ($($(#[doc = $doc:literal])* $name:ident),* $(,)?) => {
+        // Fails to compile when the core gains a bound that has no row.
+        const _: fn(CoreLimits) = |CoreLimits { $($name: _),* }| ();
+
+        #[pymethods]
+        impl Limits {
+            #[new]
+            #[pyo3(signature = (*, $($name=None),*))]
+            fn new($($name: Option<usize>),*) -> Self {
+                let mut limits = CoreLimits::default();
+                $(limits.$name = $name.unwrap_or(limits.$name);)*
+                Self(limits)
+            }
+
+            $(
+                $(#[doc = $doc])*
+                #[getter]
+                fn $name(&self) -> usize {
+                    self.0.$name
+                }
+            )*
+
+            fn __repr__(&self) -> String {
+                format!("Limits({})", [$(format!("{}={}", stringify!($name), self.0.$name)),*].join(", "))
+            }
+
+            fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+                let bounds = PyDict::new(py);
+                $(bounds.set_item(stringify!($name), self.0.$name)?;)*
+                let rebuild = py.import("functools")?.getattr("partial")?.call((py.get_type::<Self>(),), Some(&bounds))?;
+                Ok((rebuild, PyTuple::empty(py)))
+            }
         }
-        Ok(Self(limits))
-    }
-
-    fn __getattr__(&self, name: &str) -> PyResult<usize> {
-        FIELDS
-            .iter()
-            .find(|f| f.0 == name)
-            .map(|f| f.1(&self.0))
-            .ok_or_else(|| PyAttributeError::new_err(format!("'Limits' object has no attribute '{name}'")))
-    }
-
-    fn __dir__(&self) -> Vec<&'static str> {
-        FIELDS.iter().map(|f| f.0).collect()
-    }
-
-    fn __repr__(&self) -> String {
-        let fields: Vec<String> = FIELDS.iter().map(|f| format!("{}={}", f.0, f.1(&self.0))).collect();
-        format!("Limits({})", fields.join(", "))
-    }
-
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let bounds = PyDict::new(py);
-        for (name, get, _) in FIELDS {
-            bounds.set_item(name, get(&self.0))?;
-        }
-        let class = py.get_type::<Self>();
-        let rebuild = py.import("functools")?.getattr("partial")?.call((class,), Some(&bounds))?;
-        (rebuild, PyTuple::empty(py)).into_pyobject(py)
-    }
+    };
 }
+
+limits!(
+    /// Bytes of grammar, pattern or schema text.
+    max_text_bytes,
+    /// Depth of nested expressions, groups or schemas in the text of a grammar.
+    max_nesting,
+    /// Rules of a grammar.
+    max_rules,
+    /// Nodes of all expressions of a grammar, after small repeats are unrolled.
+    max_expression_nodes,
+    /// States of the automaton made so far, over all texts matched with one compiled grammar.
+    max_states,
+    /// Positions that one determinised state may stand for.
+    max_subset_positions,
+    /// Nodes of boolean formulas over subschemas or pattern positions.
+    max_formula_nodes,
+    /// Steps of one search for a completion: is an accepting end still reachable?
+    max_search_steps,
+    /// Digits of a bound or an enumerated number, written without an exponent.
+    max_number_digits,
+    /// Parses of one text that may be alive at once.
+    max_items,
+    /// Stack frames that one byte may add.
+    max_step_frames,
+);

@@ -91,7 +91,8 @@ fn text_bytes<'a>(text: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
 #[pymethods]
 impl GrammarMatcher {
     #[new]
-    #[pyo3(signature = (compiled_grammar, *, override_stop_tokens=None, terminate_without_stop_token=false, max_rollback_tokens=-1))]
+    #[pyo3(signature = (compiled_grammar, *, override_stop_tokens=None, terminate_without_stop_token=false, max_rollback_tokens=-1),
+        text_signature = "(compiled_grammar, *, override_stop_tokens=None, terminate_without_stop_token=False, max_rollback_tokens=-1)")]
     fn new(
         py: Python<'_>,
         compiled_grammar: &CompiledGrammar,
