@@ -87,7 +87,7 @@ def test_samples_match_and_repeat():
     [
         {
             "type": "object",
-            "properties": {"a": {"type": "integer"}, "b": {"type": "string"}},
+            "properties": {"a": {"type": "integer", "maximum": 999, "minimum": -999}, "b": {"type": "string"}},
             "required": ["a"],
             "additionalProperties": False,
         },

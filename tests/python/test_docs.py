@@ -32,7 +32,7 @@ VALUES = {
     for keywords, value in [
         ("minimum maximum exclusiveMinimum exclusiveMaximum multipleOf", 3),
         ("minLength maxLength minItems maxItems minProperties maxProperties", 2),
-        ("items additionalItems additionalProperties propertyNames contains", {"type": "string"}),
+        ("items additionalItems additionalProperties contains", {"type": "string"}),
         ("not if then else unevaluatedItems unevaluatedProperties contentSchema", {"type": "string"}),
         ("properties patternProperties $defs definitions dependentSchemas dependencies", {"a": {"maxLength": 1, "maxProperties": 1}}),
         ("allOf anyOf oneOf prefixItems", [{"type": "string"}]),
@@ -41,6 +41,7 @@ VALUES = {
         ("type", "string"),
         ("enum examples", [1, 2]),
         ("const", "c"),
+        ("propertyNames", {"maxLength": 1}),
         ("pattern", "^a+$"),
         ("required", ["a"]),
         ("dependentRequired", {"a": ["b"]}),
@@ -64,7 +65,26 @@ def test_a_keyword_is_treated_as_the_table_says(keyword):
     else:
         grammar = mw.Grammar.from_json_schema(schema)
         says_nothing = "nothing about validity" in says
-        values = ["c", "abcd", "x", 1, 2, 5, True, None, [], [1], ["x"], [1, 2, 3], {}, {"a": 1}, {"a": "xx"}, {"q": 1}, {"a": 1, "b": 2}]
+        values = [
+            "c",
+            "abcd",
+            "x",
+            1,
+            2,
+            5,
+            True,
+            None,
+            [],
+            [1],
+            ["x"],
+            [1, 2, 3],
+            {},
+            {"a": 1},
+            {"a": "xx"},
+            {"q": 1},
+            {"a": 1, "b": 2},
+            {"long": 1, "b": 2, "c": 3},
+        ]
         accepted = [accepts(grammar, value) for value in values]
         assert any(accepted)
         if says_nothing:

@@ -3,7 +3,8 @@
 //! Invariant: a schema becomes JSON text before anything else sees it.
 //! Must not know: what a keyword means.
 
-use maskwright::frontend::json_schema::{OptionValue, Options};
+use maskwright::frontend::json_schema::Options;
+use maskwright::frontend::{MacroArgument, MacroValue};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
@@ -13,9 +14,9 @@ use crate::errors::{self, Class, IntoPython};
 /// The options as given; named and explained at `Grammar.from_json_schema`.
 pub struct Given<'py> {
     pub any_whitespace: bool,
-    pub indent: Option<u64>,
+    pub indent: Option<i64>,
     pub separators: Option<(String, String)>,
-    pub max_whitespace_cnt: Option<u64>,
+    pub max_whitespace_cnt: Option<i64>,
     pub strict_mode: bool,
     pub any_order: bool,
     pub default_draft: Option<String>,
@@ -32,20 +33,21 @@ impl Given<'_> {
             return Err(errors::new(py, Class("JSONSchemaError"), message.into(), vec![]));
         }
         let mut named = vec![
-            ("any_whitespace", OptionValue::Bool(self.any_whitespace)),
-            ("strict_mode", OptionValue::Bool(self.strict_mode)),
-            ("any_order", OptionValue::Bool(self.any_order)),
-            ("assert_formats", OptionValue::Bool(self.assert_formats)),
+            ("any_whitespace", MacroValue::Boolean(self.any_whitespace)),
+            ("strict_mode", MacroValue::Boolean(self.strict_mode)),
+            ("any_order", MacroValue::Boolean(self.any_order)),
+            ("assert_formats", MacroValue::Boolean(self.assert_formats)),
         ];
-        named.extend(self.indent.map(|n| ("indent", OptionValue::Number(n))));
-        named.extend(self.max_whitespace_cnt.map(|n| ("max_whitespace_cnt", OptionValue::Number(n))));
-        named.extend(self.default_draft.map(|name| ("default_draft", OptionValue::Text(name))));
+        named.extend(self.indent.map(|n| ("indent", MacroValue::Integer(n))));
+        named.extend(self.max_whitespace_cnt.map(|n| ("max_whitespace_cnt", MacroValue::Integer(n))));
+        named.extend(self.default_draft.map(|name| ("default_draft", MacroValue::Text(name))));
         if let Some((item, key)) = self.separators {
-            named.push(("item_separator", OptionValue::Text(item)));
-            named.push(("key_separator", OptionValue::Text(key)));
+            named.push(("item_separator", MacroValue::Text(item)));
+            named.push(("key_separator", MacroValue::Text(key)));
         }
-        let named: Vec<(String, OptionValue)> = named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Options::from_named(&named).map_err(|error| error.into_python(py))
+        let arguments: Vec<MacroArgument> =
+            named.into_iter().map(|(name, value)| MacroArgument { name: Some(name.to_owned()), value }).collect();
+        Options::from_arguments(&arguments).map_err(|error| error.into_python(py))
     }
 }
 
