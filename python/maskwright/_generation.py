@@ -16,6 +16,9 @@ from typing import Any
 
 from maskwright import CompiledGrammar, GrammarMatcher, TokenizerInfo, allocate_token_bitmask, bitmask_to_bool_mask
 
+# The conversion of a GGUF file draws a progress bar whatever transformers is told. Read when tqdm is loaded, which torch does.
+os.environ.setdefault("TQDM_DISABLE", "1")
+
 
 @dataclass
 class Generation:
@@ -56,8 +59,6 @@ class Model:
     @classmethod
     def load(cls, path: str | Path) -> Model:
         """Load a transformers model: a folder, a name, or a GGUF file."""
-        # The conversion of a GGUF file draws a progress bar whatever transformers is told; this is read when tqdm is loaded.
-        os.environ.setdefault("TQDM_DISABLE", "1")
         import torch
         import transformers
 

@@ -24,6 +24,8 @@ from maskwright._generation import Generation, Model
 _WIDTH = 56
 _FREE_TOKENS = 64
 _MAX_TOKENS = 256
+#: As ``json.dumps(…, indent=2)`` would write it: white space is no place for a small model to get lost in.
+_LAYOUT: dict[str, Any] = {"any_whitespace": False, "indent": 2}
 
 
 @dataclass
@@ -57,7 +59,7 @@ def _pattern_problem(pattern: str) -> Callable[[str], str | None]:
 
 
 def _schema_task(name: str, prompt: str, schema: dict[str, Any]) -> Task:
-    return Task(name, prompt, lambda compiler: compiler.compile_json_schema(schema), _schema_problem(schema))
+    return Task(name, prompt, lambda compiler: compiler.compile_json_schema(schema, **_LAYOUT), _schema_problem(schema))
 
 
 PERSON = {
@@ -97,11 +99,11 @@ TASKS = {
         "step": {
             "type": "object",
             "properties": {
-                "do": {"type": "string", "minLength": 3, "maxLength": 32},
-                "minutes": {"type": "integer", "minimum": 1, "maximum": 90},
+                "step": {"type": "integer", "minimum": 1, "maximum": 9},
+                "description": {"type": "string", "minLength": 3, "maxLength": 40},
                 "priority": {"enum": ["low", "medium", "high"]},
             },
-            "required": ["do", "minutes", "priority"],
+            "required": ["step", "description", "priority"],
             "additionalProperties": False,
         }
     },
