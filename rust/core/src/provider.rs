@@ -31,6 +31,8 @@ use crate::limits::Limits;
 pub struct Facts {
     /// The value returned if the rule ends here, if it may.
     pub returns: Option<u32>,
+    /// Of a state that returns: the bytes that may come right after, whoever called; all of them if that is not known. Only for speed.
+    pub follow: ByteSet,
     /// False when no byte leads anywhere: the state can only return.
     pub has_edges: bool,
     /// The item carries a register; otherwise it is zero.
@@ -54,6 +56,7 @@ impl Default for Facts {
     fn default() -> Self {
         Self {
             returns: None,
+            follow: ByteSet::ALL,
             has_edges: true,
             counting: false,
             limit: u64::MAX,

@@ -1,9 +1,29 @@
-//! Automata that make their states when first visited.
+//! Grammars and character automata as states made on demand. Pipeline: optimize -> **automaton** -> mask, matcher.
+//!
+//! Invariant: every state keeps the contract of [`crate::provider`]; nothing is determinised before it is asked for.
+//! Must not know: front-end syntax, tokens, the matcher's stack.
 
+mod absorb;
+mod attach;
+mod components;
+mod context;
+mod count;
+mod describe;
+mod determinize;
+mod dump;
+mod fixpoint;
+mod left_corner;
+mod lower;
+mod nfa;
+mod nullable;
 pub mod number;
+mod productive;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
 pub mod text;
-use crate::{error::*, grammar::Grammar, limits::Interrupt, provider::*};
-/// placeholder
-pub fn attach_grammar(_: &Grammar, _: &Arena, _: &Interrupt) -> Result<Attached, CompileError> {
-    Err(EngineError::Internal("x").into())
-}
+mod utf8;
+
+pub use attach::attach_grammar;
+pub use dump::dump_dot;

@@ -1,10 +1,11 @@
 //! Where masks are kept: per grammar by state, and per vocabulary by content.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use dashmap::DashMap;
 
+use super::local::LocalTable;
 use super::residual::{Leftover, Residual};
 use super::token_set::TokenSet;
 use super::walk::{difference, walk};
@@ -58,6 +59,8 @@ pub struct MaskStore {
     shared: Option<Arc<SharedMasks>>,
     masks: DashMap<(StateId, u64), Arc<Mask>, foldhash::fast::RandomState>,
     resolved: DashMap<(u128, StateId, u64), Arc<Mask>, foldhash::fast::RandomState>,
+    /// Memoised steps of configurations; a walk that finds it taken makes its own.
+    locals: Mutex<LocalTable>,
     counters: Counters,
 }
 
@@ -74,7 +77,14 @@ impl MaskStore {
     /// An empty store.
     pub fn new(vocabulary: Arc<Vocabulary>) -> Self {
         let shared = vocabulary.learned(SharedMasks::default);
-        Self { vocabulary, shared, masks: DashMap::default(), resolved: DashMap::default(), counters: Counters::default() }
+        Self {
+            vocabulary,
+            shared,
+            masks: DashMap::default(),
+            resolved: DashMap::default(),
+            locals: Mutex::default(),
+            counters: Counters::default(),
+        }
     }
 
     /// The vocabulary.
@@ -135,11 +145,21 @@ impl MaskStore {
         Ok(mask)
     }
 
+    /// Run a walk with the shared table, or with a new one while another walk has it.
+    fn with_locals<T>(&self, run: impl FnOnce(&mut LocalTable) -> T) -> T {
+        let mut fresh = LocalTable::default();
+        let mut shared = self.locals.try_lock().ok();
+        let table = shared.as_deref_mut().unwrap_or(&mut fresh);
+        table.trim();
+        run(table)
+    }
+
     fn walked(&self, arena: &Arena, state: StateId, register: u64) -> Result<Mask, EngineError> {
         let mut accepted = vec![0u32; self.vocabulary.words()].into_boxed_slice();
         let mut leftovers = Vec::new();
         let accept = |tokens: &[u32]| tokens.iter().for_each(|&token| bitmask::set(&mut accepted, token));
-        let visited = walk(arena, self.vocabulary.trie(), Configuration::at(state, register), accept, &mut leftovers)?;
+        let start = Configuration::at(state, register);
+        let visited = self.with_locals(|table| walk(arena, table, self.vocabulary.trie(), start, accept, &mut leftovers))?;
         if visited * 10 > self.vocabulary.trie().nodes().len() {
             self.counters.full_walks.fetch_add(1, Ordering::Relaxed);
         }
@@ -158,7 +178,9 @@ impl MaskStore {
         if matches!(base.accepted, TokenSet::Relative { .. }) {
             return Ok(None);
         }
-        let Some(found) = difference(arena, self.vocabulary.trie(), state, base_state, DIFFERENCE_BOUND)? else { return Ok(None) };
+        let trie = self.vocabulary.trie();
+        let found = self.with_locals(|table| difference(arena, table, trie, state, base_state, DIFFERENCE_BOUND))?;
+        let Some(found) = found else { return Ok(None) };
         self.counters.differences.fetch_add(1, Ordering::Relaxed);
         let mut accepted = found.accepted;
         accepted.sort_unstable();
@@ -196,7 +218,8 @@ impl MaskStore {
         for (value, trie) in &residual.groups {
             if let Some(state) = arena.on_return(return_to, *value)? {
                 let start = Configuration::closed(arena, state, register)?;
-                walk(arena, trie, start, |tokens| accepted.extend_from_slice(tokens), &mut leftovers)?;
+                let accept = |tokens: &[u32]| accepted.extend_from_slice(tokens);
+                self.with_locals(|table| walk(arena, table, trie, start, accept, &mut leftovers))?;
             }
         }
         accepted.sort_unstable();

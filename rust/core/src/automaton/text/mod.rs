@@ -8,6 +8,7 @@ mod guard;
 mod lift;
 mod outcome;
 mod product;
+mod search;
 mod state;
 mod string_set;
 #[cfg(test)]

@@ -212,14 +212,6 @@ impl Outcome {
         builder.finish(root)
     }
 
-    /// The leaf of a constant outcome.
-    pub(crate) fn as_leaf(&self) -> Option<u32> {
-        match self.root {
-            Ref::Leaf(leaf) => Some(leaf),
-            Ref::Node(_) => None,
-        }
-    }
-
     /// Is every text refused?
     pub fn is_refused(&self) -> bool {
         self.root == Ref::Leaf(0)
@@ -261,11 +253,6 @@ impl Outcome {
     /// The variables it depends on, in no order, some of them several times.
     pub(crate) fn variables(&self) -> impl Iterator<Item = u32> + '_ {
         self.nodes.iter().map(|n| n.variable)
-    }
-
-    /// How many nodes it has.
-    pub(crate) fn len(&self) -> usize {
-        self.nodes.len()
     }
 
     /// Replace variables by constants and rename the others; `map` keeps the order of those that stay.

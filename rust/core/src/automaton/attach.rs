@@ -1,0 +1,51 @@
+//! From a grammar to states in an arena. Pipeline: optimize -> **automaton** -> mask, matcher.
+//!
+//! Invariant: eager work is linear in the grammar; states are made when first visited.
+//! Must not know: front-ends, tokens.
+
+use std::sync::Arc;
+
+use super::absorb;
+use super::determinize::GrammarProvider;
+use super::left_corner::LeftCorner;
+use super::lower::{Settings, lower};
+use super::nfa::{Node, Symbol};
+use crate::error::CompileError;
+use crate::grammar::Grammar;
+use crate::limits::Interrupt;
+use crate::provider::{Arena, Attached};
+
+/// Make the grammar's states available in `arena`: one provider that makes them on demand.
+///
+/// A grammar in which a rule that the root needs accepts nothing is an error that names the rule.
+pub fn attach_grammar(grammar: &Grammar, arena: &Arena, interrupt: &Interrupt) -> Result<Attached, CompileError> {
+    attach_with(grammar, arena, interrupt, Settings::default())
+}
+
+pub(super) fn attach_with(grammar: &Grammar, arena: &Arena, interrupt: &Interrupt, settings: Settings) -> Result<Attached, CompileError> {
+    let bound = arena.limits().max_expression_nodes;
+    let nfa = lower(grammar, bound, settings, interrupt, &mut |embedded| embedded.attach(arena))?;
+    interrupt.check()?;
+    let root = Symbol(grammar.root().0);
+    let automaton = LeftCorner::new(nfa, root)?;
+    interrupt.check()?;
+    let nullable = automaton.nullable.of(root);
+    let bytes = automaton.nfa.bytes();
+    if !automaton.consuming.of(root) {
+        return Ok(Attached { start: None, nullable, bytes });
+    }
+    if let [only] = automaton.starts(root)
+        && let Node::Embedded(index, next) = automaton.nfa.node(*only)
+        && automaton.nfa.node(next) == Node::Accept(root)
+        && automaton.component[root.index()].is_none()
+    {
+        // The grammar is one embedded automaton.
+        return Ok(Attached { start: automaton.nfa.embedded[index.index()].start, nullable, bytes });
+    }
+    let pushes = absorb::choose(&automaton, root);
+    interrupt.check()?;
+    let provider = Arc::new(GrammarProvider::new(automaton, pushes));
+    provider.registered(arena.register(provider.clone()));
+    let start = Some(provider.entry(arena, root)?);
+    Ok(Attached { start, nullable, bytes })
+}
