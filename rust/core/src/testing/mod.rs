@@ -7,7 +7,11 @@
 pub mod decimal;
 pub mod document;
 pub mod generate;
+pub mod operations;
+pub mod oracle;
 pub mod recogniser;
 pub mod schema;
 pub mod source;
 pub mod validate;
+pub mod vocabulary;
+pub mod walk;
