@@ -1,7 +1,7 @@
 //! Canonical boolean functions with many-valued leaves: multi-terminal binary decision diagrams (Bryant 1986; Fujita, McGeer and
 //! Yang 1997). Below every step that combines verdicts: schema obligations, pattern positions.
 //!
-//! Invariant: two formulas are the same function exactly when their ids are equal (for one variable order, the numeric one).
+//! Invariant: two formulas are the same function exactly when their ids are equal (variables are decided in numeric order).
 //! Must not know: what a variable stands for.
 
 use hashbrown::HashMap;

@@ -18,6 +18,7 @@ pub mod mask;
 pub mod matcher;
 pub mod optimize;
 pub mod provider;
+pub mod stack;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod vocab;

@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use smallvec::SmallVec;
 
@@ -26,6 +26,7 @@ use crate::limits::Limits;
 /// A state may *count*: its item then carries a register, which edges increment. The state holds until the register
 /// reaches `limit`; then [`Provider::settle`] names the state that takes over. Between two limits nothing depends on the register.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // independent facts, not a state machine
 pub struct Facts {
     /// The value returned if the rule ends here, if it may.
     pub returns: Option<u32>,
@@ -44,13 +45,8 @@ pub struct Facts {
     /// A keyed 128-bit hash of everything the state's *rule-local* behaviour depends on (bytes, return values, pushes none), if masks
     /// of this state may be shared between grammars of a vocabulary.
     pub identity: Option<u128>,
-    /// Return states of object keys: the returned value [`Facts::UNDECLARED`] bit marks keys that must not repeat.
+    /// Where an object's key returns to: undeclared keys ([`Provider::key_is_undeclared`]) must not repeat.
     pub tracks_keys: bool,
-}
-
-impl Facts {
-    /// Bit of a returned value that says: this key is not a declared one, so the caller must remember it.
-    pub const UNDECLARED: u32 = 1 << 31;
 }
 
 impl Default for Facts {
@@ -182,6 +178,12 @@ pub trait Provider: Send + Sync {
         limit.saturating_sub(register).min(horizon + 1)
     }
 
+    /// Of a state with `tracks_keys`: does the returned value say that the key is not a declared one, so that the object must remember
+    /// it? (Declared keys are in the object's state already.)
+    fn key_is_undeclared(&self, _local: u32, _value: u32) -> bool {
+        false
+    }
+
     /// What may come next here, in words, for messages to people.
     fn describe(&self, local: u32) -> String;
 
@@ -219,12 +221,19 @@ pub struct Arena {
     edges: boxcar::Vec<Box<[Alternative]>>,
     providers: boxcar::Vec<Arc<dyn Provider>>,
     limits: Limits,
+    tracks_keys: AtomicBool,
 }
 
 impl Arena {
     /// An empty arena.
     pub fn new(limits: Limits) -> Self {
-        Self { states: boxcar::Vec::new(), edges: boxcar::Vec::new(), providers: boxcar::Vec::new(), limits }
+        Self {
+            states: boxcar::Vec::new(),
+            edges: boxcar::Vec::new(),
+            providers: boxcar::Vec::new(),
+            limits,
+            tracks_keys: AtomicBool::new(false),
+        }
     }
 
     /// The bounds for this grammar.
@@ -240,7 +249,16 @@ impl Arena {
     /// Add a state. The caller makes sure that it does so once per key.
     pub fn add_state(&self, provider: ProviderId, local: u32, facts: Facts) -> Result<StateId, EngineError> {
         Limits::check("max_states", self.states.count() + 1, self.limits.max_states)?;
+        if facts.tracks_keys {
+            self.tracks_keys.store(true, Ordering::Relaxed);
+        }
         Ok(StateId(self.states.push(State { provider, local, facts, row: OnceLock::new() }) as u32))
+    }
+
+    /// Is there any state with `tracks_keys`?
+    #[inline]
+    pub fn tracks_keys(&self) -> bool {
+        self.tracks_keys.load(Ordering::Relaxed)
     }
 
     /// How many states there are.
@@ -339,6 +357,12 @@ impl Arena {
         if s.facts.counting { self.providers[s.provider.index()].view(s.local, register, s.facts.limit, horizon) } else { 0 }
     }
 
+    /// See [`Provider::key_is_undeclared`].
+    pub fn key_is_undeclared(&self, return_to: StateId, value: u32) -> bool {
+        let s = &self.states[return_to.index()];
+        self.providers[s.provider.index()].key_is_undeclared(s.local, value)
+    }
+
     /// What may come next, in words.
     pub fn describe(&self, state: StateId) -> String {
         let s = &self.states[state.index()];
@@ -365,6 +389,8 @@ pub struct Attached {
     pub start: Option<StateId>,
     /// The empty text matches too.
     pub nullable: bool,
+    /// Every byte that some text may contain: a vocabulary that cannot spell one of them alone could get stuck.
+    pub bytes: ByteSet,
 }
 
 /// A deterministic automaton over Unicode scalar values, made on demand: a pattern, a set of strings, their complements.

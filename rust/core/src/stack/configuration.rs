@@ -1,0 +1,254 @@
+//! What may be going on at one place of a text, and the byte step.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::frames::{Frame, Parents};
+use super::keys::{Memory, decode_key};
+use crate::error::EngineError;
+use crate::ids::StateId;
+use crate::limits::Limits;
+use crate::provider::{Alternative, Arena, Cell};
+
+/// One way to read the text so far: a state that waits for a byte, its register, and where to return.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// The state.
+    pub state: StateId,
+    /// Its register; zero if it does not count.
+    pub register: u64,
+    /// The keys its object has used, or the key being read.
+    pub memory: Memory,
+    /// The frames below.
+    pub parents: Parents,
+}
+
+/// All ways to read the text so far.
+#[derive(Clone, Debug, Default)]
+pub struct Configuration {
+    /// The items: no two agree in state, register and memory.
+    pub items: SmallVec<[Item; 1]>,
+    /// The values that the bottom rule returns if the text ends here.
+    pub returned: SmallVec<[u32; 1]>,
+}
+
+impl Configuration {
+    /// One item over the bottom, not closed under returns: for a start state (which never returns) or for asking about a state alone.
+    pub fn at(state: StateId, register: u64) -> Self {
+        let mut items = SmallVec::new();
+        items.push(Item { state, register, memory: Memory::NONE, parents: Parents::Bottom });
+        Self { items, returned: SmallVec::new() }
+    }
+
+    /// One item over the bottom, closed: if the state may return, the value is among `returned`.
+    pub fn closed(arena: &Arena, state: StateId, register: u64) -> Result<Self, EngineError> {
+        let mut builder = Builder::new(arena);
+        builder.add(state, register, Memory::NONE, Parents::Bottom)?;
+        builder.finish()
+    }
+
+    /// Can the text go on, or end?
+    #[inline]
+    pub fn is_alive(&self) -> bool {
+        !self.items.is_empty() || !self.returned.is_empty()
+    }
+
+    /// Read one byte. Afterwards the configuration is dead if the byte is refused.
+    #[inline]
+    pub fn step(&mut self, arena: &Arena, byte: u8) -> Result<(), EngineError> {
+        // PERF: the usual byte of a string or a number moves one item inside its rule; nothing is allocated then.
+        if let [item] = self.items.as_mut_slice() {
+            match arena.step(item.state, byte)? {
+                Cell::Dead => {
+                    self.items.clear();
+                    self.returned.clear();
+                    return Ok(());
+                }
+                Cell::Simple(target, increment) if item.memory.is_none() => {
+                    let register = item.register + u64::from(increment);
+                    let Some(state) = arena.settled(target, register)? else {
+                        self.items.clear();
+                        self.returned.clear();
+                        return Ok(());
+                    };
+                    let facts = arena.facts(state);
+                    if facts.returns.is_none() {
+                        item.state = state;
+                        item.register = if facts.counting { register } else { 0 };
+                        self.returned.clear();
+                        return Ok(());
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.step_all(arena, byte)
+    }
+
+    fn step_all(&mut self, arena: &Arena, byte: u8) -> Result<(), EngineError> {
+        let mut builder = Builder::new(arena);
+        for item in &self.items {
+            match arena.step(item.state, byte)? {
+                Cell::Dead => {}
+                Cell::Simple(target, increment) => {
+                    builder.add(target, item.register + u64::from(increment), item.memory.after(byte), item.parents.clone())?;
+                }
+                Cell::Many(alternatives) => {
+                    for alternative in alternatives {
+                        builder.go(item, alternative, byte)?;
+                    }
+                }
+            }
+        }
+        *self = builder.finish()?;
+        Ok(())
+    }
+}
+
+/// A configuration being closed under returns.
+struct Builder<'a> {
+    arena: &'a Arena,
+    items: SmallVec<[Item; 1]>,
+    returned: SmallVec<[u32; 1]>,
+    /// Returns still to be carried out: value, frames to go on in, and whether the bottom is one.
+    pending: SmallVec<[(u32, Memory, Parents); 2]>,
+    /// Frames made in this step, so that equal ones are made once.
+    made: SmallVec<[Arc<Frame>; 4]>,
+    popped: usize,
+}
+
+impl<'a> Builder<'a> {
+    fn new(arena: &'a Arena) -> Self {
+        Self { arena, items: SmallVec::new(), returned: SmallVec::new(), pending: SmallVec::new(), made: SmallVec::new(), popped: 0 }
+    }
+
+    fn go(&mut self, item: &Item, alternative: &Alternative, byte: u8) -> Result<(), EngineError> {
+        if alternative.push.is_empty() {
+            return self.add(
+                alternative.target,
+                item.register + u64::from(alternative.increment),
+                item.memory.after(byte),
+                item.parents.clone(),
+            );
+        }
+        let mut parents = item.parents.clone();
+        let (mut register, mut memory) = (item.register, item.memory.clone());
+        let mut tracked = false;
+        for push in &alternative.push {
+            let facts = self.arena.facts(push.return_to);
+            tracked = facts.tracks_keys;
+            let saved = if facts.counting { register + u64::from(push.increment) } else { 0 };
+            parents = Parents::One(self.frame(push.return_to, saved, memory, parents)?);
+            (register, memory) = (0, Memory::NONE);
+        }
+        self.add(alternative.target, u64::from(alternative.increment), if tracked { Memory::opened() } else { Memory::NONE }, parents)
+    }
+
+    fn frame(&mut self, return_to: StateId, register: u64, memory: Memory, parents: Parents) -> Result<Arc<Frame>, EngineError> {
+        let known = self
+            .made
+            .iter()
+            .rev()
+            .take(64)
+            .find(|f| f.return_to == return_to && f.register == register && f.memory.same(&memory) && f.parents.same(&parents));
+        if let Some(frame) = known {
+            return Ok(frame.clone());
+        }
+        let bound = self.arena.limits().max_step_frames;
+        Limits::check("max_step_frames", self.made.len() + 1, bound)?;
+        let frame = Arc::new(Frame { return_to, register, memory, parents });
+        self.made.push(frame.clone());
+        Ok(frame)
+    }
+
+    fn add(&mut self, state: StateId, register: u64, memory: Memory, parents: Parents) -> Result<(), EngineError> {
+        let Some(state) = self.arena.settled(state, register)? else { return Ok(()) };
+        let facts = self.arena.facts(state);
+        let register = if facts.counting { register } else { 0 };
+        for i in 0..self.items.len() {
+            let item = &mut self.items[i];
+            if item.state != state || !item.memory.same(&memory) {
+                continue;
+            }
+            if item.register == register {
+                let (new, bottom) = parents.beyond(&item.parents);
+                if new.is_empty() && !bottom {
+                    return Ok(());
+                }
+                let grown = Parents::union([&item.parents, &parents].into_iter());
+                item.parents = grown;
+                if let Some(value) = facts.returns {
+                    let fresh = Parents::union(
+                        new.into_iter().map(Parents::One).chain(bottom.then_some(Parents::Bottom)).collect::<SmallVec<[_; 2]>>().iter(),
+                    );
+                    self.pending.push((value, memory, fresh));
+                }
+                return Ok(());
+            }
+            if facts.smallest_wins {
+                if item.register < register && item.parents.contains(&parents) {
+                    return Ok(());
+                }
+                if item.register > register && parents.contains(&item.parents) {
+                    self.items.swap_remove(i);
+                    break;
+                }
+            }
+        }
+        let bound = self.arena.limits().max_items;
+        Limits::check("max_items", self.items.len() + 1, bound)?;
+        if let Some(value) = facts.returns {
+            self.pending.push((value, memory.clone(), parents.clone()));
+        }
+        self.items.push(Item { state, register, memory, parents });
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Configuration, EngineError> {
+        // An item that gains parents after it returned has put the new ones into `pending` again, so this is a fixpoint.
+        while let Some((value, memory, parents)) = self.pending.pop() {
+            if parents.has_bottom() && !self.returned.contains(&value) {
+                self.returned.push(value);
+            }
+            match parents.frames() {
+                [] => {}
+                [frame] => self.pop(value, &memory, std::slice::from_ref(frame))?,
+                frames => {
+                    let mut frames: Vec<Arc<Frame>> = frames.to_vec();
+                    frames.sort_by_key(|f| (f.return_to, f.register));
+                    for group in frames.chunk_by(|a, b| a.return_to == b.return_to && a.register == b.register && a.memory.same(&b.memory))
+                    {
+                        self.pop(value, &memory, group)?;
+                    }
+                }
+            }
+        }
+        let arena = self.arena;
+        self.items.retain(|item| arena.facts(item.state).has_edges);
+        Ok(Configuration { items: self.items, returned: self.returned })
+    }
+
+    /// Return `value` into frames that agree in all but their parents.
+    fn pop(&mut self, value: u32, memory: &Memory, group: &[Arc<Frame>]) -> Result<(), EngineError> {
+        let bound = self.arena.limits().max_step_frames;
+        self.popped += group.len();
+        Limits::check("max_step_frames", self.popped, bound)?;
+        let [frame, ..] = group else { return Ok(()) };
+        let Some(target) = self.arena.on_return(frame.return_to, value)? else { return Ok(()) };
+        let mut kept = frame.memory.clone();
+        if self.arena.facts(frame.return_to).tracks_keys
+            && self.arena.key_is_undeclared(frame.return_to, value)
+            && let Some(mut raw) = memory.reading()
+        {
+            raw.pop(); // the closing quotation mark
+            let (key, _) = decode_key(&raw);
+            if kept.used().any(|used| used == key) {
+                return Ok(());
+            }
+            kept = kept.with(key);
+        }
+        let parents = if group.len() == 1 { frame.parents.clone() } else { Parents::union(group.iter().map(|f| &f.parents)) };
+        self.add(target, frame.register, kept, parents)
+    }
+}

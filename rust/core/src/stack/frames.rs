@@ -1,0 +1,142 @@
+//! Frames and sets of frames.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::keys::Memory;
+use crate::ids::StateId;
+
+/// Where to go on when a called rule returns.
+#[derive(Debug)]
+pub struct Frame {
+    /// Given to `on_return` with the returned value.
+    pub return_to: StateId,
+    /// The caller's register.
+    pub register: u64,
+    /// The keys that the caller's object has used.
+    pub memory: Memory,
+    /// Below.
+    pub parents: Parents,
+}
+
+/// A flat set of frames, sorted by address; `bottom` is the end of the stack (or, for masks, what is not known).
+#[derive(Clone, Debug)]
+pub enum Parents {
+    /// Only the bottom.
+    Bottom,
+    /// One frame.
+    One(Arc<Frame>),
+    /// Several frames, or some and the bottom.
+    Many(Arc<Many>),
+}
+
+/// See [`Parents::Many`].
+#[derive(Debug)]
+pub struct Many {
+    bottom: bool,
+    frames: Box<[Arc<Frame>]>,
+}
+
+fn address(frame: &Arc<Frame>) -> usize {
+    Arc::as_ptr(frame) as usize
+}
+
+impl Parents {
+    /// The frames, sorted by address.
+    #[inline]
+    pub fn frames(&self) -> &[Arc<Frame>] {
+        match self {
+            Self::Bottom => &[],
+            Self::One(frame) => std::slice::from_ref(frame),
+            Self::Many(many) => &many.frames,
+        }
+    }
+
+    /// Is the bottom in the set?
+    #[inline]
+    pub fn has_bottom(&self) -> bool {
+        match self {
+            Self::Bottom => true,
+            Self::One(_) => false,
+            Self::Many(many) => many.bottom,
+        }
+    }
+
+    /// The same set?
+    pub fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Bottom, Self::Bottom) => true,
+            (Self::One(a), Self::One(b)) => Arc::ptr_eq(a, b),
+            (Self::Many(a), Self::Many(b)) => {
+                Arc::ptr_eq(a, b)
+                    || a.bottom == b.bottom
+                        && a.frames.len() == b.frames.len()
+                        && a.frames.iter().zip(&b.frames).all(|(x, y)| Arc::ptr_eq(x, y))
+            }
+            _ => false,
+        }
+    }
+
+    /// Is every member of `other` a member?
+    pub fn contains(&self, other: &Self) -> bool {
+        (self.has_bottom() || !other.has_bottom())
+            && other.frames().iter().all(|f| self.frames().binary_search_by_key(&address(f), address).is_ok())
+    }
+
+    /// The union of several sets.
+    pub fn union<'a>(sets: impl Iterator<Item = &'a Parents>) -> Self {
+        let mut bottom = false;
+        let mut frames: Vec<Arc<Frame>> = Vec::new();
+        for set in sets {
+            bottom |= set.has_bottom();
+            frames.extend(set.frames().iter().cloned());
+        }
+        frames.sort_unstable_by_key(address);
+        frames.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        Self::from_sorted(bottom, frames)
+    }
+
+    fn from_sorted(bottom: bool, mut frames: Vec<Arc<Frame>>) -> Self {
+        match (bottom, frames.len()) {
+            (true, 0) => Self::Bottom,
+            (false, 1) => match frames.pop() {
+                Some(frame) => Self::One(frame),
+                None => Self::Bottom,
+            },
+            _ => Self::Many(Arc::new(Many { bottom, frames: frames.into() })),
+        }
+    }
+
+    /// The members that `known` lacks: frames, and whether the bottom is one of them.
+    pub fn beyond(&self, known: &Self) -> (SmallVec<[Arc<Frame>; 1]>, bool) {
+        let frames = self.frames().iter().filter(|f| known.frames().binary_search_by_key(&address(f), address).is_err()).cloned().collect();
+        (frames, self.has_bottom() && !known.has_bottom())
+    }
+}
+
+impl Drop for Frame {
+    /// Deep stacks are dropped frame by frame, not by recursion.
+    fn drop(&mut self) {
+        let mut open = vec![std::mem::replace(&mut self.parents, Parents::Bottom)];
+        while let Some(parents) = open.pop() {
+            match parents {
+                Parents::Bottom => {}
+                Parents::One(frame) => {
+                    if let Some(mut frame) = Arc::into_inner(frame) {
+                        open.push(std::mem::replace(&mut frame.parents, Parents::Bottom));
+                    }
+                }
+                Parents::Many(many) => {
+                    if let Some(many) = Arc::into_inner(many) {
+                        for frame in many.frames {
+                            if let Some(mut frame) = Arc::into_inner(frame) {
+                                open.push(std::mem::replace(&mut frame.parents, Parents::Bottom));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

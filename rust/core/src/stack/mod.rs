@@ -1,0 +1,14 @@
+//! Configurations over a graph of shared frames. Pipeline: automaton -> **stack** -> mask, matcher.
+//!
+//! Invariant: a [`Configuration`] is closed: every item waits for a byte, and where a rule may have ended, the caller's items stand
+//! beside it. Frames are immutable; parents are flat sets of frames, never merged recursively (a deterministic stack of sets is
+//! exponential on some grammars, flat sets are quadratic at worst: Tomita's graph-structured stack, 1986).
+//! Must not know: vocabularies, masks, tokens.
+
+mod configuration;
+mod frames;
+mod keys;
+
+pub use configuration::{Configuration, Item};
+pub use frames::{Frame, Parents};
+pub use keys::{Memory, decode_key};

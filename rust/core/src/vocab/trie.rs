@@ -1,0 +1,138 @@
+//! A flat trie of byte strings with tokens at their ends, in preorder. Pipeline: automaton + **vocab** -> mask.
+//!
+//! Invariant: node `i`'s subtree is nodes `i..end(i)`, and the tokens below it are one contiguous run, those ending at `i` first.
+//! Must not know: what a token is for, or what walks the trie.
+
+/// One byte on the way to a token.
+#[derive(Clone, Copy, Debug)]
+pub struct Node {
+    /// The byte.
+    pub byte: u8,
+    /// Bytes from the root, this one included.
+    pub depth: u16,
+    /// The first node after this one's subtree.
+    pub end: u32,
+    /// The first token at or below this node.
+    pub tokens: u32,
+}
+
+/// Byte strings with a token id each; several tokens may have the same bytes, and a token may stand in several places.
+#[derive(Debug, Default)]
+pub struct Trie {
+    nodes: Vec<Node>,
+    tokens: Vec<u32>,
+    /// By place in `tokens`: length of the byte string that leads there.
+    lengths: Vec<u16>,
+}
+
+impl Trie {
+    /// From (token, bytes) pairs, in any order; bytes must not be empty.
+    pub fn build(mut entries: Vec<(u32, &[u8])>) -> Self {
+        entries.sort_unstable_by(|a, b| a.1.cmp(b.1).then(a.0.cmp(&b.0)));
+        entries.dedup();
+        let mut trie = Self { nodes: Vec::new(), tokens: Vec::with_capacity(entries.len()), lengths: Vec::with_capacity(entries.len()) };
+        let mut open: Vec<usize> = Vec::new();
+        let mut last: &[u8] = &[];
+        for (token, bytes) in entries {
+            debug_assert!(!bytes.is_empty());
+            let common = last.iter().zip(bytes).take_while(|(a, b)| a == b).count();
+            let end = trie.nodes.len() as u32;
+            for node in open.drain(common..) {
+                trie.nodes[node].end = end;
+            }
+            for (depth, &byte) in bytes.iter().enumerate().skip(common) {
+                open.push(trie.nodes.len());
+                trie.nodes.push(Node { byte, depth: depth as u16 + 1, end: 0, tokens: trie.tokens.len() as u32 });
+            }
+            trie.tokens.push(token);
+            trie.lengths.push(bytes.len() as u16);
+            last = bytes;
+        }
+        let end = trie.nodes.len() as u32;
+        for node in open {
+            trie.nodes[node].end = end;
+        }
+        trie
+    }
+
+    /// All nodes in preorder; the root (no byte) is not among them.
+    #[inline]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    #[inline]
+    fn token_start(&self, node: usize) -> usize {
+        self.nodes.get(node).map_or(self.tokens.len(), |n| n.tokens as usize)
+    }
+
+    /// The tokens whose bytes end at node `i`.
+    #[inline]
+    pub fn tokens_at(&self, i: usize) -> &[u32] {
+        let start = self.nodes[i].tokens as usize;
+        // Preorder: the first child, if any, is node i + 1 and its tokens follow; otherwise the next node's tokens do.
+        &self.tokens[start..self.token_start(i + 1)]
+    }
+
+    /// The places of the tokens at or below node `i`.
+    #[inline]
+    pub fn places_below(&self, i: usize) -> std::ops::Range<usize> {
+        self.nodes[i].tokens as usize..self.token_start(self.nodes[i].end as usize)
+    }
+
+    /// The places of the tokens below node `i`, not those at it.
+    #[inline]
+    pub fn places_strictly_below(&self, i: usize) -> std::ops::Range<usize> {
+        self.token_start(i + 1)..self.token_start(self.nodes[i].end as usize)
+    }
+
+    /// The tokens by place; places follow the order of bytes.
+    #[inline]
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// The length of the byte string at a place.
+    #[inline]
+    pub fn length(&self, place: usize) -> u16 {
+        self.lengths[place]
+    }
+
+    /// Bytes held.
+    pub fn memory_bytes(&self) -> usize {
+        self.nodes.len() * size_of::<Node>() + self.tokens.len() * 6
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn preorder_ranges_cover_exactly_the_tokens_below() {
+        let words: [&[u8]; 7] = [b"a", b"ab", b"abc", b"b", b"ab", b"ba", b"xyz"];
+        let trie = Trie::build(words.iter().enumerate().map(|(i, w)| (i as u32, *w)).collect());
+        for (i, node) in trie.nodes().iter().enumerate() {
+            let mut spelled = vec![node.byte];
+            let mut depth = node.depth;
+            for before in trie.nodes()[..i].iter().rev() {
+                if before.depth < depth {
+                    spelled.insert(0, before.byte);
+                    depth = before.depth;
+                }
+            }
+            let mut at: Vec<u32> = trie.tokens_at(i).to_vec();
+            at.sort_unstable();
+            let expect = |exact: bool| {
+                (0..7u32)
+                    .filter(|&t| if exact { words[t as usize] == spelled } else { words[t as usize].starts_with(&spelled) })
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(at, expect(true));
+            let mut below: Vec<u32> = trie.places_below(i).map(|p| trie.tokens()[p]).collect();
+            below.sort_unstable();
+            assert_eq!(below, expect(false));
+            assert_eq!(trie.places_strictly_below(i).len() + at.len(), below.len());
+        }
+    }
+}
