@@ -51,6 +51,7 @@ pub fn run(
 
 fn operate(source: &mut Source, pairs: &mut Vec<Pair>, index: usize, vocabulary: &TinyVocabulary) -> Result<String, String> {
     let engine = |e: crate::error::EngineError| format!("engine error: {e}");
+    let count = pairs.len();
     let pair = &mut pairs[index];
     match source.below(10) {
         0..=3 => {
@@ -108,7 +109,7 @@ fn operate(source: &mut Source, pairs: &mut Vec<Pair>, index: usize, vocabulary:
             }
             Ok(format!("rollback {steps}"))
         }
-        8 if pairs.len() < 4 => {
+        8 if count < 4 => {
             let pair = &pairs[index];
             let copy = Pair { matcher: pair.matcher.fork(), history: pair.history.clone() };
             pairs.push(copy);

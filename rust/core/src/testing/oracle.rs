@@ -11,11 +11,16 @@ use crate::limits::{Interrupt, Limits};
 use crate::matcher::{CompiledGrammar, Matcher, MatcherOptions};
 use crate::testing::recogniser::Recogniser;
 use crate::testing::vocabulary::TinyVocabulary;
+use crate::vocab::Vocabulary;
 
-/// Compiles with a fresh cache and default limits.
+/// Compiles with default limits, sharing nothing with any other grammar: masks may be shared through the vocabulary.
 pub fn compile(grammar: &Grammar, vocabulary: &TinyVocabulary) -> Result<Arc<CompiledGrammar>, CompileError> {
-    let built = vocabulary.build().expect("generated vocabularies are legal");
-    CompiledGrammar::compile(grammar, Arc::new(built), &Limits::default(), &Interrupt::default())
+    compile_with(grammar, &Arc::new(vocabulary.build().expect("generated vocabularies are legal")))
+}
+
+/// Compiles with default limits, sharing what the vocabulary has learned.
+pub fn compile_with(grammar: &Grammar, vocabulary: &Arc<Vocabulary>) -> Result<Arc<CompiledGrammar>, CompileError> {
+    CompiledGrammar::compile(grammar, vocabulary.clone(), &Limits::default(), &Interrupt::default())
 }
 
 /// A matcher at the start of a text.

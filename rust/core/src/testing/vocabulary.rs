@@ -32,7 +32,7 @@ impl TinyVocabulary {
 
     /// The vocabulary.
     pub fn build(&self) -> Result<Vocabulary, VocabError> {
-        Vocabulary::new(self.tokens.clone(), self.vocab_size, &self.stop, &self.special)
+        Vocabulary::new(&self.tokens, self.vocab_size, &self.stop, &self.special)
     }
 
     /// What a token adds to the text; `None`: it is none.
