@@ -9,6 +9,7 @@ pub mod document;
 pub mod generate;
 pub mod operations;
 pub mod oracle;
+pub mod properties;
 pub mod recogniser;
 pub mod schema;
 pub mod source;

@@ -1,22 +1,24 @@
 //! Random JSON Schemas: masks against forks, generated documents are accepted, whatever is accepted is valid.
+//!
+//! Invariant: a property is a pure function of the bytes that steer it; an `Err` tells a person what went wrong, with the schema.
+//! Must not know: whether proptest or a fuzzer calls it.
 
 use std::sync::Arc;
 
-use maskwright::error::CompileError;
-use maskwright::frontend::json_schema;
-use maskwright::grammar::Grammar;
-use maskwright::limits::Limits;
-use maskwright::matcher::CompiledGrammar;
-use maskwright::provider::ByteSet;
-use maskwright::testing::document::{Document, Space, Spelling};
-use maskwright::testing::source::Source;
-use maskwright::testing::validate::is_valid;
-use maskwright::testing::vocabulary::{self, TinyVocabulary};
-use maskwright::testing::walk::{self, End};
-use maskwright::testing::{generate, oracle, schema};
+use crate::error::CompileError;
+use crate::frontend::json_schema;
+use crate::grammar::Grammar;
+use crate::limits::Limits;
+use crate::matcher::CompiledGrammar;
+use crate::provider::ByteSet;
+use crate::testing::document::{Document, Space, Spelling};
+use crate::testing::source::Source;
+use crate::testing::validate::is_valid;
+use crate::testing::vocabulary::{self, TinyVocabulary};
+use crate::testing::walk::{self, End};
+use crate::testing::{generate, oracle, schema};
 use serde_json::Value;
 
-use crate::property;
 
 /// A schema, documents for it, and the grammar unless nothing satisfies the schema.
 pub struct Case {
@@ -63,7 +65,8 @@ fn follow(source: &mut Source, case: &Case, text: &[u8]) -> Result<bool, String>
     Ok(matcher.is_completed())
 }
 
-fn documents(bytes: &[u8]) -> Result<(), String> {
+/// Nothing legal is lost: documents made for a schema are accepted, however spelled, whichever tokens spell them.
+pub fn documents(bytes: &[u8]) -> Result<(), String> {
     let mut source = Source::new(bytes);
     let Some(case) = case(&mut source)? else { return Ok(()) };
     for document in &case.documents {
@@ -78,15 +81,8 @@ fn documents(bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-property!(
-    /// Nothing legal is lost: documents made for a schema are accepted, however spelled, whichever tokens spell them.
-    valid_documents_are_accepted,
-    160,
-    600,
-    documents
-);
-
-fn damaged(bytes: &[u8]) -> Result<(), String> {
+/// No text is accepted that the validator refuses.
+pub fn damaged(bytes: &[u8]) -> Result<(), String> {
     let mut source = Source::new(bytes);
     let Some(case) = case(&mut source)? else { return Ok(()) };
     let mut texts: Vec<Vec<u8>> = Vec::new();
@@ -108,22 +104,15 @@ fn damaged(bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-property!(
-    /// No text is accepted that the validator refuses.
-    invalid_documents_are_refused,
-    160,
-    600,
-    damaged
-);
-
-fn walks(bytes: &[u8]) -> Result<(), String> {
+/// Walks guided by masks end within a bound, in valid documents; on the way masks are what forks accept.
+pub fn walks(bytes: &[u8]) -> Result<(), String> {
     let mut source = Source::new(bytes);
     let Some(case) = case(&mut source)? else { return Ok(()) };
     let described = |e: String| format!("{e}\n{}", case.schema);
     for free in [0, 8, 40] {
         let mut matcher = oracle::matcher(&case.compiled);
         let mut checks = 12;
-        let mut each_step = |matcher: &mut maskwright::matcher::Matcher, _: &[u32], _: &[u8]| -> Result<(), String> {
+        let mut each_step = |matcher: &mut crate::matcher::Matcher, _: &[u32], _: &[u8]| -> Result<(), String> {
             if checks > 0 {
                 checks -= 1;
                 oracle::check_mask(matcher, &case.vocabulary)?;
@@ -141,11 +130,3 @@ fn walks(bytes: &[u8]) -> Result<(), String> {
     }
     Ok(())
 }
-
-property!(
-    /// Walks guided by masks end within a bound, in valid documents; on the way masks are what forks accept.
-    walks_end_in_valid_documents,
-    120,
-    900,
-    walks
-);

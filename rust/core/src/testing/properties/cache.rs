@@ -1,15 +1,18 @@
 //! Whatever was explored before, by whom, on how many threads, through which passes: the masks are the same.
+//!
+//! Invariant: a property is a pure function of the bytes that steer it.
+//! Must not know: what is cached, or under which keys.
 
 use std::sync::Arc;
 
-use maskwright::grammar::Grammar;
-use maskwright::matcher::{CompiledGrammar, Matcher};
-use maskwright::optimize::{self, PassSelection};
-use maskwright::testing::oracle;
-use maskwright::testing::source::Source;
-use maskwright::testing::vocabulary::TinyVocabulary;
+use crate::grammar::Grammar;
+use crate::matcher::{CompiledGrammar, Matcher};
+use crate::optimize::{self, PassSelection};
+use crate::testing::properties::{grammars, schemas};
+use crate::testing::oracle;
+use crate::testing::source::Source;
+use crate::testing::vocabulary::TinyVocabulary;
 
-use crate::{grammars, property, schemas};
 
 /// Token sequences, and the mask before each token.
 type Trails = Vec<Vec<(Vec<u32>, u32)>>;
@@ -112,7 +115,8 @@ fn check(source: &mut Source, grammar: &Grammar, compiled: &Arc<CompiledGrammar>
     Ok(())
 }
 
-fn on_grammars(bytes: &[u8]) -> Result<(), String> {
+/// On random grammars.
+pub fn on_grammars(bytes: &[u8]) -> Result<(), String> {
     let mut source = Source::new(bytes);
     let shape = grammars::shape(&mut source);
     let (grammar, vocabulary) = grammars::case(&mut source, &shape);
@@ -120,29 +124,15 @@ fn on_grammars(bytes: &[u8]) -> Result<(), String> {
     check(&mut source, &grammar, &compiled, &vocabulary).map_err(|e| format!("{e}\n{grammar}"))
 }
 
-property!(
-    /// On random grammars.
-    masks_of_grammars_do_not_depend_on_history,
-    60,
-    700,
-    on_grammars
-);
-
-fn on_schemas(bytes: &[u8]) -> Result<(), String> {
+/// On random schemas.
+pub fn on_schemas(bytes: &[u8]) -> Result<(), String> {
     let mut source = Source::new(bytes);
     let Some(case) = schemas::case(&mut source)? else { return Ok(()) };
     check(&mut source, &case.grammar, &case.compiled, &case.vocabulary).map_err(|e| format!("{e}\n{}", case.schema))
 }
 
-property!(
-    /// On random schemas.
-    masks_of_schemas_do_not_depend_on_history,
-    60,
-    900,
-    on_schemas
-);
-
-fn shared_vocabulary(bytes: &[u8]) -> Result<(), String> {
+/// What one schema taught the vocabulary does not change the masks of another.
+pub fn shared_vocabulary(bytes: &[u8]) -> Result<(), String> {
     let mut source = Source::new(bytes);
     let Some(case) = schemas::case(&mut source)? else { return Ok(()) };
     let trails = trails(&mut source, &case.compiled, &case.vocabulary)?;
@@ -161,11 +151,3 @@ fn shared_vocabulary(bytes: &[u8]) -> Result<(), String> {
     }
     Ok(())
 }
-
-property!(
-    /// What one schema taught the vocabulary does not change the masks of another.
-    masks_do_not_depend_on_other_schemas,
-    60,
-    1800,
-    shared_vocabulary
-);

@@ -1,17 +1,19 @@
 //! Random context-free grammars: the recogniser against the engine, masks against forks and against the recogniser.
+//!
+//! Invariant: a property is a pure function of the bytes that steer it; an `Err` tells a person what went wrong, with the grammar.
+//! Must not know: whether proptest or a fuzzer calls it.
 
-use maskwright::error::CompileError;
-use maskwright::frontend::ebnf;
-use maskwright::grammar::Grammar;
-use maskwright::limits::Limits;
-use maskwright::testing::generate::{self, Shape};
-use maskwright::testing::oracle;
-use maskwright::testing::recogniser::Recogniser;
-use maskwright::testing::source::Source;
-use maskwright::testing::vocabulary::{self, TinyVocabulary};
-use maskwright::testing::walk::{self, End};
+use crate::error::CompileError;
+use crate::frontend::ebnf;
+use crate::grammar::Grammar;
+use crate::limits::Limits;
+use crate::testing::generate::{self, Shape};
+use crate::testing::oracle;
+use crate::testing::recogniser::Recogniser;
+use crate::testing::source::Source;
+use crate::testing::vocabulary::{self, TinyVocabulary};
+use crate::testing::walk::{self, End};
 
-use crate::property;
 
 /// The longest text that the recogniser is asked about here.
 const LONGEST: usize = 44;
@@ -36,7 +38,8 @@ pub fn check_refusal(error: &CompileError, recogniser: &Recogniser) -> Result<()
     }
 }
 
-fn masks(bytes: &[u8]) -> Result<(), String> {
+/// Bit i is set exactly when a fork accepts token i, and exactly when the recogniser finds the longer text viable.
+pub fn masks(bytes: &[u8]) -> Result<(), String> {
     let mut source = Source::new(bytes);
     let shape = shape(&mut source);
     let (grammar, vocabulary) = case(&mut source, &shape);
@@ -69,14 +72,7 @@ fn masks(bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-property!(
-    /// Bit i is set exactly when a fork accepts token i, and exactly when the recogniser finds the longer text viable.
-    masks_are_what_forks_accept_and_the_recogniser_finds,
-    160,
-    500,
-    masks
-);
-
+/// All texts of up to six letters, derived texts and damaged ones: accepted, and refused at the same byte.
 pub fn texts(bytes: &[u8]) -> Result<(), String> {
     let mut source = Source::new(bytes);
     let shape = shape(&mut source);
@@ -108,15 +104,8 @@ pub fn texts(bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-property!(
-    /// All texts of up to six letters, derived texts and damaged ones: accepted, and refused at the same byte.
-    texts_are_accepted_as_the_recogniser_says,
-    160,
-    300,
-    texts
-);
-
-fn walks(bytes: &[u8]) -> Result<(), String> {
+/// From wherever masks lead there is a way to the end, and what ends is derived.
+pub fn walks(bytes: &[u8]) -> Result<(), String> {
     let mut source = Source::new(bytes);
     let shape = shape(&mut source);
     let (grammar, vocabulary) = case(&mut source, &shape);
@@ -141,15 +130,8 @@ fn walks(bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-property!(
-    /// From wherever masks lead there is a way to the end, and what ends is derived.
-    walks_end_in_derived_texts,
-    120,
-    400,
-    walks
-);
-
-fn printing(bytes: &[u8]) -> Result<(), String> {
+/// What is printed parses to a grammar of the same language.
+pub fn printing(bytes: &[u8]) -> Result<(), String> {
     let mut source = Source::new(bytes);
     let shape = shape(&mut source);
     let grammar = generate::grammar(&mut source, &shape);
@@ -171,11 +153,3 @@ fn printing(bytes: &[u8]) -> Result<(), String> {
     }
     Ok(())
 }
-
-property!(
-    /// What is printed parses to a grammar of the same language.
-    printed_grammars_parse_back,
-    200,
-    300,
-    printing
-);
