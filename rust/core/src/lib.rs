@@ -12,6 +12,7 @@ pub mod error;
 pub mod formula;
 pub mod frontend;
 pub mod grammar;
+pub mod identity;
 pub mod ids;
 pub mod limits;
 pub mod mask;

@@ -25,6 +25,8 @@ pub struct Limits {
     pub max_formula_nodes: usize,
     /// Steps of one search for a completion (is an accepting end still reachable?).
     pub max_search_steps: usize,
+    /// Digits of a bound or an enumerated number, written without an exponent.
+    pub max_number_digits: usize,
     /// Items of one configuration: how many parses of a text may be alive at once.
     pub max_items: usize,
     /// Frames that one configuration may reach newly in one byte.
@@ -42,6 +44,7 @@ impl Default for Limits {
             max_subset_positions: 50_000,
             max_formula_nodes: 2_000_000,
             max_search_steps: 1_000_000,
+            max_number_digits: 5_000,
             max_items: 20_000,
             max_step_frames: 200_000,
         }

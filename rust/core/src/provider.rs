@@ -24,7 +24,8 @@ use crate::limits::Limits;
 /// What is known of a state without asking about a byte.
 ///
 /// A state may *count*: its item then carries a register, which edges increment. The state holds until the register
-/// reaches `limit`; then [`Provider::settle`] names the state that takes over. Between two limits nothing depends on the register.
+/// reaches `limit`; then [`Provider::settle`] names the state that takes over. Between two limits nothing depends on the register, neither
+/// here nor in the states and frames that inherit it: a state that never reaches its limit itself still names the limit it leads to.
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools)] // independent facts, not a state machine
 pub struct Facts {
@@ -110,6 +111,27 @@ impl ByteSet {
             set.insert(byte);
         }
         set
+    }
+
+    /// Every byte that UTF-8 text may contain.
+    pub fn utf8() -> Self {
+        let mut set = Self::range(0, 0xF4);
+        set.0[3] &= !0b11; // C0 and C1 begin nothing
+        set
+    }
+
+    /// Every byte that JSON text may contain: UTF-8 without control characters but tab, line feed and carriage return.
+    pub fn json() -> Self {
+        let mut set = Self::utf8();
+        set.0[0] &= !0xFFFF_FFFF | 1 << b'\t' | 1 << b'\n' | 1 << b'\r';
+        set
+    }
+
+    /// Add every byte of another set.
+    pub fn extend(&mut self, other: &Self) {
+        for (a, b) in self.0.iter_mut().zip(other.0) {
+            *a |= b;
+        }
     }
 
     /// Add a byte.
@@ -406,6 +428,11 @@ pub trait CodepointAutomaton: Send + Sync {
 
     /// A keyed hash of the language.
     fn identity(&self) -> u128;
+
+    /// True if the language is finite and every state leads to acceptance; then no search for a completion is needed.
+    fn is_trie(&self) -> bool {
+        false
+    }
 }
 
 /// All characters from `low` to `high` lead to `target`.

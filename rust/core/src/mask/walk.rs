@@ -9,28 +9,23 @@ use crate::mask::residual::Leftover;
 use crate::provider::{Arena, Cell};
 use crate::stack::{Configuration, Parents};
 use crate::vocab::trie::Trie;
+use smallvec::SmallVec;
 
 /// One level of the path from the root.
 #[derive(Clone)]
 enum Level {
-    /// One item over the bottom.
-    Simple { state: StateId, register: u64 },
+    /// One item that remembers nothing; its parents by their place in [`Path::parents`].
+    One { state: StateId, register: u64, parents: u32 },
     /// Anything else.
     Full(Box<Configuration>),
 }
 
-impl Level {
-    fn from(mut configuration: Configuration) -> Self {
-        match configuration.items.as_slice() {
-            [item] if item.memory.is_none() && matches!(item.parents, Parents::Bottom) => {
-                Self::Simple { state: item.state, register: item.register }
-            }
-            _ => {
-                configuration.returned.clear();
-                Self::Full(Box::new(configuration))
-            }
-        }
-    }
+/// The configurations along the path from the root to a node.
+struct Path<'a> {
+    arena: &'a Arena,
+    levels: Vec<Level>,
+    /// Parents of single items, by place; the first is the bottom. Sharing a place costs nothing, which a reference count would.
+    parents: Vec<Parents>,
 }
 
 /// The outcome of a byte at one level.
@@ -38,36 +33,72 @@ enum Next {
     Dead,
     Alive(Level),
     /// The rule returned these values; with a level if it may also go on.
-    Left(Option<Level>, smallvec::SmallVec<[u32; 1]>),
+    Left(Option<Level>, SmallVec<[u32; 1]>),
 }
 
-fn step(arena: &Arena, level: &Level, byte: u8) -> Result<Next, EngineError> {
-    let mut configuration = match level {
-        Level::Simple { state, register } => {
-            match arena.step(*state, byte)? {
-                Cell::Dead => return Ok(Next::Dead),
-                Cell::Simple(target, increment) => {
-                    let register = register + u64::from(increment);
-                    let Some(state) = arena.settled(target, register)? else { return Ok(Next::Dead) };
-                    let facts = arena.facts(state);
-                    let level = Level::Simple { state, register: if facts.counting { register } else { 0 } };
-                    return Ok(match facts.returns {
-                        None => Next::Alive(level),
-                        Some(value) => Next::Left(facts.has_edges.then_some(level), smallvec::smallvec![value]),
-                    });
-                }
-                Cell::Many(_) => {}
-            }
-            Configuration::at(*state, *register)
-        }
-        Level::Full(configuration) => (**configuration).clone(),
-    };
-    configuration.step(arena, byte)?;
-    if configuration.returned.is_empty() {
-        return Ok(if configuration.items.is_empty() { Next::Dead } else { Next::Alive(Level::from(configuration)) });
+impl<'a> Path<'a> {
+    fn new(arena: &'a Arena, start: Configuration) -> Self {
+        let mut path = Self { arena, levels: Vec::with_capacity(64), parents: vec![Parents::Bottom] };
+        let level = path.level(start);
+        path.levels.push(level);
+        path
     }
-    let returned = std::mem::take(&mut configuration.returned);
-    Ok(Next::Left((!configuration.items.is_empty()).then(|| Level::from(configuration)), returned))
+
+    fn level(&mut self, mut configuration: Configuration) -> Level {
+        if let [item] = configuration.items.as_mut_slice()
+            && item.memory.is_none()
+        {
+            let parents = std::mem::replace(&mut item.parents, Parents::Bottom);
+            let place = match parents {
+                Parents::Bottom => 0,
+                parents if self.parents.last().is_some_and(|last| last.same(&parents)) => self.parents.len() as u32 - 1,
+                parents => {
+                    self.parents.push(parents);
+                    self.parents.len() as u32 - 1
+                }
+            };
+            return Level::One { state: item.state, register: item.register, parents: place };
+        }
+        configuration.returned.clear();
+        Level::Full(Box::new(configuration))
+    }
+
+    /// What `byte` does at level `depth`.
+    fn step(&mut self, depth: usize, byte: u8) -> Result<Next, EngineError> {
+        let mut configuration = match &self.levels[depth] {
+            &Level::One { state, register, parents } => {
+                match self.arena.step(state, byte)? {
+                    Cell::Dead => return Ok(Next::Dead),
+                    Cell::Simple(target, increment) => {
+                        let register = register + u64::from(increment);
+                        let Some(state) = self.arena.settled(target, register)? else { return Ok(Next::Dead) };
+                        let facts = self.arena.facts(state);
+                        let level = Level::One { state, register: if facts.counting { register } else { 0 }, parents };
+                        match facts.returns {
+                            None => return Ok(Next::Alive(level)),
+                            Some(value) if parents == 0 => {
+                                return Ok(Next::Left(facts.has_edges.then_some(level), smallvec::smallvec![value]));
+                            }
+                            Some(_) => {}
+                        }
+                    }
+                    Cell::Many(_) => {}
+                }
+                let mut configuration = Configuration::at(state, register);
+                configuration.items[0].parents = self.parents[parents as usize].clone();
+                configuration
+            }
+            Level::Full(configuration) => (**configuration).clone(),
+        };
+        configuration.step(self.arena, byte)?;
+        let returned = std::mem::take(&mut configuration.returned);
+        let level = if configuration.items.is_empty() { None } else { Some(self.level(configuration)) };
+        Ok(match (level, returned.is_empty()) {
+            (None, true) => Next::Dead,
+            (Some(level), true) => Next::Alive(level),
+            (level, false) => Next::Left(level, returned),
+        })
+    }
 }
 
 /// A place on the current path where the rule returned.
@@ -92,15 +123,15 @@ pub fn walk(
         leave(trie, 0..trie.tokens().len(), &exits, leftovers);
         return Ok(0);
     }
-    let mut levels: Vec<Level> = vec![Level::from(start)];
+    let mut path = Path::new(arena, start);
     let mut i = 0;
     while let Some(node) = nodes.get(i) {
         visited += 1;
         while exits.last().is_some_and(|exit| exit.depth >= node.depth) {
             exits.pop();
         }
-        levels.truncate(usize::from(node.depth));
-        let next = step(arena, &levels[usize::from(node.depth) - 1], node.byte)?;
+        path.levels.truncate(usize::from(node.depth));
+        let next = path.step(usize::from(node.depth) - 1, node.byte)?;
         match next {
             Next::Dead => {
                 if !exits.is_empty() {
@@ -110,14 +141,14 @@ pub fn walk(
             }
             Next::Alive(level) => {
                 accept(trie.tokens_at(i));
-                levels.push(level);
+                path.levels.push(level);
                 i += 1;
             }
             Next::Left(level, values) => {
                 accept(trie.tokens_at(i));
                 exits.extend(values.into_iter().map(|value| Exit { depth: node.depth, value }));
                 if let Some(level) = level {
-                    levels.push(level);
+                    path.levels.push(level);
                     i += 1;
                 } else {
                     leave(trie, trie.places_strictly_below(i), &exits, leftovers);
@@ -155,7 +186,7 @@ pub fn difference(arena: &Arena, trie: &Trie, start: StateId, base: StateId, bou
     let mut found = Difference { touched: Vec::new(), accepted: Vec::new(), leftovers: Vec::new(), visited: 0 };
     let mut exits: Vec<Exit> = Vec::new();
     let nodes = trie.nodes();
-    let mut levels: Vec<Level> = vec![Level::Simple { state: start, register: 0 }];
+    let mut path = Path::new(arena, Configuration::at(start, 0));
     // The base on the same path, while it is one item inside its rule.
     let mut bases: Vec<Option<StateId>> = vec![Some(base)];
     let mut i = 0;
@@ -165,7 +196,7 @@ pub fn difference(arena: &Arena, trie: &Trie, start: StateId, base: StateId, bou
             exits.pop();
         }
         let depth = usize::from(node.depth);
-        levels.truncate(depth);
+        path.levels.truncate(depth);
         bases.truncate(depth);
         if found.touched.len() > bound {
             return Ok(None);
@@ -179,8 +210,8 @@ pub fn difference(arena: &Arena, trie: &Trie, start: StateId, base: StateId, bou
             _ => None,
         };
         if exits.is_empty() {
-            let same = match (&levels[depth - 1], base_cell) {
-                (Level::Simple { state, .. }, Some(base_cell)) => match (arena.step(*state, node.byte)?, base_cell) {
+            let same = match (&path.levels[depth - 1], base_cell) {
+                (Level::One { state, parents: 0, .. }, Some(base_cell)) => match (arena.step(*state, node.byte)?, base_cell) {
                     (Cell::Dead, Cell::Dead) => true,
                     (Cell::Simple(a, false), Cell::Simple(b, false)) => a == b && !arena.facts(a).counting,
                     _ => false,
@@ -193,7 +224,7 @@ pub fn difference(arena: &Arena, trie: &Trie, start: StateId, base: StateId, bou
             }
         }
         let places = |range: std::ops::Range<usize>| range.map(|place| trie.tokens()[place]);
-        match step(arena, &levels[depth - 1], node.byte)? {
+        match path.step(depth - 1, node.byte)? {
             Next::Dead => {
                 found.touched.extend(places(trie.places_below(i)));
                 if !exits.is_empty() {
@@ -213,7 +244,7 @@ pub fn difference(arena: &Arena, trie: &Trie, start: StateId, base: StateId, bou
                     Next::Dead => None,
                 };
                 if let Some(level) = level {
-                    levels.push(level);
+                    path.levels.push(level);
                     // A base that returns here has exits that this walk does not follow.
                     bases.push(base_next.filter(|&state| arena.facts(state).returns.is_none() && bases[depth - 1].is_some()));
                     i += 1;

@@ -1,0 +1,143 @@
+//! Texts judged on their characters: strings of JSON, and plain UTF-8. Between the front-ends, which say what a text must be
+//! (languages over characters, lengths, a decision over who accepted), and the engine, which asks byte by byte.
+//!
+//! Invariant: a state is what is still to come; from every state some byte string leads to an accepted end.
+//! Must not know: schemas, keywords, pattern syntax, tokens.
+
+mod guard;
+mod lift;
+mod outcome;
+mod product;
+mod state;
+mod string_set;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, OnceLock};
+
+use dashmap::DashMap;
+
+use self::guard::Settled;
+use self::lift::{Entry, ListId};
+pub(crate) use self::outcome::Mapped;
+pub use self::outcome::Outcome;
+use self::product::{ProductId, Products};
+use self::state::Kind;
+pub use self::string_set::StringSet;
+use crate::error::{CompileError, EngineError};
+use crate::ids::{ProviderId, StateId};
+use crate::provider::{ByteSet, Arena, Attached, CodepointAutomaton};
+
+/// How many characters (code points of the decoded text) there must be.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Length {
+    /// At least this many.
+    pub min: u64,
+    /// At most this many.
+    pub max: Option<u64>,
+}
+
+impl Length {
+    /// Is this count within the bounds?
+    pub fn holds(&self, count: u64) -> bool {
+        self.min <= count && self.max.is_none_or(|max| count <= max)
+    }
+}
+
+/// What a text must be.
+#[derive(Clone)]
+pub struct TextSpec {
+    /// Languages that watch the text. Those of equal identity share their states.
+    pub components: Vec<Arc<dyn CodepointAutomaton>>,
+    /// Demands on the number of characters.
+    pub lengths: Vec<Length>,
+    /// What the text is worth: variable i is component i, and after the components come the lengths.
+    pub outcome: Outcome,
+}
+
+impl TextSpec {
+    /// Any text, worth `value`.
+    pub fn any(value: u32) -> Self {
+        Self { components: Vec::new(), lengths: Vec::new(), outcome: Outcome::always(value) }
+    }
+}
+
+/// The states of all texts of one compiled grammar.
+///
+/// A string body enters with its register at zero; the register counts the characters begun so far, so whoever enters by a tail
+/// step must not leave another number there.
+pub struct TextAutomaton {
+    provider: OnceLock<ProviderId>,
+    /// Plain UTF-8: no quotes, no escapes.
+    raw: bool,
+    products: Products,
+    lists: boxcar::Vec<Box<[Entry]>>,
+    by_entries: DashMap<Box<[Entry]>, ListId>,
+    units: DashMap<ProductId, ListId>,
+    kinds: boxcar::Vec<Kind>,
+    by_kind: DashMap<Kind, StateId>,
+}
+
+impl TextAutomaton {
+    /// Register an automaton for the bodies of JSON strings.
+    pub fn register(arena: &Arena) -> Arc<Self> {
+        Self::attach(arena, false)
+    }
+
+    fn attach(arena: &Arena, raw: bool) -> Arc<Self> {
+        let automaton = Arc::new(Self {
+            provider: OnceLock::new(),
+            raw,
+            products: Products::default(),
+            lists: boxcar::Vec::new(),
+            by_entries: DashMap::new(),
+            units: DashMap::new(),
+            kinds: boxcar::Vec::new(),
+            by_kind: DashMap::new(),
+        });
+        let provider = arena.register(Arc::clone(&automaton) as Arc<dyn crate::provider::Provider>);
+        let _ = automaton.provider.set(provider);
+        automaton
+    }
+
+    /// The state right after the opening quote of a JSON string. Returns the value of the outcome after the closing quote.
+    /// `None`: no string is accepted.
+    pub fn json_string_body(&self, arena: &Arena, spec: &TextSpec) -> Result<Option<StateId>, EngineError> {
+        let bound = arena.limits();
+        let Some(start) = self.products.start(spec, bound)? else { return Ok(None) };
+        match self.products.settle(start, 0, bound)? {
+            None => Ok(None),
+            Some(Settled::Product(product)) => self.state(arena, Kind::Body(product)).map(Some),
+            Some(Settled::Close(leaf)) => self.state(arena, Kind::Close(leaf)).map(Some),
+        }
+    }
+
+    /// The state right after the opening quote of a JSON string of which nothing is demanded. Returns 0.
+    pub fn base_body(&self, arena: &Arena) -> Result<StateId, EngineError> {
+        let base = self.products.base(1, arena.limits())?;
+        self.state(arena, Kind::Body(base))
+    }
+
+    /// The values with which some text is accepted, ascending. Empty: no text is.
+    pub fn which(&self, arena: &Arena, spec: &TextSpec) -> Result<Vec<u32>, EngineError> {
+        let bound = arena.limits();
+        match self.products.start(spec, bound)? {
+            None => Ok(Vec::new()),
+            Some(start) => self.products.reachable_values(start, bound),
+        }
+    }
+}
+
+/// Register plain UTF-8 text that `automaton` accepts as a whole: no quotes, no escapes. Returns 0 wherever it may end.
+pub fn attach_raw(arena: &Arena, automaton: Arc<dyn CodepointAutomaton>) -> Result<Attached, CompileError> {
+    let spec = TextSpec { components: vec![automaton], lengths: Vec::new(), outcome: Outcome::all(1) };
+    let text = TextAutomaton::attach(arena, true);
+    let bound = arena.limits();
+    let Some(start) = text.products.start(&spec, bound)? else { return Ok(Attached { start: None, nullable: false, bytes: ByteSet::default() }) };
+    let Some(Settled::Product(product)) = text.products.settle(start, 0, bound)? else {
+        return Ok(Attached { start: None, nullable: false, bytes: ByteSet::default() });
+    };
+    let nullable = text.products.verdict(product)? != 0;
+    let start = if text.products.live_moves(product, bound)?.is_empty() { None } else { Some(text.state(arena, Kind::Start(product))?) };
+    Ok(Attached { start, nullable, bytes: ByteSet::utf8() })
+}

@@ -1,0 +1,550 @@
+//! Products of automata over characters: which components still live, and what the text is worth if it ends. Used by the lifting
+//! to bytes, which knows how characters are spelled.
+//!
+//! Invariant: a product is canonical. A component whose verdict is known is replaced by that verdict, a component that no outcome asks
+//! about is dropped, and lengths are no part of it but cut the outcome into segments of the character count; so products that demand the
+//! same of what is to come are mostly one product, and equal content is always one.
+//! Must not know: bytes, escapes, quotes.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use dashmap::DashMap;
+use hashbrown::{HashMap, HashSet};
+use smallvec::SmallVec;
+
+use super::guard::Guard;
+use super::outcome::{Mapped, Outcome};
+use super::{Length, TextSpec};
+use crate::error::EngineError;
+use crate::limits::Limits;
+use crate::provider::{CodepointAutomaton, CodepointEdge};
+
+/// The ranges of Unicode scalar values.
+pub(super) const SCALARS: [(u32, u32); 2] = [(0, 0xD7FF), (0xE000, 0x10_FFFF)];
+
+/// A product, by number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub(super) struct ProductId(u32);
+
+/// A component in one of its states. Its index in the product is its variable in the outcomes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Part {
+    component: u32,
+    state: u32,
+}
+
+/// What a product is.
+#[derive(PartialEq, Eq, Hash, Debug)]
+pub(super) struct Key {
+    pub(super) parts: Box<[Part]>,
+    /// What the text is worth if it ends, by segment of the character count. The last one is not refused.
+    pub(super) outcomes: Box<[Outcome]>,
+    /// Where each segment ends: the first count that is no longer in it. Ascending; the last may be `u64::MAX`, never.
+    pub(super) limits: Box<[u64]>,
+}
+
+impl Key {
+    /// Does it depend on how many characters there are?
+    pub(super) fn counts(&self) -> bool {
+        self.limits.first() != Some(&u64::MAX)
+    }
+
+    /// The outcome for a text that ends with `count` characters.
+    pub(super) fn outcome_at(&self, count: u64) -> Option<&Outcome> {
+        let segment = self.limits.partition_point(|&limit| limit <= count);
+        self.outcomes.get(segment)
+    }
+}
+
+/// All characters from `low` to `high` lead to `target`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Move {
+    pub(super) low: u32,
+    pub(super) high: u32,
+    pub(super) target: ProductId,
+}
+
+struct Product {
+    key: Arc<Key>,
+    /// The leaf of the first segment's outcome if the text ends here.
+    verdict: OnceLock<u32>,
+    moves: OnceLock<Box<[Move]>>,
+    live: OnceLock<Box<[Move]>>,
+    viable: AtomicU8,
+    guard: OnceLock<Guard>,
+}
+
+const UNKNOWN: u8 = 0;
+const VIABLE: u8 = 1;
+const HOPELESS: u8 = 2;
+
+struct Component {
+    automaton: Arc<dyn CodepointAutomaton>,
+    trie: bool,
+}
+
+/// The products made so far.
+#[derive(Default)]
+pub(super) struct Products {
+    components: boxcar::Vec<Component>,
+    by_identity: DashMap<u128, u32>,
+    products: boxcar::Vec<Product>,
+    by_key: DashMap<Arc<Key>, u32>,
+}
+
+/// A component state as far as its verdict is known.
+enum Known {
+    Always(bool),
+    Open,
+}
+
+impl Products {
+    fn get(&self, id: ProductId) -> &Product {
+        &self.products[id.0 as usize]
+    }
+
+    pub(super) fn key(&self, id: ProductId) -> &Key {
+        &self.get(id).key
+    }
+
+    /// Rough size in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.products.count() * (size_of::<Product>() + 192)
+    }
+
+    pub(super) fn guard_cell(&self, id: ProductId) -> &OnceLock<Guard> {
+        &self.get(id).guard
+    }
+
+    /// The number of a component; equal languages share one, so that their states are numbered alike.
+    fn component(&self, automaton: &Arc<dyn CodepointAutomaton>) -> u32 {
+        *self
+            .by_identity
+            .entry(automaton.identity())
+            .or_insert_with(|| self.components.push(Component { automaton: Arc::clone(automaton), trie: automaton.is_trie() }) as u32)
+    }
+
+    fn automaton(&self, part: Part) -> &dyn CodepointAutomaton {
+        &*self.components[part.component as usize].automaton
+    }
+
+    fn accepts(&self, part: Part) -> Result<bool, EngineError> {
+        self.automaton(part).accepts(part.state)
+    }
+
+    fn edges(&self, part: Part) -> Result<Arc<[CodepointEdge]>, EngineError> {
+        self.automaton(part).edges(part.state)
+    }
+
+    fn is_trie(&self, part: Part) -> bool {
+        self.components[part.component as usize].trie
+    }
+
+    fn known(&self, part: Part) -> Result<Known, EngineError> {
+        if self.is_trie(part) {
+            return Ok(Known::Open);
+        }
+        let edges = self.edges(part)?;
+        let accepts = self.accepts(part)?;
+        if !accepts {
+            return Ok(if edges.is_empty() { Known::Always(false) } else { Known::Open });
+        }
+        // Universal: every character leads back here.
+        let mut ranges = edges.iter().peekable();
+        for (low, high) in SCALARS {
+            let mut next = low;
+            while next <= high {
+                match ranges.next() {
+                    Some(edge) if edge.target == part.state && edge.low == next => next = edge.high + 1,
+                    _ => return Ok(Known::Open),
+                }
+            }
+        }
+        Ok(Known::Always(true))
+    }
+
+    /// The canonical product, if some of its outcomes is not refused. Variables of the outcomes are indexes of parts.
+    fn make(
+        &self,
+        parts: &[Part],
+        mut outcomes: Vec<Outcome>,
+        mut limits: Vec<u64>,
+        bound: &Limits,
+    ) -> Result<Option<ProductId>, EngineError> {
+        while outcomes.last().is_some_and(Outcome::is_refused) {
+            outcomes.pop();
+            limits.pop();
+        }
+        if outcomes.is_empty() {
+            return Ok(None);
+        }
+        let mut used = vec![false; parts.len()];
+        for variable in outcomes.iter().flat_map(Outcome::variables) {
+            used[variable as usize] = true;
+        }
+        let parts: Box<[Part]> = if used.iter().all(|&u| u) {
+            parts.into()
+        } else {
+            let mut names = vec![0; parts.len()];
+            let mut kept = Vec::new();
+            for (i, part) in parts.iter().enumerate().filter(|&(i, _)| used[i]) {
+                names[i] = kept.len() as u32;
+                kept.push(*part);
+            }
+            if !kept.is_empty() {
+                for outcome in &mut outcomes {
+                    *outcome = outcome.map(|v| Mapped::Variable(names[v as usize]));
+                }
+            }
+            kept.into()
+        };
+        // Segments that ask the same are one.
+        let mut i = 1;
+        while i < outcomes.len() {
+            if outcomes[i] == outcomes[i - 1] {
+                outcomes.remove(i);
+                limits.remove(i - 1);
+            } else {
+                i += 1;
+            }
+        }
+        self.intern(Key { parts, outcomes: outcomes.into(), limits: limits.into() }, bound).map(Some)
+    }
+
+    fn intern(&self, key: Key, bound: &Limits) -> Result<ProductId, EngineError> {
+        if let Some(id) = self.by_key.get(&key) {
+            return Ok(ProductId(*id));
+        }
+        Limits::check("max_states", self.products.count() + 1, bound.max_states)?;
+        let key = Arc::new(key);
+        let id = *self.by_key.entry(Arc::clone(&key)).or_insert_with(|| {
+            let product = Product {
+                key,
+                verdict: OnceLock::new(),
+                moves: OnceLock::new(),
+                live: OnceLock::new(),
+                viable: AtomicU8::new(UNKNOWN),
+                guard: OnceLock::new(),
+            };
+            self.products.push(product) as u32
+        });
+        Ok(ProductId(id))
+    }
+
+    /// The product that accepts every text with the value of `leaf`.
+    pub(super) fn base(&self, leaf: u32, bound: &Limits) -> Result<ProductId, EngineError> {
+        self.intern(Key { parts: Box::new([]), outcomes: Box::new([Outcome::leaf(leaf)]), limits: Box::new([u64::MAX]) }, bound)
+    }
+
+    /// The product before the first character; `None`: every text is refused.
+    pub(super) fn start(&self, spec: &TextSpec, bound: &Limits) -> Result<Option<ProductId>, EngineError> {
+        let components = spec.components.len();
+        let mut mapping = Vec::with_capacity(components);
+        let mut parts = Vec::with_capacity(components);
+        for automaton in &spec.components {
+            let Some(state) = automaton.start()? else {
+                mapping.push(Mapped::Constant(false));
+                continue;
+            };
+            // The number of a state means something only to the automaton that the component stands for.
+            let component = self.component(automaton);
+            let kept = &self.components[component as usize].automaton;
+            let state = if Arc::ptr_eq(kept, automaton) { Some(state) } else { kept.start()? };
+            let Some(state) = state else {
+                mapping.push(Mapped::Constant(false));
+                continue;
+            };
+            let part = Part { component, state };
+            mapping.push(match self.known(part)? {
+                Known::Always(verdict) => Mapped::Constant(verdict),
+                Known::Open => {
+                    parts.push(part);
+                    Mapped::Variable(parts.len() as u32 - 1)
+                }
+            });
+        }
+        let limits = segments(spec);
+        let mut outcomes = Vec::with_capacity(limits.len());
+        let mut first = 0;
+        for &limit in &limits {
+            outcomes.push(spec.outcome.map(|v| match mapping.get(v as usize) {
+                Some(&mapped) => mapped,
+                None => Mapped::Constant(spec.lengths.get(v as usize - components).is_some_and(|l| l.holds(first))),
+            }));
+            first = limit;
+        }
+        self.make(&parts, outcomes, limits, bound)
+    }
+
+    /// The product once the count has left the first segment.
+    pub(super) fn next_segment(&self, id: ProductId, bound: &Limits) -> Result<Option<ProductId>, EngineError> {
+        let key = self.key(id);
+        self.make(&key.parts, key.outcomes[1..].to_vec(), key.limits[1..].to_vec(), bound)
+    }
+
+    /// The leaf of a text that ends here, for `outcome` over the parts of this product.
+    pub(super) fn leaf_of(&self, key: &Key, outcome: &Outcome) -> Result<u32, EngineError> {
+        outcome.try_leaf(|v| self.accepts(key.parts[v as usize]))
+    }
+
+    /// The leaf of a text that ends here, in the first segment: 0 refused, v + 1 accepted with value v.
+    pub(super) fn verdict(&self, id: ProductId) -> Result<u32, EngineError> {
+        let product = self.get(id);
+        if let Some(&leaf) = product.verdict.get() {
+            return Ok(leaf);
+        }
+        let leaf = self.leaf_of(&product.key, &product.key.outcomes[0])?;
+        Ok(*product.verdict.get_or_init(|| leaf))
+    }
+
+    /// The leaf in the first segment if no component accepts.
+    pub(super) fn verdict_if_all_fail(&self, id: ProductId) -> u32 {
+        self.key(id).outcomes[0].evaluate(|_| false).map_or(0, |v| v.saturating_add(1))
+    }
+
+    /// Where each character leads, dead ends included as long as some outcome is not refused.
+    pub(super) fn moves(&self, id: ProductId, bound: &Limits) -> Result<&[Move], EngineError> {
+        let product = self.get(id);
+        if let Some(moves) = product.moves.get() {
+            return Ok(moves);
+        }
+        let moves = self.make_moves(id, bound)?;
+        Ok(product.moves.get_or_init(|| moves))
+    }
+
+    fn make_moves(&self, id: ProductId, bound: &Limits) -> Result<Box<[Move]>, EngineError> {
+        let key = self.key(id);
+        if key.parts.is_empty() {
+            return Ok(SCALARS.iter().map(|&(low, high)| Move { low, high, target: id }).collect());
+        }
+        // Edges by first character; a sweep over their ends, with the parts alive in between.
+        let mut edges: Vec<(CodepointEdge, u32)> = Vec::new();
+        for (i, &part) in key.parts.iter().enumerate() {
+            edges.extend(self.edges(part)?.iter().map(|&edge| (edge, i as u32)));
+        }
+        edges.sort_unstable_by_key(|(edge, part)| (edge.low, *part));
+        let mut ends: Vec<u32> = edges.iter().flat_map(|(edge, _)| [edge.low, edge.high + 1]).chain([0, 0xD800, 0xE000]).collect();
+        ends.sort_unstable();
+        ends.dedup();
+        let mut mapping = vec![Mapped::Constant(false); key.parts.len()];
+        let mut seen: HashMap<SmallVec<[(u32, u32); 4]>, Option<ProductId>> = HashMap::new();
+        let mut alive: SmallVec<[(u32, u32, u32); 4]> = SmallVec::new();
+        let mut next_edge = 0;
+        let mut moves: Vec<Move> = Vec::new();
+        for (i, &low) in ends.iter().enumerate() {
+            let high = ends.get(i + 1).map_or(0x10_FFFF, |&e| e - 1);
+            alive.retain(|&mut (_, _, last)| last >= low);
+            while let Some((edge, part)) = edges.get(next_edge).filter(|(e, _)| e.low == low) {
+                alive.push((*part, edge.target, edge.high));
+                next_edge += 1;
+            }
+            if (0xD800..=0xDFFF).contains(&low) || low > 0x10_FFFF {
+                continue;
+            }
+            alive.sort_unstable();
+            let set: SmallVec<[(u32, u32); 4]> = alive.iter().map(|&(part, target, _)| (part, target)).collect();
+            let target = match seen.get(&set) {
+                Some(&target) => target,
+                None => {
+                    let target = self.derive(key, &set, &mut mapping, bound)?;
+                    seen.insert(set, target);
+                    target
+                }
+            };
+            let Some(target) = target else { continue };
+            match moves.last_mut() {
+                Some(last) if last.target == target && last.high + 1 == low => last.high = high,
+                _ => moves.push(Move { low, high, target }),
+            }
+        }
+        Ok(moves.into())
+    }
+
+    /// The product in which just these parts live, in these states. `mapping` is all "false" before and after.
+    fn derive(&self, key: &Key, alive: &[(u32, u32)], mapping: &mut [Mapped], bound: &Limits) -> Result<Option<ProductId>, EngineError> {
+        let mut parts: SmallVec<[Part; 4]> = SmallVec::new();
+        for &(i, state) in alive {
+            let part = Part { component: key.parts[i as usize].component, state };
+            mapping[i as usize] = match self.known(part)? {
+                Known::Always(verdict) => Mapped::Constant(verdict),
+                Known::Open => {
+                    parts.push(part);
+                    Mapped::Variable(parts.len() as u32 - 1)
+                }
+            };
+        }
+        let outcomes = key.outcomes.iter().map(|o| o.map(|v| mapping[v as usize])).collect();
+        for &(i, _) in alive {
+            mapping[i as usize] = Mapped::Constant(false);
+        }
+        self.make(&parts, outcomes, key.limits.to_vec(), bound)
+    }
+
+    /// The moves from which some continuation is accepted, for at least one count of characters.
+    pub(super) fn live_moves(&self, id: ProductId, bound: &Limits) -> Result<&[Move], EngineError> {
+        let product = self.get(id);
+        if let Some(live) = product.live.get() {
+            return Ok(live);
+        }
+        let mut live = Vec::new();
+        let mut last: Option<(ProductId, bool)> = None;
+        for &step in self.moves(id, bound)? {
+            let keep = match last {
+                Some((target, keep)) if target == step.target => keep,
+                _ => self.possible(step.target, bound)?,
+            };
+            last = Some((step.target, keep));
+            if keep {
+                live.push(step);
+            }
+        }
+        Ok(product.live.get_or_init(|| live.into()))
+    }
+
+    /// Is some continuation accepted, for at least one count of characters so far?
+    fn possible(&self, id: ProductId, bound: &Limits) -> Result<bool, EngineError> {
+        let key = self.key(id);
+        if key.parts.is_empty() {
+            Ok(true)
+        } else if key.counts() {
+            Ok(self.guard(id, bound)?.possible())
+        } else {
+            self.viable(id, bound)
+        }
+    }
+
+    /// What is known without a search.
+    fn viable_at_sight(&self, id: ProductId) -> Result<Option<bool>, EngineError> {
+        let product = self.get(id);
+        match product.viable.load(Ordering::Relaxed) {
+            VIABLE => return Ok(Some(true)),
+            HOPELESS => return Ok(Some(false)),
+            _ => {}
+        }
+        let parts = &product.key.parts;
+        // A trie can be completed and can be left, so each leaf of the outcome can be reached.
+        let sure = parts.is_empty() || (parts.len() == 1 && self.is_trie(parts[0])) || self.verdict(id)? != 0;
+        if sure {
+            product.viable.store(VIABLE, Ordering::Relaxed);
+        }
+        Ok(sure.then_some(true))
+    }
+
+    /// Is some continuation accepted? For products that do not count. A depth-first search; what it finds is kept.
+    pub(super) fn viable(&self, root: ProductId, bound: &Limits) -> Result<bool, EngineError> {
+        if let Some(known) = self.viable_at_sight(root)? {
+            return Ok(known);
+        }
+        let mut seen: HashSet<ProductId> = HashSet::from_iter([root]);
+        let mut path: Vec<(ProductId, usize)> = vec![(root, 0)];
+        let mut steps = 0;
+        while let Some((at, next)) = path.last_mut() {
+            let moves = self.moves(*at, bound)?;
+            if *next == 0 {
+                // Look at all targets before walking into one.
+                steps += moves.len() + 1;
+                Limits::check("max_search_steps", steps, bound.max_search_steps)?;
+                for step in moves {
+                    if self.viable_at_sight(step.target)? == Some(true) {
+                        for (product, _) in &path {
+                            self.get(*product).viable.store(VIABLE, Ordering::Relaxed);
+                        }
+                        return Ok(true);
+                    }
+                }
+            }
+            match moves.get(*next) {
+                None => {
+                    path.pop();
+                }
+                Some(step) => {
+                    *next += 1;
+                    if self.viable_at_sight(step.target)?.is_none() && seen.insert(step.target) {
+                        path.push((step.target, 0));
+                    }
+                }
+            }
+        }
+        // Nothing that was reached leads to acceptance.
+        for product in seen {
+            self.get(product).viable.store(HOPELESS, Ordering::Relaxed);
+        }
+        Ok(false)
+    }
+
+    /// The values with which some text is accepted, ascending.
+    pub(super) fn reachable_values(&self, root: ProductId, bound: &Limits) -> Result<Vec<u32>, EngineError> {
+        let key = self.key(root);
+        if key.counts() && !key.parts.is_empty() {
+            return self.reachable_values_by_length(root, bound);
+        }
+        let mut wanted: HashSet<u32> = key.outcomes.iter().flat_map(Outcome::values).collect();
+        let mut found: Vec<u32> = Vec::new();
+        if key.parts.is_empty() {
+            found.extend(wanted.drain());
+        }
+        let mut seen: HashSet<ProductId> = HashSet::from_iter([root]);
+        let mut stack = vec![root];
+        let mut steps = 0;
+        while let Some(at) = stack.pop() {
+            if wanted.is_empty() {
+                break;
+            }
+            let key = self.key(at);
+            let verdict = self.verdict(at)?;
+            let all = key.parts.is_empty() || (key.parts.len() == 1 && self.is_trie(key.parts[0]));
+            let here = key.outcomes.iter().flat_map(Outcome::values);
+            let mut open = false;
+            for value in here {
+                if (all || value.saturating_add(1) == verdict) && wanted.remove(&value) {
+                    found.push(value);
+                }
+                open |= wanted.contains(&value);
+            }
+            if !open {
+                continue;
+            }
+            let moves = self.moves(at, bound)?;
+            steps += moves.len() + 1;
+            Limits::check("max_search_steps", steps, bound.max_search_steps)?;
+            stack.extend(moves.iter().map(|m| m.target).filter(|t| seen.insert(*t)));
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    fn reachable_values_by_length(&self, root: ProductId, bound: &Limits) -> Result<Vec<u32>, EngineError> {
+        let key = self.key(root);
+        let mut values: Vec<u32> = key.outcomes.iter().flat_map(Outcome::values).collect();
+        values.sort_unstable();
+        values.dedup();
+        let mut found = Vec::new();
+        for value in values {
+            let only: Vec<Outcome> = key.outcomes.iter().map(|o| o.only(value)).collect();
+            let product = self.make(&key.parts, only, key.limits.to_vec(), bound)?;
+            if let Some(product) = product
+                && self.settle(product, 0, bound)?.is_some()
+            {
+                found.push(value);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Where the verdicts of the lengths change: ascending ends of segments, the last one `u64::MAX`.
+fn segments(spec: &TextSpec) -> Vec<u64> {
+    let components = spec.components.len();
+    let mut limits: Vec<u64> = vec![u64::MAX];
+    for variable in spec.outcome.variables() {
+        if let Some(length) = (variable as usize).checked_sub(components).and_then(|i| spec.lengths.get(i)) {
+            let Length { min, max } = *length;
+            limits.extend([min, max.map_or(u64::MAX, |m| m.saturating_add(1))]);
+        }
+    }
+    limits.sort_unstable();
+    limits.dedup();
+    limits.retain(|&l| l > 0);
+    limits
+}

@@ -1,0 +1,446 @@
+//! The states of texts, as the engine sees them. Between the products over characters, spelled in bytes, and the engine.
+//!
+//! Invariant: states are hash-consed by content. A character is counted at its first byte (an escape at its backslash, a surrogate pair
+//! once), so what is in flight already stands for the count with that character, and is settled like the product it leads to.
+//! Must not know: components, schemas, tokens.
+
+use smallvec::SmallVec;
+
+use super::TextAutomaton;
+use super::guard::Settled;
+use super::lift::{self, Entries, Entry, Goal, ListId};
+use super::product::ProductId;
+use crate::error::EngineError;
+use crate::identity::Identity;
+use crate::ids::StateId;
+use crate::provider::{Alternative, Arena, ByteSet, Facts, Provider, Step};
+
+/// What a state is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Kind {
+    /// The text has ended with this leaf.
+    End(u32),
+    /// Only the closing quote may come, with this leaf.
+    Close(u32),
+    /// Between two characters.
+    Body(ProductId),
+    /// Before the first character of a plain text: a body that does not return.
+    Start(ProductId),
+    /// After a backslash; the list is of UTF-16 units.
+    Escape(ListId),
+    /// Before the last `left` continuation bytes.
+    Utf8(u8, ListId),
+    /// Before the last `left` hexadecimal digits.
+    Hex(u8, ListId),
+    /// Before the backslash of the second half of a surrogate pair.
+    LowEscape(ListId),
+    /// Before its `u`.
+    LowLetter(ListId),
+}
+
+impl TextAutomaton {
+    pub(super) fn state(&self, arena: &Arena, mut kind: Kind) -> Result<StateId, EngineError> {
+        if let Some(state) = self.by_kind.get(&kind) {
+            return Ok(*state);
+        }
+        if self.raw
+            && let Kind::Body(product) = kind
+            && self.products.live_moves(product, arena.limits())?.is_empty()
+        {
+            kind = Kind::End(self.products.verdict(product)?);
+        }
+        if self.raw
+            && let Kind::Close(leaf) = kind
+        {
+            kind = Kind::End(leaf);
+        }
+        let provider = *self.provider.get().ok_or(EngineError::Internal("a text automaton that is not registered"))?;
+        // The facts may make other states; nothing is locked meanwhile.
+        let facts = self.facts(arena, kind)?;
+        match self.by_kind.entry(kind) {
+            dashmap::Entry::Occupied(entry) => Ok(*entry.get()),
+            dashmap::Entry::Vacant(entry) => {
+                let local = self.kinds.push(kind) as u32;
+                let state = arena.add_state(provider, local, facts)?;
+                entry.insert(state);
+                Ok(state)
+            }
+        }
+    }
+
+    fn list(&self, entries: Entries) -> ListId {
+        if let Some(list) = self.by_entries.get(entries.as_slice()) {
+            return *list;
+        }
+        let boxed = entries.into_boxed_slice();
+        *self.by_entries.entry(boxed.clone()).or_insert_with(|| ListId(self.lists.push(boxed) as u32))
+    }
+
+    fn entries(&self, list: ListId) -> &[Entry] {
+        &self.lists[list.0 as usize]
+    }
+
+    fn facts(&self, arena: &Arena, kind: Kind) -> Result<Facts, EngineError> {
+        let mut facts = Facts { identity: self.identity(kind), ..Facts::default() };
+        match kind {
+            Kind::End(leaf) => {
+                facts.returns = leaf.checked_sub(1);
+                facts.has_edges = false;
+            }
+            Kind::Close(_) => {}
+            Kind::Body(product) | Kind::Start(product) => {
+                self.count_facts(arena, product, &mut facts)?;
+                if self.raw && matches!(kind, Kind::Body(_)) {
+                    facts.returns = self.products.verdict(product)?.checked_sub(1);
+                }
+                if !self.raw && !facts.counting {
+                    let leaf = self.products.verdict_if_all_fail(product);
+                    if leaf != 0 {
+                        let base = self.products.base(leaf, arena.limits())?;
+                        facts.base = if base == product { None } else { Some(self.state(arena, Kind::Body(base))?) };
+                    }
+                }
+            }
+            Kind::Escape(list) | Kind::Utf8(_, list) | Kind::Hex(_, list) | Kind::LowEscape(list) | Kind::LowLetter(list) => {
+                for product in self.goals(list) {
+                    self.count_facts(arena, product, &mut facts)?;
+                }
+            }
+        }
+        Ok(facts)
+    }
+
+    fn count_facts(&self, arena: &Arena, product: ProductId, facts: &mut Facts) -> Result<(), EngineError> {
+        let key = self.products.key(product);
+        if key.counts() {
+            facts.smallest_wins = (!facts.counting || facts.smallest_wins) && key.limits.len() == 1;
+            facts.counting = true;
+            facts.limit = facts.limit.min(self.products.limit(product));
+            facts.guarded |= self.products.is_guarded(product, arena.limits())?;
+        }
+        Ok(())
+    }
+
+    /// The products that a list leads to, also through second halves.
+    fn goals(&self, list: ListId) -> SmallVec<[ProductId; 4]> {
+        let mut products = SmallVec::new();
+        for entry in self.entries(list) {
+            match entry.goal {
+                Goal::Product(product) => products.push(product),
+                Goal::Low(low) => products.extend(self.entries(low).iter().filter_map(|e| match e.goal {
+                    Goal::Product(product) => Some(product),
+                    Goal::Close(_) | Goal::Low(_) => None,
+                })),
+                Goal::Close(_) => {}
+            }
+        }
+        products.sort_unstable();
+        products.dedup();
+        products
+    }
+
+    /// Only states without components have one: components number their states as they are visited.
+    fn identity(&self, kind: Kind) -> Option<u128> {
+        let mut identity = Identity::new(if self.raw { "plain text" } else { "json string" });
+        match kind {
+            Kind::End(leaf) => identity.u64(0).u32(leaf),
+            Kind::Close(leaf) => identity.u64(1).u32(leaf),
+            Kind::Body(product) => identity.u64(2).u128(self.product_identity(product)?),
+            Kind::Start(product) => identity.u64(3).u128(self.product_identity(product)?),
+            Kind::Escape(list) => identity.u64(4).u128(self.list_identity(list)?),
+            Kind::Utf8(left, list) => identity.u64(5).u64(left.into()).u128(self.list_identity(list)?),
+            Kind::Hex(left, list) => identity.u64(6).u64(left.into()).u128(self.list_identity(list)?),
+            Kind::LowEscape(list) => identity.u64(7).u128(self.list_identity(list)?),
+            Kind::LowLetter(list) => identity.u64(8).u128(self.list_identity(list)?),
+        };
+        Some(identity.finish())
+    }
+
+    fn product_identity(&self, product: ProductId) -> Option<u128> {
+        let key = self.products.key(product);
+        if !key.parts.is_empty() {
+            return None;
+        }
+        let mut identity = Identity::new("text product");
+        for (limit, outcome) in key.limits.iter().zip(&key.outcomes) {
+            identity.u64(*limit);
+            outcome.write_identity(&mut identity);
+        }
+        Some(identity.finish())
+    }
+
+    fn list_identity(&self, list: ListId) -> Option<u128> {
+        let mut identity = Identity::new("text list");
+        for entry in self.entries(list) {
+            identity.u32(entry.low).u32(entry.high);
+            match entry.goal {
+                Goal::Product(product) => identity.u64(0).u128(self.product_identity(product)?),
+                Goal::Close(leaf) => identity.u64(1).u32(leaf),
+                // Second halves lead to characters only: this goes one level deep.
+                Goal::Low(low) => identity.u64(2).u128(self.list_identity(low)?),
+            };
+        }
+        Some(identity.finish())
+    }
+
+    fn goal_state(&self, arena: &Arena, goal: Goal) -> Result<StateId, EngineError> {
+        self.state(
+            arena,
+            match goal {
+                Goal::Product(product) => Kind::Body(product),
+                Goal::Close(leaf) => Kind::Close(leaf),
+                Goal::Low(list) => Kind::LowEscape(list),
+            },
+        )
+    }
+
+    /// A step that begins a character.
+    fn begin(&self, arena: &Arena, kind: Kind, bytes: ByteSet) -> Result<Step, EngineError> {
+        let target = self.state(arena, kind)?;
+        Ok(Step::with(Alternative { push: SmallVec::new(), target, increment: arena.facts(target).counting }, bytes))
+    }
+
+    fn step_body(&self, arena: &Arena, product: ProductId, byte: u8) -> Result<Step, EngineError> {
+        let bound = arena.limits();
+        if !self.raw && byte == b'"' {
+            return match self.products.verdict(product)? {
+                0 => Ok(Step::dead(ByteSet::one(byte))),
+                leaf => Ok(Step::to(self.state(arena, Kind::End(leaf))?, ByteSet::one(byte))),
+            };
+        }
+        if !self.raw && byte == b'\\' {
+            let list = self.units(arena, product)?;
+            if self.entries(list).is_empty() {
+                return Ok(Step::dead(ByteSet::one(byte)));
+            }
+            return self.begin(arena, Kind::Escape(list), ByteSet::one(byte));
+        }
+        let moves = self.products.live_moves(product, bound)?;
+        if byte < 0x80 {
+            let (first, not) = if self.raw { (0, [0xFF; 2]) } else { (0x20, *b"\"\\") };
+            let mut targets = [None; 0x80];
+            for m in moves.iter().take_while(|m| m.low < 0x80) {
+                targets[m.low as usize..=m.high.min(0x7F) as usize].fill(Some(m.target));
+            }
+            targets[..first].fill(None);
+            let target = targets[usize::from(byte)];
+            let mut bytes = ByteSet::default();
+            for (b, t) in (0u8..).zip(&targets) {
+                if *t == target && !not.contains(&b) {
+                    bytes.insert(b);
+                }
+            }
+            return match target {
+                None => Ok(Step::dead(bytes)),
+                Some(target) => self.begin(arena, Kind::Body(target), bytes),
+            };
+        }
+        let Some((low, high, follow)) = lift::lead_range(byte) else {
+            let bytes = (0x80..=0xFFu8).filter(|&b| lift::lead_range(b).is_none());
+            return Ok(Step::dead(bytes.fold(ByteSet::default(), |mut set, b| {
+                set.insert(b);
+                set
+            })));
+        };
+        let characters = lift::characters(moves);
+        let shortest = lift::shortest_form(follow);
+        let completions = |low: u32, high: u32| {
+            // An overlong spelling is none: what a shorter form says is not asked here.
+            let skip = shortest.saturating_sub(low);
+            let mut entries = lift::slice(&characters, low.max(shortest), high);
+            for entry in &mut entries {
+                entry.low += skip;
+                entry.high += skip;
+            }
+            entries
+        };
+        let entries = completions(low, high);
+        let mut bytes = ByteSet::one(byte);
+        for other in lift::leads(follow) {
+            if let Some((low, high, _)) = lift::lead_range(other)
+                && completions(low, high) == entries
+            {
+                bytes.insert(other);
+            }
+        }
+        if entries.is_empty() {
+            return Ok(Step::dead(bytes));
+        }
+        self.begin(arena, Kind::Utf8(follow, self.list(entries)), bytes)
+    }
+
+    /// The UTF-16 units after `\u`.
+    fn units(&self, arena: &Arena, product: ProductId) -> Result<ListId, EngineError> {
+        if let Some(list) = self.units.get(&product) {
+            return Ok(*list);
+        }
+        let moves = self.products.live_moves(product, arena.limits())?;
+        let list = self.list(lift::units(moves, |low| Ok::<_, EngineError>(self.list(low)))?);
+        self.units.insert(product, list);
+        Ok(list)
+    }
+
+    fn step_escape(&self, arena: &Arena, list: ListId, byte: u8) -> Result<Step, EngineError> {
+        if byte == b'u' {
+            return Ok(Step::to(self.state(arena, Kind::Hex(4, list))?, ByteSet::one(byte)));
+        }
+        let entries = self.entries(list);
+        let goal = |b| lift::short_escape(b).and_then(|c| lift::find(entries, c));
+        let same = goal(byte);
+        let mut bytes = ByteSet::default();
+        for b in (0..=255u8).filter(|&b| b != b'u' && goal(b) == same) {
+            bytes.insert(b);
+        }
+        match same {
+            None => Ok(Step::dead(bytes)),
+            Some(goal) => Ok(Step::to(self.goal_state(arena, goal)?, bytes)),
+        }
+    }
+
+    /// One digit of a number in flight: a continuation byte, or a hexadecimal digit.
+    fn step_digit(&self, arena: &Arena, hex: bool, left: u8, list: ListId, byte: u8) -> Result<Step, EngineError> {
+        let entries = self.entries(list);
+        let bits = if hex { 4 } else { 6 };
+        let value = |b: u8| if hex { lift::hex_value(b) } else { (b & 0xC0 == 0x80).then_some(u32::from(b & 0x3F)) };
+        let span = 1u32 << (bits * u32::from(left.saturating_sub(1)));
+        let rest = |b: u8| value(b).map_or_else(Entries::new, |v| lift::slice(entries, v * span, v * span + span - 1));
+        let same = rest(byte);
+        let mut bytes = ByteSet::default();
+        for b in (0..=255u8).filter(|&b| rest(b) == same) {
+            bytes.insert(b);
+        }
+        let Some(first) = same.first() else { return Ok(Step::dead(bytes)) };
+        let target = if left <= 1 {
+            self.goal_state(arena, first.goal)?
+        } else {
+            let list = self.list(same);
+            self.state(arena, if hex { Kind::Hex(left - 1, list) } else { Kind::Utf8(left - 1, list) })?
+        };
+        Ok(Step::to(target, bytes))
+    }
+
+    /// Just this byte goes on.
+    fn step_only(&self, arena: &Arena, only: u8, target: Kind, byte: u8) -> Result<Step, EngineError> {
+        if byte == only {
+            return Ok(Step::to(self.state(arena, target)?, ByteSet::one(byte)));
+        }
+        let mut bytes = ByteSet::ALL;
+        bytes.0[usize::from(only >> 6)] &= !(1 << (only & 63));
+        Ok(Step::dead(bytes))
+    }
+
+    /// What is left of a list once `count` characters have been begun.
+    fn settle_list(&self, arena: &Arena, list: ListId, count: u64) -> Result<Option<ListId>, EngineError> {
+        let mut settled = Entries::new();
+        for &Entry { low, high, goal } in self.entries(list) {
+            let goal = match goal {
+                Goal::Product(product) => self.products.settle(product, count, arena.limits())?.map(|s| match s {
+                    Settled::Product(product) => Goal::Product(product),
+                    Settled::Close(leaf) => Goal::Close(leaf),
+                }),
+                Goal::Close(_) => Some(goal),
+                // Second halves lead to characters only: this goes one level deep.
+                Goal::Low(low) => self.settle_list(arena, low, count)?.map(Goal::Low),
+            };
+            if let Some(goal) = goal {
+                lift::push(&mut settled, Entry { low, high, goal });
+            }
+        }
+        Ok(if settled.is_empty() {
+            None
+        } else if settled.as_slice() == self.entries(list) {
+            Some(list)
+        } else {
+            Some(self.list(settled))
+        })
+    }
+
+    /// How many further characters may matter before the limit of `product` does; `None`: any number.
+    fn distance(&self, product: ProductId) -> Option<u64> {
+        let key = self.products.key(product);
+        if !key.counts() || key.parts.is_empty() {
+            return Some(0);
+        }
+        let guard = self.products.guard_cell(product).get()?;
+        if guard.is_free() { Some(0) } else { guard.distance() }
+    }
+
+    fn kind(&self, local: u32) -> Kind {
+        self.kinds[local as usize]
+    }
+}
+
+impl Provider for TextAutomaton {
+    fn step(&self, arena: &Arena, local: u32, byte: u8) -> Result<Step, EngineError> {
+        match self.kind(local) {
+            Kind::End(_) => Ok(Step::dead(ByteSet::ALL)),
+            Kind::Close(leaf) => self.step_only(arena, b'"', Kind::End(leaf), byte),
+            Kind::Body(product) | Kind::Start(product) => self.step_body(arena, product, byte),
+            Kind::Escape(list) => self.step_escape(arena, list, byte),
+            Kind::Utf8(left, list) => self.step_digit(arena, false, left, list, byte),
+            Kind::Hex(left, list) => self.step_digit(arena, true, left, list, byte),
+            Kind::LowEscape(list) => self.step_only(arena, b'\\', Kind::LowLetter(list), byte),
+            Kind::LowLetter(list) => self.step_only(arena, b'u', Kind::Hex(4, list), byte),
+        }
+    }
+
+    fn on_return(&self, _arena: &Arena, _local: u32, _value: u32) -> Result<Option<StateId>, EngineError> {
+        Err(EngineError::Internal("a text calls no rule"))
+    }
+
+    fn settle(&self, arena: &Arena, local: u32, register: u64) -> Result<Option<StateId>, EngineError> {
+        let kind = self.kind(local);
+        let settled = match kind {
+            Kind::End(_) | Kind::Close(_) => Some(kind),
+            Kind::Body(product) | Kind::Start(product) => {
+                self.products.settle(product, register, arena.limits())?.map(|settled| match settled {
+                    Settled::Product(next) if next == product => kind,
+                    Settled::Product(next) => Kind::Body(next),
+                    Settled::Close(leaf) => Kind::Close(leaf),
+                })
+            }
+            Kind::Escape(list) => self.settle_list(arena, list, register)?.map(Kind::Escape),
+            Kind::Utf8(left, list) => self.settle_list(arena, list, register)?.map(|l| Kind::Utf8(left, l)),
+            Kind::Hex(left, list) => self.settle_list(arena, list, register)?.map(|l| Kind::Hex(left, l)),
+            Kind::LowEscape(list) => self.settle_list(arena, list, register)?.map(Kind::LowEscape),
+            Kind::LowLetter(list) => self.settle_list(arena, list, register)?.map(Kind::LowLetter),
+        };
+        settled.map(|kind| self.state(arena, kind)).transpose()
+    }
+
+    /// The distance to the limit, cut where neither the limit nor a trap is near: a product from which all that can be reached within the
+    /// horizon can be completed long before the limit does not ask how far that is.
+    fn view(&self, local: u32, register: u64, limit: u64, horizon: u64) -> u64 {
+        let far = match self.kind(local) {
+            Kind::End(_) | Kind::Close(_) => Some(0),
+            Kind::Body(product) | Kind::Start(product) => self.distance(product),
+            Kind::Escape(list) | Kind::Utf8(_, list) | Kind::Hex(_, list) | Kind::LowEscape(list) | Kind::LowLetter(list) => {
+                self.goals(list).iter().try_fold(0, |most: u64, &product| self.distance(product).map(|d| most.max(d)))
+            }
+        };
+        let left = limit.saturating_sub(register);
+        far.map_or(left, |far| left.min(horizon.saturating_add(far).saturating_add(2)))
+    }
+
+    fn describe(&self, local: u32) -> String {
+        match self.kind(local) {
+            Kind::End(_) => "the end of a text".to_owned(),
+            Kind::Close(_) => "a closing quote".to_owned(),
+            Kind::Body(product) | Kind::Start(product) => match (self.raw, self.products.key(product).parts.is_empty()) {
+                (true, true) => "any character".to_owned(),
+                (true, false) => "a character of the pattern".to_owned(),
+                (false, true) => "a character of a string, or its closing quote".to_owned(),
+                (false, false) => "a character of a restricted string, or its closing quote".to_owned(),
+            },
+            Kind::Escape(_) => "the rest of an escape sequence".to_owned(),
+            Kind::Utf8(left, _) => format!("the last {left} bytes of a UTF-8 character"),
+            Kind::Hex(left, _) => format!("{left} hexadecimal digits"),
+            Kind::LowEscape(_) | Kind::LowLetter(_) => "the second half of a surrogate pair".to_owned(),
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let entries: usize = self.lists.iter().map(|(_, l)| l.len() * size_of::<Entry>() * 2).sum();
+        self.products.memory_bytes() + entries + self.kinds.count() * 64
+    }
+}
