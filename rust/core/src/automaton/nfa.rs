@@ -101,8 +101,6 @@ pub(super) struct EmbeddedData {
     pub(super) start: Option<StateId>,
     /// Whether the empty text matches.
     pub(super) nullable: bool,
-    /// Every byte that its texts may contain.
-    pub(super) bytes: ByteSet,
     /// The node of the grammar.
     pub(super) source: Arc<dyn Embedded>,
 }
@@ -121,6 +119,8 @@ pub(super) struct Nfa {
     known_unions: HashMap<Box<[Position]>, Position>,
     known_classes: HashMap<CharClass, ClassIndex>,
     bound: usize,
+    /// The bytes of which texts are made; others are on no edge.
+    pub(super) alphabet: ByteSet,
 }
 
 /// Nothing leads on from here.
@@ -142,6 +142,7 @@ impl Nfa {
             known_unions: HashMap::new(),
             known_classes: HashMap::new(),
             bound,
+            alphabet: ByteSet::ALL,
         };
         nfa.known.insert(Node::Dead, DEAD);
         nfa.known.insert(Node::End, END);
@@ -191,6 +192,12 @@ impl Nfa {
                 return Ok(DEAD);
             }
         }
+        if let Node::Byte(byte, last, _) = node
+            && byte == last
+            && !self.alphabet.contains(byte)
+        {
+            return Ok(DEAD);
+        }
         if let Some(&position) = self.known.get(&node) {
             return Ok(position);
         }
@@ -199,7 +206,7 @@ impl Nfa {
         Ok(position)
     }
 
-    /// Every byte on some edge, here or in an embedded automaton.
+    /// Every byte on some edge.
     pub(super) fn bytes(&self) -> ByteSet {
         let mut set = ByteSet::default();
         for node in &self.nodes {
@@ -207,8 +214,8 @@ impl Nfa {
                 set.extend(&ByteSet::range(low, high));
             }
         }
-        for embedded in &self.embedded {
-            set.extend(&embedded.bytes);
+        for class in &self.classes {
+            set.extend(&class.first);
         }
         set
     }
@@ -254,7 +261,9 @@ impl Nfa {
     pub(super) fn class(&mut self, class: &CharClass, next: Position) -> Result<Position, EngineError> {
         match class.ranges() {
             [] => Ok(DEAD),
-            &[(low, high)] if high < 0x80 => self.add(Node::Byte(low as u8, high as u8, next)),
+            &[(low, high)] if high < 0x80 && (low..=high).all(|c| self.alphabet.contains(c as u8)) => {
+                self.add(Node::Byte(low as u8, high as u8, next))
+            }
             _ => {
                 let index = if let Some(&index) = self.known_classes.get(class) {
                     index

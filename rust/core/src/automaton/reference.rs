@@ -250,7 +250,7 @@ impl Run {
 
     pub(super) fn of(grammar: &Grammar, unroll: u32) -> Result<Self, CompileError> {
         let arena = Arena::new(Limits::default());
-        let attached = attach_with(grammar, &arena, &Interrupt::default(), Settings { unroll })?;
+        let attached = attach_with(grammar, &arena, &Interrupt::default(), Settings { unroll, ..Settings::default() })?;
         Ok(Self { arena, attached })
     }
 
