@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use super::local::{Local, LocalTable};
 use super::residual::{Leftover, Residual};
 use super::token_set::TokenSet;
-use super::walk::{Gathered, Parts, Walk, difference};
+use super::walk::{Difference, Gathered, Parts, Walk, difference, near};
 use super::{Mask, token_set};
 use crate::bitmask;
 use crate::error::EngineError;
@@ -21,6 +21,10 @@ use crate::vocab::Vocabulary;
 
 /// A base is given up when more tokens than this differ from it.
 const DIFFERENCE_BOUND: usize = 4096;
+/// This close before its limit, a state is compared with the one that takes over there.
+const CLOSE: u64 = 3;
+/// In the place of a register or a view: far from any limit.
+const FROZEN: u64 = u64::MAX;
 
 /// Masks of states whose behaviour is known by content, shared by all grammars of a vocabulary.
 #[derive(Default)]
@@ -141,7 +145,7 @@ impl MaskStore {
 
     fn learn(&self, arena: &Arena, state: StateId, register: u64) -> Result<Mask, EngineError> {
         self.counters.masks.fetch_add(1, Ordering::Relaxed);
-        let mask = match self.relative(arena, state)? {
+        let mask = match self.relative(arena, state, register)? {
             Some(mask) => mask,
             None => self.walked(arena, state, register)?,
         };
@@ -164,8 +168,8 @@ impl MaskStore {
         let accept = |tokens: &[u32]| tokens.iter().for_each(|&token| bitmask::set(&mut accepted, token));
         let trie = self.vocabulary.trie();
         let parts = PartStore { arena, store: self, depth: 0 };
-        let walk = Walk { arena, trie, nodes: 0..trie.nodes().len(), parts: Some(&parts) };
-        let start = Local::One { state, register, parents: 0 };
+        let walk = Walk { frozen: register == FROZEN, ..Walk::over(arena, trie, Some(&parts)) };
+        let start = Local::One { state, register: if register == FROZEN { 0 } else { register }, parents: 0 };
         let visited = self.with_locals(|table| walk.run(table, start, &[], accept, &mut leftovers))?;
         if visited * 10 > trie.nodes().len() {
             self.counters.full_walks.fetch_add(1, Ordering::Relaxed);
@@ -175,31 +179,66 @@ impl MaskStore {
         Ok(Mask { accepted: TokenSet::from_bits(accepted), residual })
     }
 
-    /// The mask as a difference from the state's base, if it has one that helps.
-    fn relative(&self, arena: &Arena, state: StateId) -> Result<Option<Mask>, EngineError> {
+    /// The mask as a difference from one that is likely known, if that helps: of a state that counts from the same state far from its limit,
+    /// or, close before the limit, from the state that takes over there; of another state from the base that it names.
+    fn relative(&self, arena: &Arena, state: StateId, register: u64) -> Result<Option<Mask>, EngineError> {
         let facts = arena.facts(state);
-        let Some(base_state) = facts.base.filter(|&base| base != state && !facts.counting && !arena.facts(base).counting) else {
-            return Ok(None);
-        };
-        let Some(base) = self.mask(arena, base_state, 0, Effort::Learn)? else { return Ok(None) };
-        if matches!(base.accepted, TokenSet::Relative { .. }) {
+        if facts.guarded || register == FROZEN {
             return Ok(None);
         }
         let trie = self.vocabulary.trie();
-        let found = self.with_locals(|table| difference(arena, table, trie, state, base_state, DIFFERENCE_BOUND))?;
-        let Some(found) = found else { return Ok(None) };
+        let parts = PartStore { arena, store: self, depth: 0 };
+        let walk = Walk::over(arena, trie, Some(&parts));
+        if facts.counting {
+            let distance = facts.limit.saturating_sub(register);
+            if distance <= CLOSE {
+                let Some(next) = arena.settled(state, facts.limit)?.filter(|&next| next != state && !arena.facts(next).guarded) else {
+                    return Ok(None);
+                };
+                let beyond = if arena.facts(next).counting { register } else { 0 };
+                let Some(base) = self.mask(arena, next, beyond, Effort::Learn)? else { return Ok(None) };
+                if !base.accepted.is_broad() {
+                    return Ok(None);
+                }
+                let found = self.with_locals(|table| difference(&walk, table, (state, register), (next, beyond), DIFFERENCE_BOUND))?;
+                return Ok(found.map(|found| self.based(&base, found)));
+            }
+            let base = self.frozen(arena, state)?;
+            if !base.accepted.is_broad() {
+                return Ok(None);
+            }
+            let found = self.with_locals(|table| near(&walk, table, (state, register), DIFFERENCE_BOUND))?;
+            return Ok(found.map(|found| self.based(&base, found)));
+        }
+        let Some(base_state) = facts.base.filter(|&base| base != state && !arena.facts(base).counting) else { return Ok(None) };
+        let Some(base) = self.mask(arena, base_state, 0, Effort::Learn)? else { return Ok(None) };
+        let found = self.with_locals(|table| difference(&walk, table, (state, 0), (base_state, 0), DIFFERENCE_BOUND))?;
+        Ok(found.map(|found| self.based(&base, found)))
+    }
+
+    /// What a state that counts would allow if its limit were out of reach of any token.
+    fn frozen(&self, arena: &Arena, state: StateId) -> Result<Arc<Mask>, EngineError> {
+        if let Some(mask) = self.masks.get(&(state, FROZEN)) {
+            return Ok(Arc::clone(&mask));
+        }
+        let mask = Arc::new(self.learn(arena, state, FROZEN)?);
+        self.masks.insert((state, FROZEN), Arc::clone(&mask));
+        Ok(mask)
+    }
+
+    /// A mask that differs from `base` as found.
+    fn based(&self, base: &Arc<Mask>, found: Difference) -> Mask {
         self.counters.differences.fetch_add(1, Ordering::Relaxed);
-        let mut accepted = found.accepted;
+        let Difference { mut touched, mut accepted, mut leftovers } = found;
+        touched.sort_unstable();
+        touched.dedup();
         accepted.sort_unstable();
         accepted.dedup();
-        let less: Vec<u32> =
-            found.touched.iter().copied().filter(|t| base.accepted.contains(*t) && accepted.binary_search(t).is_err()).collect();
-        let more: Vec<u32> = accepted.iter().copied().filter(|&t| !base.accepted.contains(t)).collect();
-        let mut leftovers = found.leftovers;
         leftovers.retain(|l| accepted.binary_search(&l.token).is_err());
-        let below = base.residual.clone().map(|residual| (residual, Arc::<[u32]>::from(found.touched)));
+        let less: Vec<u32> = touched.iter().copied().filter(|t| accepted.binary_search(t).is_err()).collect();
+        let below = base.residual.clone().map(|residual| (residual, Arc::<[u32]>::from(touched)));
         let residual = Residual::build(&self.vocabulary, leftovers, below).map(Arc::new);
-        Ok(Some(Mask { accepted: TokenSet::Relative { base, more: more.into(), less: less.into() }, residual }))
+        Mask { accepted: TokenSet::relative(base, accepted, less), residual }
     }
 
     /// What a return state allows of the tokens that left the rule it called; `None` if that is not known and must not be learned.
@@ -240,7 +279,7 @@ impl MaskStore {
         for (value, trie) in &residual.groups {
             if let Some(state) = arena.on_return(return_to, *value)? {
                 let start = Configuration::closed(arena, state, register)?;
-                let walk = Walk { arena, trie, nodes: 0..trie.nodes().len(), parts: None };
+                let walk = Walk::over(arena, trie, None);
                 walk.run_from(table, start, |tokens| accepted.extend_from_slice(tokens), &mut leftovers)?;
             }
         }
@@ -289,7 +328,7 @@ impl PartStore<'_> {
         let (mut accepted, mut leftovers) = (Vec::new(), Vec::new());
         let deeper = PartStore { depth: self.depth + 1, ..*self };
         let parts: Option<&dyn Parts> = if deeper.depth < PART_DEPTH { Some(&deeper) } else { None };
-        let walk = Walk { arena: self.arena, trie, nodes: i + 1..trie.nodes()[i].end as usize, parts };
+        let walk = Walk { nodes: i + 1..trie.nodes()[i].end as usize, ..Walk::over(self.arena, trie, parts) };
         let start = Local::One { state, register, parents: 0 };
         walk.run(table, start, &[], |tokens| accepted.extend_from_slice(tokens), &mut leftovers)?;
         accepted.sort_unstable();

@@ -43,6 +43,27 @@ impl TokenSet {
         Self::Bits(bits)
     }
 
+    /// `base` with the ids of `more` and without those of `less` (both ascending).
+    pub fn relative(base: &Arc<Mask>, more: Vec<u32>, less: Vec<u32>) -> Self {
+        let (root, mut more, mut less) = match &base.accepted {
+            Self::Relative { base: root, more: had, less: lacked } => {
+                let mut all = more.clone();
+                all.extend(had.iter().copied().filter(|id| less.binary_search(id).is_err()));
+                let mut none = less;
+                none.extend(lacked.iter().copied().filter(|id| more.binary_search(id).is_err()));
+                (Arc::clone(root), all, none)
+            }
+            _ => (Arc::clone(base), more, less),
+        };
+        for ids in [&mut more, &mut less] {
+            ids.sort_unstable();
+            ids.dedup();
+        }
+        more.retain(|&id| !root.accepted.contains(id));
+        less.retain(|&id| root.accepted.contains(id));
+        Self::Relative { base: root, more: more.into(), less: less.into() }
+    }
+
     /// Is the id in the set?
     pub fn contains(&self, id: u32) -> bool {
         match self {
@@ -152,5 +173,8 @@ mod tests {
         for id in 0..64 {
             assert_eq!(set.contains(id), [0, 2, 5].contains(&id));
         }
+        let set = Arc::new(Mask { accepted: set, residual: None });
+        let further = TokenSet::relative(&set, vec![1, 7], vec![2, 5]);
+        assert_eq!(further.ids(), [0, 1, 7]);
     }
 }

@@ -25,6 +25,7 @@ struct Path<'a> {
     states: Vec<StateId>,
     parents: Vec<u32>,
     registers: Vec<u64>,
+    frozen: bool,
 }
 
 /// The outcome of a byte that is more than moving to a plain state.
@@ -45,6 +46,7 @@ impl<'a> Path<'a> {
             states: vec![StateId(0); length],
             parents: vec![0; length],
             registers: vec![0; length],
+            frozen: false,
         }
     }
 
@@ -83,11 +85,6 @@ impl<'a> Path<'a> {
         }
     }
 
-    /// The state of level `depth` if it is a single item over the bottom.
-    fn alone(&self, depth: usize) -> Option<StateId> {
-        (self.parents[depth] == 0).then_some(self.states[depth])
-    }
-
     /// What `byte` does at level `depth`.
     fn step(&mut self, depth: usize, byte: u8) -> Result<Next, EngineError> {
         let parents = self.parents[depth];
@@ -98,7 +95,7 @@ impl<'a> Path<'a> {
             match self.arena.step(state, byte)? {
                 Cell::Dead => return Ok(Next::Dead),
                 Cell::Simple(target, increment) => {
-                    let register = register + u64::from(increment);
+                    let register = register + u64::from(increment && !self.frozen);
                     let Some(state) = self.arena.settled(target, register)? else { return Ok(Next::Dead) };
                     let facts = self.arena.facts(state);
                     let next = Local::One { state, register: if facts.counting { register } else { 0 }, parents };
@@ -186,6 +183,8 @@ pub struct Walk<'a> {
     pub trie: &'a Trie,
     /// The part of the trie: nodes from the first to before the second.
     pub nodes: std::ops::Range<usize>,
+    /// Registers stay as they are: what would be allowed if no limit were near.
+    pub frozen: bool,
     /// Masks of parts of this trie, if they are kept: asked when a configuration with frames, or of several items, enters a large subtree.
     pub parts: Option<&'a dyn Parts>,
 }
@@ -208,7 +207,12 @@ pub struct Gathered {
 /// Subtrees of at least so many nodes are worth being kept as parts.
 const PART_NODES: usize = 64;
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    /// Over all of a trie.
+    pub fn over(arena: &'a Arena, trie: &'a Trie, parts: Option<&'a dyn Parts>) -> Self {
+        Self { arena, trie, nodes: 0..trie.nodes().len(), frozen: false, parts }
+    }
+
     /// Walk from `start`; `accept` gets the tokens that stay inside the rule or end exactly where it returns, `leftovers` those that leave
     /// it and may not have been accepted. Exits before the first byte: `returned`. Gives the nodes looked at.
     pub fn run(
@@ -219,11 +223,12 @@ impl Walk<'_> {
         mut accept: impl FnMut(&[u32]),
         leftovers: &mut Vec<Leftover>,
     ) -> Result<usize, EngineError> {
-        let Self { arena, trie, .. } = *self;
+        let (arena, trie) = (self.arena, self.trie);
         let nodes = &trie.nodes()[..self.nodes.end];
         let mut exits = Exits::new(trie.depth(), returned);
         let mut path = Path::new(arena, table, trie.depth());
         let Some(first) = nodes.get(self.nodes.start) else { return Ok(0) };
+        path.frozen = self.frozen;
         path.set(usize::from(first.depth) - 1, start);
         let (mut visited, mut i) = (0, self.nodes.start);
         while let Some(node) = nodes.get(i) {
@@ -303,8 +308,9 @@ impl Walk<'_> {
 }
 
 /// What a differential walk found.
+#[derive(Default)]
 pub struct Difference {
-    /// The tokens whose fate was decided anew, ascending; all others fare as from the base.
+    /// The tokens whose fate was decided anew; all others fare as from the base.
     pub touched: Vec<u32>,
     /// Of those, the accepted ones, in the order met.
     pub accepted: Vec<u32>,
@@ -312,84 +318,114 @@ pub struct Difference {
     pub leftovers: Vec<Leftover>,
 }
 
-/// Walk `trie` from two states at once and keep only what differs: a subtree is skipped as soon as both are in the same state.
-/// `None` if more than `bound` tokens differ: then the base is no help.
+/// Walk `trie` from two items at once and keep only what differs: a subtree is skipped as soon as both are in the same state with the same
+/// register. `None` if more than `bound` tokens differ: then the base is no help.
 pub fn difference(
-    arena: &Arena,
+    walk: &Walk<'_>,
     table: &mut LocalTable,
-    trie: &Trie,
-    start: StateId,
-    base: StateId,
+    start: (StateId, u64),
+    base: (StateId, u64),
     bound: usize,
 ) -> Result<Option<Difference>, EngineError> {
-    let mut found = Difference { touched: Vec::new(), accepted: Vec::new(), leftovers: Vec::new() };
-    let mut exits = Exits::new(trie.depth(), &[]);
+    let (arena, trie) = (walk.arena, walk.trie);
+    let mut found = Difference::default();
     let nodes = trie.nodes();
-    let mut path = Path::new(arena, table, trie.depth());
-    path.set(0, Local::One { state: start, register: 0, parents: 0 });
-    // The base on the same path, while it is one plain item inside its rule.
-    let mut bases: Vec<Option<StateId>> = vec![None; trie.depth() + 1];
-    bases[0] = Some(base);
+    // Both items on the path to the current node, while both move inside their rule.
+    let mut pairs = vec![(start, base); trie.depth() + 1];
     let mut i = 0;
     while let Some(node) = nodes.get(i) {
         let depth = usize::from(node.depth);
-        exits.enter(node.depth, node.byte);
         if found.touched.len() > bound {
             return Ok(None);
         }
-        let base_cell = match bases[depth - 1] {
-            Some(state) => Some(arena.step(state, node.byte)?),
-            None => None,
-        };
-        if exits.open.is_empty()
-            && let (Some(state), Some(base_cell)) = (path.alone(depth - 1), base_cell)
-            && match (arena.step(state, node.byte)?, base_cell) {
-                (Cell::Dead, Cell::Dead) => true,
-                (Cell::Simple(a, false), Cell::Simple(b, false)) => a == b && !arena.facts(a).counting,
-                _ => false,
+        let (own, other) = pairs[depth - 1];
+        match (moved(arena, own, node.byte)?, moved(arena, other, node.byte)?) {
+            (Moved::Dead, Moved::Dead) => {}
+            (Moved::To(a), Moved::To(b)) if a == b => {}
+            (Moved::To(a), Moved::To(b)) if arena.facts(a.0).returns.is_none() && arena.facts(b.0).returns.is_none() => {
+                // Alive on both sides: the tokens that end here fare alike.
+                pairs[depth] = (a, b);
+                i += 1;
+                continue;
             }
-        {
+            _ => found.subtree(walk, table, i, own)?,
+        }
+        i = node.end as usize;
+    }
+    Ok(Some(found))
+}
+
+/// Walk `trie` from an item whose register nears its limit, and keep only what differs from the same item far from it: subtrees in which the
+/// limit is out of reach are skipped. `None` if more than `bound` tokens differ.
+pub fn near(walk: &Walk<'_>, table: &mut LocalTable, start: (StateId, u64), bound: usize) -> Result<Option<Difference>, EngineError> {
+    let (arena, trie) = (walk.arena, walk.trie);
+    let mut found = Difference::default();
+    let nodes = trie.nodes();
+    let mut items = vec![start; trie.depth() + 1];
+    let mut i = 0;
+    while let Some(node) = nodes.get(i) {
+        let depth = usize::from(node.depth);
+        if found.touched.len() > bound {
+            return Ok(None);
+        }
+        let (state, register) = items[depth - 1];
+        // A character takes a byte at least, so the limit is out of reach below a node that is not deep enough.
+        let within = u64::from(trie.deepest(i) - node.depth + 1);
+        if within < arena.facts(state).limit.saturating_sub(register) {
             i = node.end as usize;
             continue;
         }
-        let tokens = |range: std::ops::Range<usize>| range.map(|place| trie.tokens()[place]);
-        match path.step(depth - 1, node.byte)? {
-            Next::Dead => {
-                found.touched.extend(tokens(trie.places_below(i)));
-                exits.leave(trie, i, &mut found.leftovers);
-                i = node.end as usize;
-            }
-            next => {
-                found.touched.extend_from_slice(trie.tokens_at(i));
-                found.accepted.extend_from_slice(trie.tokens_at(i));
-                let level = match next {
-                    Next::Alive(level) => Some(level),
-                    Next::Left(level, values, follow) => {
-                        exits.push(node.depth, values, follow);
-                        level
-                    }
-                    Next::Dead => None,
-                };
-                if let Some(level) = level {
-                    path.set(depth, level);
-                    // A base that counts or returns here goes ways that this walk does not follow.
-                    bases[depth] = match base_cell {
-                        Some(Cell::Simple(target, false)) => {
-                            let facts = arena.facts(target);
-                            (facts.returns.is_none() && !facts.counting).then_some(target)
-                        }
-                        _ => None,
-                    };
-                    i += 1;
+        match arena.step(state, node.byte)? {
+            Cell::Dead => {}
+            Cell::Simple(target, increment) => {
+                let facts = arena.facts(target);
+                let register = register + u64::from(increment);
+                if !facts.counting {
+                    // Nothing counts any more.
+                } else if register >= facts.limit || facts.returns.is_some() {
+                    found.subtree(walk, table, i, (state, register - u64::from(increment)))?;
                 } else {
-                    found.touched.extend(tokens(trie.places_strictly_below(i)));
-                    exits.leave_below(trie, i, &mut found.leftovers);
-                    i = node.end as usize;
+                    items[depth] = (target, register);
+                    i += 1;
+                    continue;
                 }
             }
+            Cell::Many(_) => found.subtree(walk, table, i, (state, register))?,
         }
+        i = node.end as usize;
     }
-    found.touched.sort_unstable();
-    found.touched.dedup();
     Ok(Some(found))
+}
+
+enum Moved {
+    Dead,
+    To((StateId, u64)),
+    Other,
+}
+
+/// Where an item moves inside its rule.
+fn moved(arena: &Arena, (state, register): (StateId, u64), byte: u8) -> Result<Moved, EngineError> {
+    Ok(match arena.step(state, byte)? {
+        Cell::Dead => Moved::Dead,
+        Cell::Simple(target, increment) => {
+            let register = register + u64::from(increment);
+            match arena.settled(target, register)? {
+                None => Moved::Dead,
+                Some(state) => Moved::To((state, if arena.facts(state).counting { register } else { 0 })),
+            }
+        }
+        Cell::Many(_) => Moved::Other,
+    })
+}
+
+impl Difference {
+    /// Decide node `i` and all below anew, from the item that stands before it.
+    fn subtree(&mut self, walk: &Walk<'_>, table: &mut LocalTable, i: usize, item: (StateId, u64)) -> Result<(), EngineError> {
+        let trie = walk.trie;
+        self.touched.extend(trie.places_below(i).map(|place| trie.tokens()[place]));
+        let inner = Walk { arena: walk.arena, trie, nodes: i..trie.nodes()[i].end as usize, frozen: false, parts: walk.parts };
+        let start = Local::One { state: item.0, register: item.1, parents: 0 };
+        inner.run(table, start, &[], |tokens| self.accepted.extend_from_slice(tokens), &mut self.leftovers)?;
+        Ok(())
+    }
 }

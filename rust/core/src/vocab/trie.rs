@@ -24,6 +24,8 @@ pub struct Trie {
     /// By place in `tokens`: length of the byte string that leads there.
     lengths: Vec<u16>,
     depth: usize,
+    /// By node: the depth of the deepest node in its subtree.
+    deepest: Vec<u16>,
 }
 
 impl Trie {
@@ -31,8 +33,13 @@ impl Trie {
     pub fn build(mut entries: Vec<(u32, &[u8])>) -> Self {
         entries.sort_unstable_by(|a, b| a.1.cmp(b.1).then(a.0.cmp(&b.0)));
         entries.dedup();
-        let mut trie =
-            Self { nodes: Vec::new(), tokens: Vec::with_capacity(entries.len()), lengths: Vec::with_capacity(entries.len()), depth: 0 };
+        let mut trie = Self {
+            nodes: Vec::new(),
+            tokens: Vec::with_capacity(entries.len()),
+            lengths: Vec::with_capacity(entries.len()),
+            depth: 0,
+            deepest: Vec::new(),
+        };
         let mut open: Vec<usize> = Vec::new();
         let mut last: &[u8] = &[];
         for (token, bytes) in entries {
@@ -54,6 +61,17 @@ impl Trie {
         let end = trie.nodes.len() as u32;
         for node in open {
             trie.nodes[node].end = end;
+        }
+        trie.deepest = trie.nodes.iter().map(|node| node.depth).collect();
+        let mut path: Vec<usize> = Vec::new();
+        for i in (0..trie.nodes.len()).rev() {
+            // Backwards, children come before their parent: what is deeper on the path belongs below this node.
+            while path.last().is_some_and(|&below| trie.nodes[below].depth > trie.nodes[i].depth) {
+                if let Some(below) = path.pop() {
+                    trie.deepest[i] = trie.deepest[i].max(trie.deepest[below]);
+                }
+            }
+            path.push(i);
         }
         trie
     }
@@ -106,9 +124,15 @@ impl Trie {
         self.depth
     }
 
+    /// The depth of the deepest node in the subtree of node `i`.
+    #[inline]
+    pub fn deepest(&self, i: usize) -> u16 {
+        self.deepest[i]
+    }
+
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        self.nodes.len() * size_of::<Node>() + self.tokens.len() * 6
+        self.nodes.len() * (size_of::<Node>() + 2) + self.tokens.len() * 6
     }
 }
 
@@ -140,6 +164,8 @@ mod tests {
             let mut below: Vec<u32> = trie.places_below(i).map(|p| trie.tokens()[p]).collect();
             below.sort_unstable();
             assert_eq!(below, expect(false));
+            let longest = below.iter().map(|&t| words[t as usize].len()).max().unwrap();
+            assert_eq!(usize::from(trie.deepest(i)), longest);
             assert_eq!(trie.places_strictly_below(i).len() + at.len(), below.len());
         }
     }
