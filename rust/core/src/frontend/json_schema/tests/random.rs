@@ -158,7 +158,7 @@ fn any_order_accepts_what_is_valid_and_nothing_else() {
 /// Walk at random, ever more inclined to end.
 fn walk(runner: &Runner, r: &mut Random, schema: &Value) -> String {
     let mut run = runner.run();
-    for step in 0..3000 {
+    for step in 0..20_000 {
         if run.accepted && (run.items.is_empty() || step > 20 || r.chance(30)) {
             return String::from_utf8(run.text).unwrap();
         }
@@ -175,19 +175,19 @@ fn walk(runner: &Runner, r: &mut Random, schema: &Value) -> String {
         // A key that must come is found by trying the letters of all keys.
         let letters: Vec<u8> = b"abc\"".iter().copied().filter(|b| bytes.contains(b)).collect();
         let byte = match step {
-            61.. if r.chance(40) && !letters.is_empty() => *r.pick(&letters),
+            61.. if r.chance(60) && !letters.is_empty() => *r.pick(&letters),
             61.. if r.chance(80) => bytes[0],
             _ => *r.pick(&bytes),
         };
         assert!(run.step(byte));
     }
-    panic!("no end after {:?} under {schema}", String::from_utf8_lossy(&run.text));
+    panic!("no end under {schema} after {:?}", String::from_utf8_lossy(&run.text));
 }
 
 #[test]
 fn walks_end_in_valid_documents() {
     let mut walked = 0;
-    for seed in 1..1500u64 {
+    for seed in 1..800u64 {
         let r = &mut Random(seed.wrapping_mul(0xD134_2543_DE82_EF95) | 1);
         let schema = with_definition(r);
         let options = Options { any_order: r.chance(50), ..Options::default() };
@@ -202,5 +202,5 @@ fn walks_end_in_valid_documents() {
             walked += 1;
         }
     }
-    assert!(walked > 2000, "{walked}");
+    assert!(walked > 1000, "{walked}");
 }
