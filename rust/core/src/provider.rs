@@ -31,6 +31,8 @@ use crate::limits::Limits;
 pub struct Facts {
     /// The value returned if the rule ends here, if it may.
     pub returns: Option<u32>,
+    /// Of a state that returns: the bytes that may come right after, whoever called; all of them if that is not known. Only for speed.
+    pub follow: ByteSet,
     /// False when no byte leads anywhere: the state can only return.
     pub has_edges: bool,
     /// The item carries a register; otherwise it is zero.
@@ -54,6 +56,7 @@ impl Default for Facts {
     fn default() -> Self {
         Self {
             returns: None,
+            follow: ByteSet::ALL,
             has_edges: true,
             counting: false,
             limit: u64::MAX,
@@ -125,6 +128,13 @@ impl ByteSet {
         let mut set = Self::utf8();
         set.0[0] &= !0xFFFF_FFFF | 1 << b'\t' | 1 << b'\n' | 1 << b'\r';
         set
+    }
+
+    /// Take out every byte of another set.
+    pub fn remove(&mut self, other: &Self) {
+        for (a, b) in self.0.iter_mut().zip(other.0) {
+            *a &= !b;
+        }
     }
 
     /// Add every byte of another set.
@@ -273,19 +283,32 @@ pub struct Arena {
     edges: boxcar::Vec<Box<[Alternative]>>,
     providers: boxcar::Vec<Arc<dyn Provider>>,
     limits: Limits,
+    alphabet: ByteSet,
     tracks_keys: AtomicBool,
 }
 
 impl Arena {
-    /// An empty arena.
+    /// An empty arena for texts of any bytes.
     pub fn new(limits: Limits) -> Self {
+        Self::with_alphabet(limits, ByteSet::ALL)
+    }
+
+    /// An empty arena for texts of these bytes: those that the tokens of a vocabulary can spell one by one. Others are refused wherever they
+    /// come, so whoever makes states sees to it that no state needs one to end.
+    pub fn with_alphabet(limits: Limits, alphabet: ByteSet) -> Self {
         Self {
             states: boxcar::Vec::new(),
             edges: boxcar::Vec::new(),
             providers: boxcar::Vec::new(),
             limits,
+            alphabet,
             tracks_keys: AtomicBool::new(false),
         }
+    }
+
+    /// The bytes of which texts are made.
+    pub fn alphabet(&self) -> &ByteSet {
+        &self.alphabet
     }
 
     /// The bounds for this grammar.
@@ -371,6 +394,9 @@ impl Arena {
 
     #[cold]
     fn expand(&self, s: &State, byte: u8) -> Result<Cell<'_>, EngineError> {
+        if !self.alphabet.contains(byte) {
+            return Ok(Cell::Dead);
+        }
         let step = self.providers[s.provider.index()].step(self, s.local, byte)?;
         debug_assert!(step.bytes.contains(byte));
         let code = match step.alternatives.as_slice() {
@@ -383,7 +409,7 @@ impl Arena {
             many => COMPLEX | self.edges.push(many.into()) as u32,
         };
         let row = s.row.get_or_init(|| Box::new(Row([const { AtomicU32::new(0) }; 256])));
-        for b in step.bytes.iter() {
+        for b in step.bytes.iter().filter(|&b| self.alphabet.contains(b)) {
             // Two threads may answer at once; both answers mean the same, and the first stays.
             let _ = row.0[usize::from(b)].compare_exchange(0, code, Ordering::Release, Ordering::Relaxed);
         }
@@ -451,8 +477,6 @@ pub struct Attached {
     pub start: Option<StateId>,
     /// The empty text matches too.
     pub nullable: bool,
-    /// Every byte that some text may contain: a vocabulary that cannot spell one of them alone could get stuck.
-    pub bytes: ByteSet,
 }
 
 /// A deterministic automaton over Unicode scalar values, made on demand: a pattern, a set of strings, their complements.

@@ -1,1 +1,49 @@
-//! The PyO3 binding.
+//! The PyO3 binding: `maskwright._core`. Outermost step: Python values -> **binding** -> the core -> back.
+//!
+//! Invariant: no logic of its own but tokens' spelling, the compile cache and the checks of a bitmask; nothing waits for a
+//! lock or for long work while it holds the interpreter.
+//! Must not know: automata, masks, or any tokenizer library.
+
+// Doc comments here are Python docstrings, and arguments are Python's.
+#![allow(clippy::doc_markdown, clippy::needless_pass_by_value, clippy::too_many_arguments)]
+#![allow(clippy::fn_params_excessive_bools, clippy::struct_excessive_bools, clippy::unused_self)]
+
+use pyo3::prelude::*;
+
+mod background;
+mod bitmask;
+mod cache;
+mod compiled;
+mod compiler;
+mod encoding;
+mod errors;
+mod grammar;
+mod limits;
+mod matcher;
+mod schema;
+mod tokenizer;
+
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use super::compiled::CompiledGrammar;
+    #[pymodule_export]
+    use super::compiler::GrammarCompiler;
+    #[pymodule_export]
+    use super::errors::error_samples;
+    #[pymodule_export]
+    use super::grammar::Grammar;
+    #[pymodule_export]
+    use super::limits::Limits;
+    #[pymodule_export]
+    use super::matcher::GrammarMatcher;
+    #[pymodule_export]
+    use super::tokenizer::TokenizerInfo;
+
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -13,13 +13,28 @@ use super::nfa::{Node, Symbol};
 use crate::error::CompileError;
 use crate::grammar::Grammar;
 use crate::limits::Interrupt;
-use crate::provider::{Arena, Attached};
+use crate::provider::{Arena, Attached, ByteSet};
 
 /// Make the grammar's states available in `arena`: one provider that makes them on demand.
 ///
 /// A grammar in which a rule that the root needs accepts nothing is an error that names the rule.
 pub fn attach_grammar(grammar: &Grammar, arena: &Arena, interrupt: &Interrupt) -> Result<Attached, CompileError> {
-    attach_with(grammar, arena, interrupt, Settings::default())
+    let alphabet = *arena.alphabet();
+    let result = attach_with(grammar, arena, interrupt, Settings { alphabet, ..Settings::default() });
+    if let (Err(CompileError::Grammar { .. }), true) = (&result, alphabet != ByteSet::ALL) {
+        // Is it the grammar's fault, or the vocabulary's?
+        let everything = Arena::new(arena.limits().clone());
+        if attach_with(grammar, &everything, interrupt, Settings::default()).is_ok() {
+            let mut needed =
+                lower(grammar, arena.limits().max_expression_nodes, Settings::default(), interrupt, &mut |e| e.attach(&everything))?
+                    .bytes();
+            needed.remove(&alphabet);
+            if let Some(byte) = needed.iter().next() {
+                return Err(CompileError::UnspellableByte { byte });
+            }
+        }
+    }
+    result
 }
 
 pub(super) fn attach_with(grammar: &Grammar, arena: &Arena, interrupt: &Interrupt, settings: Settings) -> Result<Attached, CompileError> {
@@ -30,9 +45,8 @@ pub(super) fn attach_with(grammar: &Grammar, arena: &Arena, interrupt: &Interrup
     let automaton = LeftCorner::new(nfa, root)?;
     interrupt.check()?;
     let nullable = automaton.nullable.of(root);
-    let bytes = automaton.nfa.bytes();
     if !automaton.consuming.of(root) {
-        return Ok(Attached { start: None, nullable, bytes });
+        return Ok(Attached { start: None, nullable });
     }
     if let [only] = automaton.starts(root)
         && let Node::Embedded(index, next) = automaton.nfa.node(*only)
@@ -40,12 +54,12 @@ pub(super) fn attach_with(grammar: &Grammar, arena: &Arena, interrupt: &Interrup
         && automaton.component[root.index()].is_none()
     {
         // The grammar is one embedded automaton.
-        return Ok(Attached { start: automaton.nfa.embedded[index.index()].start, nullable, bytes });
+        return Ok(Attached { start: automaton.nfa.embedded[index.index()].start, nullable });
     }
     let pushes = absorb::choose(&automaton, root);
     interrupt.check()?;
     let provider = Arc::new(GrammarProvider::new(automaton, pushes));
     provider.registered(arena.register(provider.clone()));
     let start = Some(provider.entry(arena, root)?);
-    Ok(Attached { start, nullable, bytes })
+    Ok(Attached { start, nullable })
 }

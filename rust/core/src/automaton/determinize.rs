@@ -475,7 +475,9 @@ impl Provider for GrammarProvider {
     }
 
     fn on_return(&self, _arena: &Arena, local: u32, _value: u32) -> Result<Option<StateId>, EngineError> {
-        Ok(self.states[local as usize].id.get().copied())
+        // Nothing depends on the value: rules of a grammar have one way to match.
+        let state = self.states[local as usize].id.get().copied();
+        state.map(Some).ok_or(EngineError::Internal("a return to a state that was never made"))
     }
 
     fn settle(&self, arena: &Arena, local: u32, _register: u64) -> Result<Option<StateId>, EngineError> {

@@ -50,8 +50,8 @@ pub fn dump_dot(arena: &Arena, start: StateId, most: usize) -> Result<String, En
         for ((target, increment, push), bytes) in edges {
             visit(StateId(target));
             let plus = if increment { " +1" } else { "" };
-            let frames: String = push.iter().map(|frame| format!(" push {frame}")).collect();
-            let _ = writeln!(out, "  s{} -> s{target} [label=\"{}{plus}{frames}\"];", state.0, escape(&ranges(&bytes)));
+            let frames: Vec<String> = push.iter().map(|frame| format!(" push {frame}")).collect();
+            let _ = writeln!(out, "  s{} -> s{target} [label=\"{}{plus}{}\"];", state.0, escape(&ranges(&bytes)), frames.concat());
             for frame in push {
                 visit(StateId(frame));
                 let _ = writeln!(out, "  s{} -> s{frame} [style=dashed];", state.0);

@@ -26,53 +26,80 @@ impl Truth {
     }
 }
 
-/// The least truth with `position` deciding a position from those it leads to and from symbols, and `symbol` deciding a symbol from
-/// the truth at its start. Both must be monotone. Unions hold where any part holds.
-pub(super) fn least(nfa: &Nfa, position: impl Fn(Node, &Truth) -> bool, symbol: impl Fn(&SymbolData, bool) -> bool) -> Truth {
-    // Who must be looked at again when a position (first) or a symbol (after all positions) begins to hold.
-    let count = nfa.nodes.len();
-    let mut begin = vec![0_u32; count + nfa.symbols.len() + 1];
-    let each = |visit: &mut dyn FnMut(usize, u32)| {
+/// Who must be looked at again when a position (first) or a symbol (after all positions) begins to hold.
+pub(super) struct Dependents {
+    begin: Vec<u32>,
+    who: Vec<u32>,
+}
+
+impl Dependents {
+    /// Of every position and symbol.
+    pub(super) fn new(nfa: &Nfa) -> Self {
+        let count = nfa.nodes.len();
+        let mut begin = vec![0_u32; count + nfa.symbols.len() + 1];
+        let mut edges: Vec<(u32, u32)> = Vec::with_capacity(count + count / 2);
         for from in 0..count as u32 {
             for next in nfa.successors(Position(from)) {
-                visit(next.index(), from);
+                edges.push((next.0, from));
             }
             if let Node::Call(callee, _) = nfa.node(Position(from)) {
-                visit(count + callee.index(), from);
+                edges.push((count as u32 + callee.0, from));
             }
         }
         for (index, data) in nfa.symbols.iter().enumerate() {
-            visit(data.start.index(), (count + index) as u32);
+            edges.push((data.start.0, (count + index) as u32));
         }
-    };
-    each(&mut |of, _| begin[of + 1] += 1);
-    for index in 1..begin.len() {
-        begin[index] += begin[index - 1];
+        for &(of, _) in &edges {
+            begin[of as usize + 1] += 1;
+        }
+        for index in 1..begin.len() {
+            begin[index] += begin[index - 1];
+        }
+        let mut fill = begin.clone();
+        let mut who = vec![0_u32; edges.len()];
+        for (of, from) in edges {
+            who[fill[of as usize] as usize] = from;
+            fill[of as usize] += 1;
+        }
+        Self { begin, who }
     }
-    let mut fill = begin.clone();
-    let mut dependents = vec![0_u32; begin[begin.len() - 1] as usize];
-    each(&mut |of, who| {
-        dependents[fill[of] as usize] = who;
-        fill[of] += 1;
-    });
+
+    fn of(&self, index: usize) -> &[u32] {
+        &self.who[self.begin[index] as usize..self.begin[index + 1] as usize]
+    }
+}
+
+/// The least truth with `position` deciding a position from those it leads to and from symbols, and `symbol` deciding a symbol from
+/// the truth at its start. Both must be monotone. Unions hold where any part holds.
+pub(super) fn least(
+    nfa: &Nfa,
+    dependents: &Dependents,
+    position: impl Fn(Node, &Truth) -> bool,
+    symbol: impl Fn(&SymbolData, bool) -> bool,
+) -> Truth {
+    let count = nfa.nodes.len();
     let mut truth = Truth { positions: vec![false; count], symbols: vec![false; nfa.symbols.len()] };
+    // Positions are mostly made after those they lead to: in order of their numbers few are looked at twice.
     let mut work: Vec<u32> = (0..(count + nfa.symbols.len()) as u32).rev().collect();
     while let Some(who) = work.pop() {
         let index = who as usize;
-        let (known, holds) = if index < count {
-            let now = match nfa.node(Position(who)) {
+        if index < count {
+            if truth.positions[index] {
+                continue;
+            }
+            truth.positions[index] = match nfa.node(Position(who)) {
                 Node::Union(start, len) => nfa.union_of(start, len).iter().any(|&p| truth.at(p)),
                 node => position(node, &truth),
             };
-            (&mut truth.positions[index], now)
-        } else {
+            if truth.positions[index] {
+                work.extend(dependents.of(index).iter().filter(|&&d| truth.positions.get(d as usize) != Some(&true)));
+            }
+        } else if !truth.symbols[index - count] {
             let data = &nfa.symbols[index - count];
-            let now = symbol(data, truth.at(data.start));
-            (&mut truth.symbols[index - count], now)
-        };
-        if holds && !*known {
-            *known = true;
-            work.extend_from_slice(&dependents[begin[index] as usize..begin[index + 1] as usize]);
+            truth.symbols[index - count] = symbol(data, truth.at(data.start));
+            if truth.symbols[index - count] {
+                work.extend_from_slice(dependents.of(index));
+            }
         }
     }
     truth

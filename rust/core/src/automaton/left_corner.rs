@@ -8,11 +8,11 @@
 //! Invariant: expanding calls from [`LeftCorner::starts`] ends.
 //! Must not know: contexts, bytes.
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use super::components::components;
-use super::fixpoint::Truth;
-use super::nfa::{DEAD, END, Kind, Nfa, Node, Position, Symbol};
+use super::fixpoint::{Dependents, Truth};
+use super::nfa::{DEAD, END, Kind, Marks, Nfa, Node, Position, Symbol};
 use super::nullable::nullable;
 use super::productive::{consuming, productive};
 use crate::error::{CompileError, EngineError};
@@ -40,11 +40,12 @@ pub(super) struct LeftCorner {
 impl LeftCorner {
     /// Finds left recursion. A counted loop that takes part in it becomes positions.
     pub(super) fn new(mut nfa: Nfa, root: Symbol) -> Result<Self, CompileError> {
-        super::productive::check(&nfa, root, &productive(&nfa))?;
         loop {
-            let nullable = nullable(&nfa);
-            let productive = productive(&nfa);
-            let consuming = consuming(&nfa, &nullable, &productive);
+            let dependents = Dependents::new(&nfa);
+            let productive = productive(&nfa, &dependents);
+            super::productive::check(&nfa, root, &productive)?;
+            let nullable = nullable(&nfa, &dependents);
+            let consuming = consuming(&nfa, &dependents, &nullable, &productive);
             let mut this = Self {
                 component: vec![None; nfa.symbols.len()],
                 starts: Vec::new(),
@@ -55,14 +56,18 @@ impl LeftCorner {
                 productive,
                 consuming,
             };
-            let closures: Vec<Vec<Position>> = this.leader.iter().map(|&symbol| this.start_closure(symbol)).collect();
+            let mut marks = Marks::new(&this.nfa);
+            let closures: Vec<Vec<Position>> = this.leader.iter().map(|&symbol| this.start_closure(symbol, &mut marks)).collect();
             this.find(&closures);
-            let looping = (0..this.nfa.symbols.len() as u32)
+            let looping: Vec<Symbol> = (0..this.nfa.symbols.len() as u32)
                 .map(Symbol)
-                .find(|&s| this.component[s.index()].is_some() && this.nfa.symbol(s).kind != Kind::Rule);
-            if let Some(symbol) = looping {
+                .filter(|&s| this.component[s.index()].is_some() && this.nfa.symbol(s).kind != Kind::Rule)
+                .collect();
+            if !looping.is_empty() {
                 nfa = this.nfa;
-                unroll(&mut nfa, symbol)?;
+                for symbol in looping {
+                    unroll(&mut nfa, symbol)?;
+                }
                 continue;
             }
             this.corner(&closures);
@@ -95,27 +100,25 @@ impl LeftCorner {
         }
     }
 
-    /// Positions reached from `from` without reading, skipping what may be empty: only those that are live.
-    fn without_reading(&self, from: Position) -> Vec<Position> {
-        let mut seen: HashSet<Position> = HashSet::new();
-        seen.insert(from);
-        let mut work = vec![from];
+    /// Positions that a symbol reaches without reading, skipping what may be empty: only those that are live.
+    fn start_closure(&self, symbol: Symbol, marks: &mut Marks) -> Vec<Position> {
+        marks.clear();
+        let mut work = vec![self.nfa.symbol(symbol).start];
         let mut found = Vec::new();
         while let Some(position) = work.pop() {
+            if !marks.insert(position) {
+                continue;
+            }
             let node = self.nfa.node(position);
             if self.live(position) {
                 found.push(position);
             }
             if self.skips(node) || matches!(node, Node::Union(..)) {
-                work.extend(self.nfa.successors(position).iter().copied().filter(|&next| seen.insert(next)));
+                work.extend_from_slice(self.nfa.successors(position));
             }
         }
         found.sort_unstable();
         found
-    }
-
-    fn start_closure(&self, symbol: Symbol) -> Vec<Position> {
-        self.without_reading(self.nfa.symbol(symbol).start)
     }
 
     fn find(&mut self, closures: &[Vec<Position>]) {
@@ -201,13 +204,17 @@ fn unroll(nfa: &mut Nfa, symbol: Symbol) -> Result<(), CompileError> {
 /// The automaton from `start` once more, ending at the acceptance of `symbol`: other loops may share the first.
 fn copy_body(nfa: &mut Nfa, start: Position, symbol: Symbol) -> Result<Position, EngineError> {
     let accept = nfa.add(Node::Accept(symbol))?;
-    let mut old = nfa.reachable([start]);
-    old.retain(|&position| position != END && position != DEAD);
     let mut copies: HashMap<Position, Position> = HashMap::new();
     copies.insert(END, accept);
     copies.insert(DEAD, DEAD);
-    for &position in &old {
-        copies.insert(position, nfa.placeholder()?);
+    let mut old = Vec::new();
+    let mut work = vec![start];
+    while let Some(position) = work.pop() {
+        if !copies.contains_key(&position) {
+            copies.insert(position, nfa.placeholder()?);
+            old.push(position);
+            work.extend_from_slice(nfa.successors(position));
+        }
     }
     let to = |position: Position| copies.get(&position).copied().unwrap_or(DEAD);
     for &position in &old {

@@ -101,8 +101,6 @@ pub(super) struct EmbeddedData {
     pub(super) start: Option<StateId>,
     /// Whether the empty text matches.
     pub(super) nullable: bool,
-    /// Every byte that its texts may contain.
-    pub(super) bytes: ByteSet,
     /// The node of the grammar.
     pub(super) source: Arc<dyn Embedded>,
 }
@@ -121,6 +119,8 @@ pub(super) struct Nfa {
     known_unions: HashMap<Box<[Position]>, Position>,
     known_classes: HashMap<CharClass, ClassIndex>,
     bound: usize,
+    /// The bytes of which texts are made; others are on no edge.
+    pub(super) alphabet: ByteSet,
 }
 
 /// Nothing leads on from here.
@@ -142,6 +142,7 @@ impl Nfa {
             known_unions: HashMap::new(),
             known_classes: HashMap::new(),
             bound,
+            alphabet: ByteSet::ALL,
         };
         nfa.known.insert(Node::Dead, DEAD);
         nfa.known.insert(Node::End, END);
@@ -191,6 +192,12 @@ impl Nfa {
                 return Ok(DEAD);
             }
         }
+        if let Node::Byte(byte, last, _) = node
+            && byte == last
+            && !self.alphabet.contains(byte)
+        {
+            return Ok(DEAD);
+        }
         if let Some(&position) = self.known.get(&node) {
             return Ok(position);
         }
@@ -199,7 +206,7 @@ impl Nfa {
         Ok(position)
     }
 
-    /// Every byte on some edge, here or in an embedded automaton.
+    /// Every byte on some edge.
     pub(super) fn bytes(&self) -> ByteSet {
         let mut set = ByteSet::default();
         for node in &self.nodes {
@@ -207,8 +214,8 @@ impl Nfa {
                 set.extend(&ByteSet::range(low, high));
             }
         }
-        for embedded in &self.embedded {
-            set.extend(&embedded.bytes);
+        for class in &self.classes {
+            set.extend(&class.first);
         }
         set
     }
@@ -231,7 +238,8 @@ impl Nfa {
     }
 
     fn add_union(&mut self, positions: &[Position]) -> Result<Node, EngineError> {
-        Limits::check("max_expression_nodes", self.unions.len() + positions.len(), self.bound.saturating_mul(2))?;
+        // A union has two parts at least, so parts in excess of two per position are what counts.
+        Limits::check("max_expression_nodes", usize::midpoint(self.unions.len(), positions.len()), self.bound)?;
         let start = self.unions.len() as u32;
         self.unions.extend_from_slice(positions);
         Ok(Node::Union(start, positions.len() as u32))
@@ -253,7 +261,9 @@ impl Nfa {
     pub(super) fn class(&mut self, class: &CharClass, next: Position) -> Result<Position, EngineError> {
         match class.ranges() {
             [] => Ok(DEAD),
-            &[(low, high)] if high < 0x80 => self.add(Node::Byte(low as u8, high as u8, next)),
+            &[(low, high)] if high < 0x80 && (low..=high).all(|c| self.alphabet.contains(c as u8)) => {
+                self.add(Node::Byte(low as u8, high as u8, next))
+            }
             _ => {
                 let index = if let Some(&index) = self.known_classes.get(class) {
                     index
@@ -273,20 +283,17 @@ impl Nfa {
     pub(super) fn chain(&mut self, symbol: Symbol, min: u64, max: Option<u64>, next: Position) -> Result<Position, EngineError> {
         let mut rest = min;
         let mut current = next;
-        match max {
-            Some(max) => {
-                for _ in min..max {
-                    let call = self.add(Node::Call(symbol, current))?;
-                    current = self.union(vec![call, next])?;
-                }
+        if let Some(max) = max {
+            for _ in min..max {
+                let call = self.add(Node::Call(symbol, current))?;
+                current = self.union(vec![call, next])?;
             }
-            None => {
-                let head = self.placeholder()?;
-                let call = self.add(Node::Call(symbol, head))?;
-                self.close_loop(head, call, next)?;
-                current = if min == 0 { head } else { call };
-                rest = min.saturating_sub(1);
-            }
+        } else {
+            let head = self.placeholder()?;
+            let call = self.add(Node::Call(symbol, head))?;
+            self.close_loop(head, call, next)?;
+            current = if min == 0 { head } else { call };
+            rest = min.saturating_sub(1);
         }
         for _ in 0..rest {
             current = self.add(Node::Call(symbol, current))?;
@@ -304,17 +311,13 @@ impl Nfa {
     }
 
     /// Every position that `start` leads to without entering a call, itself included.
-    pub(super) fn reachable(&self, start: impl IntoIterator<Item = Position>) -> Vec<Position> {
-        let mut seen = hashbrown::HashSet::new();
-        let mut found: Vec<Position> = start.into_iter().filter(|&p| seen.insert(p)).collect();
+    pub(super) fn reachable(&self, start: impl IntoIterator<Item = Position>, marks: &mut Marks) -> Vec<Position> {
+        marks.clear();
+        let mut found: Vec<Position> = start.into_iter().filter(|&p| marks.insert(p)).collect();
         let mut done = 0;
         while let Some(&position) = found.get(done) {
             done += 1;
-            for &next in self.successors(position) {
-                if seen.insert(next) {
-                    found.push(next);
-                }
-            }
+            found.extend(self.successors(position).iter().copied().filter(|&next| marks.insert(next)));
         }
         found
     }
@@ -353,6 +356,30 @@ impl Nfa {
             Node::Embedded(index, _) => self.embedded[index.index()].source.to_ebnf(),
             Node::Dead | Node::Accept(_) | Node::End | Node::Union(..) => String::new(),
         }
+    }
+}
+
+/// A set of positions that is emptied at once.
+pub(super) struct Marks {
+    seen: Vec<u32>,
+    now: u32,
+}
+
+impl Marks {
+    /// For the positions there are.
+    pub(super) fn new(nfa: &Nfa) -> Self {
+        Self { seen: vec![0; nfa.nodes.len()], now: 0 }
+    }
+
+    /// Empty the set. Called once per symbol at most, of which there are fewer than a u32 counts.
+    pub(super) fn clear(&mut self) {
+        self.now += 1;
+    }
+
+    /// Add a position; whether it is new.
+    pub(super) fn insert(&mut self, position: Position) -> bool {
+        let seen = &mut self.seen[position.index()];
+        std::mem::replace(seen, self.now) != self.now
     }
 }
 

@@ -6,14 +6,15 @@
 use hashbrown::HashMap;
 
 use super::components::components;
-use super::fixpoint::{Truth, least};
-use super::nfa::{Kind, Nfa, Node, Symbol};
+use super::fixpoint::{Dependents, Truth, least};
+use super::nfa::{Kind, Marks, Nfa, Node, Symbol};
 use crate::error::CompileError;
 
 /// Where some finite text ends, and which symbols match one.
-pub(super) fn productive(nfa: &Nfa) -> Truth {
+pub(super) fn productive(nfa: &Nfa, dependents: &Dependents) -> Truth {
     least(
         nfa,
+        dependents,
         |node, truth| match node {
             Node::Accept(_) | Node::End => true,
             Node::Byte(_, _, next) | Node::Class(_, next) => truth.at(next),
@@ -29,9 +30,10 @@ pub(super) fn productive(nfa: &Nfa) -> Truth {
 }
 
 /// Where some text of at least a byte ends, and which symbols match one.
-pub(super) fn consuming(nfa: &Nfa, nullable: &Truth, productive: &Truth) -> Truth {
+pub(super) fn consuming(nfa: &Nfa, dependents: &Dependents, nullable: &Truth, productive: &Truth) -> Truth {
     least(
         nfa,
+        dependents,
         |node, truth| match node {
             Node::Byte(_, _, next) | Node::Class(_, next) => productive.at(next),
             Node::Call(symbol, next) => {
@@ -51,16 +53,20 @@ pub(super) fn consuming(nfa: &Nfa, nullable: &Truth, productive: &Truth) -> Trut
 
 /// An error that names a rule, if one that the root needs accepts nothing: the innermost, whose own fault it is.
 pub(super) fn check(nfa: &Nfa, root: Symbol, productive: &Truth) -> Result<(), CompileError> {
+    if productive.symbols.iter().all(|&holds| holds) {
+        return Ok(());
+    }
     let mut numbers: HashMap<Symbol, usize> = HashMap::new();
     let mut order = vec![root];
     numbers.insert(root, 0);
     let mut calls: Vec<Vec<u32>> = Vec::new();
     let mut found = false;
+    let mut marks = Marks::new(nfa);
     while let Some(&symbol) = order.get(calls.len()) {
         let barren = !productive.of(symbol);
         found |= barren;
         let mut callees = Vec::new();
-        for position in nfa.reachable([nfa.symbol(symbol).start]) {
+        for position in nfa.reachable([nfa.symbol(symbol).start], &mut marks) {
             if let Node::Call(callee, _) = nfa.node(position) {
                 let number = *numbers.entry(callee).or_insert_with(|| {
                     order.push(callee);
@@ -116,7 +122,7 @@ mod tests {
 
     fn culprit(text: &str) -> Option<(String, String)> {
         let nfa = lowered(text);
-        match check(&nfa, Symbol(0), &productive(&nfa)) {
+        match check(&nfa, Symbol(0), &productive(&nfa, &Dependents::new(&nfa))) {
             Err(CompileError::Grammar { rule, message }) => Some((rule, message)),
             _ => None,
         }
@@ -146,7 +152,8 @@ mod tests {
     #[test]
     fn consuming_is_not_nullable() {
         let nfa = lowered(r#"root ::= a b c; a ::= "" | a a; b ::= a | "x"; c ::= ("" | a){2,50}"#);
-        let truth = consuming(&nfa, &nullable(&nfa), &productive(&nfa));
+        let dependents = Dependents::new(&nfa);
+        let truth = consuming(&nfa, &dependents, &nullable(&nfa, &dependents), &productive(&nfa, &dependents));
         assert_eq!(truth.symbols[..4], [true, false, true, false]);
     }
 }

@@ -250,7 +250,7 @@ impl Run {
 
     pub(super) fn of(grammar: &Grammar, unroll: u32) -> Result<Self, CompileError> {
         let arena = Arena::new(Limits::default());
-        let attached = attach_with(grammar, &arena, &Interrupt::default(), Settings { unroll })?;
+        let attached = attach_with(grammar, &arena, &Interrupt::default(), Settings { unroll, ..Settings::default() })?;
         Ok(Self { arena, attached })
     }
 
@@ -308,7 +308,13 @@ impl Run {
                 }
             }
         }
-        Ok((all, ends))
+        // What the facts promise is relied on, so that a wrong promise shows.
+        let smallest = |parse: &Parse| {
+            let smaller = all.iter().any(|other| other.0 == parse.0 && other.2 == parse.2 && other.1 < parse.1);
+            !(self.arena.facts(parse.0).smallest_wins && smaller)
+        };
+        let kept = all.iter().filter(|parse| smallest(parse)).cloned().collect();
+        Ok((kept, ends))
     }
 
     /// Whether the text matches.

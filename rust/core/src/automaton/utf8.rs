@@ -5,7 +5,7 @@
 
 use regex_syntax::utf8::{Utf8Range, Utf8Sequences};
 
-use super::nfa::{Describe, END, Nfa, Node, Position};
+use super::nfa::{DEAD, Describe, END, Nfa, Node, Position};
 use crate::error::EngineError;
 use crate::grammar::CharClass;
 use crate::provider::ByteSet;
@@ -66,9 +66,14 @@ fn edges(nfa: &mut Nfa, sequences: &[Vec<Utf8Range>], depth: usize) -> Result<Ve
             }
             nfa.union(positions)?
         };
-        match found.last_mut() {
-            Some((last, position)) if *position == rest && last.end.checked_add(1) == Some(range.start) => last.end = range.end,
-            _ => found.push((range, rest)),
+        if rest == DEAD {
+            continue;
+        }
+        for byte in (range.start..=range.end).filter(|&byte| nfa.alphabet.contains(byte)) {
+            match found.last_mut() {
+                Some((last, position)) if *position == rest && last.end.checked_add(1) == Some(byte) => last.end = byte,
+                _ => found.push((Utf8Range { start: byte, end: byte }, rest)),
+            }
         }
     }
     Ok(found)

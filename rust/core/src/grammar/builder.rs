@@ -4,6 +4,7 @@
 //! Must not know: any front-end's syntax.
 
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use super::validate::{is_rule_name, suggestion};
 use super::{Expr, Grammar, Rule};
@@ -81,7 +82,9 @@ impl GrammarBuilder {
         match self.check(rule, &body) {
             Ok(size) => {
                 self.nodes += size;
-                tidy(&mut body);
+                if !is_tidy(&body) {
+                    tidy(&mut body);
+                }
                 let order = self.defined;
                 self.defined += 1;
                 if let Some(slot) = self.slots.get_mut(rule.index()) {
@@ -101,7 +104,22 @@ impl GrammarBuilder {
         if slot.body.is_some() {
             return Err(error(&slot.name, "the rule is defined twice; join the bodies with `|`".into()));
         }
-        let (size, height) = body.measure();
+        let (mut size, mut height) = (0, 0);
+        let mut stack: SmallVec<[(&Expr, usize); 32]> = SmallVec::from_slice(&[(body, 1)]);
+        while let Some((expr, level)) = stack.pop() {
+            size += 1;
+            height = height.max(level);
+            match expr {
+                Expr::Rule(callee) if callee.index() >= self.slots.len() => {
+                    return Err(error(&slot.name, format!("it refers to rule number {}, which was not declared", callee.0)));
+                }
+                Expr::Repeat { min, max: Some(max), .. } if min > max => {
+                    return Err(error(&slot.name, format!("it repeats at least {min} and at most {max} times")));
+                }
+                _ => {}
+            }
+            stack.extend(expr.children().iter().map(|child| (child, level + 1)));
+        }
         Limits::check("max_expression_nodes", self.nodes + size, self.limits.max_expression_nodes)?;
         if height > Grammar::MAX_HEIGHT {
             let bound = Grammar::MAX_HEIGHT;
@@ -188,9 +206,20 @@ impl GrammarBuilder {
             }
         }
         let grammar = Grammar { rules, root: order[root_id.index()] };
-        grammar.validate()?;
+        // Each body was checked when it was defined.
+        debug_assert_eq!(grammar.validate(), Ok(()));
         Ok(grammar)
     }
+}
+
+/// Could the constructors of [`Expr`] have made it?
+fn is_tidy(expr: &Expr) -> bool {
+    let itself = match expr {
+        Expr::Sequence(parts) | Expr::Choice(parts) => parts.len() > 1,
+        Expr::Repeat { min, max, .. } => !matches!((min, max), (1, Some(1)) | (0, Some(0))),
+        Expr::Bytes(_) | Expr::Class(_) | Expr::Rule(_) | Expr::Embedded(_) => return true,
+    };
+    itself && expr.children().iter().all(is_tidy)
 }
 
 /// Unwrap what the constructors of [`Expr`] would not have made, so that a body equals what its text parses to. The height is checked.
@@ -270,6 +299,18 @@ mod tests {
         assert!(matches!(b.declare("other"), Err(CompileError::Engine(EngineError::Limit { name: "max_rules", .. }))));
         let big = Expr::Sequence(vec![Expr::empty(), Expr::empty(), Expr::empty()]);
         assert!(matches!(b.define(root, big), Err(CompileError::Engine(EngineError::Limit { name: "max_expression_nodes", .. }))));
+    }
+
+    #[test]
+    fn bodies_are_checked_and_made_tidy() {
+        let mut b = builder();
+        let root = b.declare("root").unwrap();
+        let refused = |b: &mut GrammarBuilder, body: Expr| b.define(root, body).unwrap_err().to_string();
+        assert!(refused(&mut b, Expr::Rule(RuleId(9))).contains("rule number 9, which was not declared"));
+        assert!(refused(&mut b, Expr::text("a").repeat(3, Some(2))).contains("at least 3 and at most 2"));
+        let once = Expr::Repeat { body: Box::new(Expr::Sequence(vec![Expr::text("a")])), min: 1, max: Some(1) };
+        b.define(root, Expr::Choice(vec![Expr::Choice(vec![]), once])).unwrap();
+        assert_eq!(b.finish("root").unwrap().to_string(), "root ::= [] | \"a\"\n");
     }
 
     #[test]

@@ -110,14 +110,14 @@ fn write_expr(f: &mut Formatter<'_>, grammar: &Grammar, expr: &Expr, at_least: L
         return f.write_str(")");
     }
     match expr {
-        Expr::Bytes(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => write_quoted(f, text),
-            Err(_) => {
-                f.write_str("bytes(\"")?;
-                bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
-                f.write_str("\")")
+        Expr::Bytes(bytes) => {
+            if let Ok(text) = std::str::from_utf8(bytes) {
+                return write_quoted(f, text);
             }
-        },
+            f.write_str("bytes(\"")?;
+            bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+            f.write_str("\")")
+        }
         Expr::Class(class) => class.fmt(f),
         Expr::Rule(rule) => f.write_str(grammar.rules.get(rule.index()).map_or("?", |rule| &rule.name)),
         Expr::Sequence(parts) | Expr::Choice(parts) => {

@@ -7,6 +7,8 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::ids::RuleId;
 use crate::provider::Embedded;
 
@@ -120,7 +122,9 @@ impl PartialEq for Expr {
             (Self::Class(a), Self::Class(b)) => a == b,
             (Self::Rule(a), Self::Rule(b)) => a == b,
             (Self::Sequence(a), Self::Sequence(b)) | (Self::Choice(a), Self::Choice(b)) => a == b,
-            (Self::Repeat { body: a, min: n, max: m }, Self::Repeat { body: b, min: k, max: l }) => n == k && m == l && a == b,
+            (Self::Repeat { body: a, min, max }, Self::Repeat { body: b, min: other_min, max: other_max }) => {
+                min == other_min && max == other_max && a == b
+            }
             (Self::Embedded(a), Self::Embedded(b)) => a.identity() == b.identity(),
             _ => false,
         }
@@ -232,7 +236,7 @@ impl Expr {
     /// Size and height. Iterative, so that it can be asked of expressions of any height.
     pub(crate) fn measure(&self) -> (usize, usize) {
         let (mut size, mut height) = (0, 0);
-        let mut stack = vec![(self, 1)];
+        let mut stack: SmallVec<[(&Self, usize); 32]> = SmallVec::from_slice(&[(self, 1)]);
         while let Some((expr, level)) = stack.pop() {
             size += 1;
             height = height.max(level);

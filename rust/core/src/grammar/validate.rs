@@ -15,8 +15,23 @@ pub fn is_rule_name(name: &str) -> bool {
 
 /// Is the byte one of a rule name?
 #[inline]
-pub(crate) fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
+fn is_name_byte(byte: u8) -> bool {
+    const NAME: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0u8;
+        while byte < 128 {
+            table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+            byte += 1;
+        }
+        table
+    };
+    NAME[usize::from(byte)]
+}
+
+/// How many bytes from the start could be of a rule name.
+#[inline]
+pub(crate) fn name_length(bytes: &[u8]) -> usize {
+    bytes.iter().position(|&byte| !is_name_byte(byte)).unwrap_or(bytes.len())
 }
 
 impl Grammar {

@@ -69,6 +69,18 @@ impl Residual {
         Some(Self { id: u128::from(hash.h1) << 64 | u128::from(hash.h2), groups, base })
     }
 
+    /// All leftovers, those of the base included.
+    pub fn leftovers(&self) -> Vec<Leftover> {
+        let mut all = Vec::new();
+        for (value, trie) in &self.groups {
+            all.extend(trie.tokens().iter().enumerate().map(|(i, &token)| Leftover { value: *value, token, length: trie.length(i) }));
+        }
+        if let Some((base, without)) = &self.base {
+            all.extend(base.leftovers().into_iter().filter(|leftover| without.binary_search(&leftover.token).is_err()));
+        }
+        all
+    }
+
     /// Bytes held, the base not counted.
     pub fn memory_bytes(&self) -> usize {
         self.groups.iter().map(|(_, trie)| trie.memory_bytes()).sum::<usize>() + self.base.as_ref().map_or(0, |(_, w)| w.len() * 4) + 64

@@ -1,19 +1,22 @@
 //! Where masks are kept: per grammar by state, and per vocabulary by content.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use dashmap::DashMap;
+use hashbrown::HashSet;
+use smallvec::SmallVec;
 
+use super::local::{Local, LocalTable};
 use super::residual::{Leftover, Residual};
 use super::token_set::TokenSet;
-use super::walk::{difference, walk};
+use super::walk::{Gathered, Parts, Walk, difference};
 use super::{Mask, token_set};
 use crate::bitmask;
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::provider::Arena;
-use crate::stack::Configuration;
+use crate::stack::{Configuration, Frame, Item, Parents};
 use crate::vocab::Vocabulary;
 
 /// A base is given up when more tokens than this differ from it.
@@ -58,6 +61,10 @@ pub struct MaskStore {
     shared: Option<Arc<SharedMasks>>,
     masks: DashMap<(StateId, u64), Arc<Mask>, foldhash::fast::RandomState>,
     resolved: DashMap<(u128, StateId, u64), Arc<Mask>, foldhash::fast::RandomState>,
+    /// By node of the vocabulary's trie, state and view: what the state allows below the node.
+    parts: DashMap<(u32, StateId, u64), Arc<Mask>, foldhash::fast::RandomState>,
+    /// Memoised steps of configurations; a walk that finds it taken makes its own.
+    locals: Mutex<LocalTable>,
     counters: Counters,
 }
 
@@ -74,7 +81,15 @@ impl MaskStore {
     /// An empty store.
     pub fn new(vocabulary: Arc<Vocabulary>) -> Self {
         let shared = vocabulary.learned(SharedMasks::default);
-        Self { vocabulary, shared, masks: DashMap::default(), resolved: DashMap::default(), counters: Counters::default() }
+        Self {
+            vocabulary,
+            shared,
+            masks: DashMap::default(),
+            resolved: DashMap::default(),
+            parts: DashMap::default(),
+            locals: Mutex::default(),
+            counters: Counters::default(),
+        }
     }
 
     /// The vocabulary.
@@ -130,17 +145,29 @@ impl MaskStore {
             Some(mask) => mask,
             None => self.walked(arena, state, register)?,
         };
-        let bytes = mask.accepted.memory_bytes() + mask.residual.as_ref().map_or(0, |r| r.memory_bytes()) + 96;
-        self.counters.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.count_bytes(&mask);
         Ok(mask)
+    }
+
+    /// Run a walk with the shared table, or with a new one while another walk has it.
+    fn with_locals<T>(&self, run: impl FnOnce(&mut LocalTable) -> T) -> T {
+        let mut fresh = LocalTable::default();
+        let mut shared = self.locals.try_lock().ok();
+        let table = shared.as_deref_mut().unwrap_or(&mut fresh);
+        table.trim();
+        run(table)
     }
 
     fn walked(&self, arena: &Arena, state: StateId, register: u64) -> Result<Mask, EngineError> {
         let mut accepted = vec![0u32; self.vocabulary.words()].into_boxed_slice();
         let mut leftovers = Vec::new();
         let accept = |tokens: &[u32]| tokens.iter().for_each(|&token| bitmask::set(&mut accepted, token));
-        let visited = walk(arena, self.vocabulary.trie(), Configuration::at(state, register), accept, &mut leftovers)?;
-        if visited * 10 > self.vocabulary.trie().nodes().len() {
+        let trie = self.vocabulary.trie();
+        let parts = PartStore { arena, store: self, depth: 0 };
+        let walk = Walk { arena, trie, nodes: 0..trie.nodes().len(), parts: Some(&parts) };
+        let start = Local::One { state, register, parents: 0 };
+        let visited = self.with_locals(|table| walk.run(table, start, &[], accept, &mut leftovers))?;
+        if visited * 10 > trie.nodes().len() {
             self.counters.full_walks.fetch_add(1, Ordering::Relaxed);
         }
         leftovers.retain(|leftover| !bitmask::get(&accepted, leftover.token));
@@ -158,7 +185,9 @@ impl MaskStore {
         if matches!(base.accepted, TokenSet::Relative { .. }) {
             return Ok(None);
         }
-        let Some(found) = difference(arena, self.vocabulary.trie(), state, base_state, DIFFERENCE_BOUND)? else { return Ok(None) };
+        let trie = self.vocabulary.trie();
+        let found = self.with_locals(|table| difference(arena, table, trie, state, base_state, DIFFERENCE_BOUND))?;
+        let Some(found) = found else { return Ok(None) };
         self.counters.differences.fetch_add(1, Ordering::Relaxed);
         let mut accepted = found.accepted;
         accepted.sort_unstable();
@@ -183,12 +212,27 @@ impl MaskStore {
         effort: Effort,
     ) -> Result<Option<Arc<Mask>>, EngineError> {
         let view = arena.view(return_to, register, self.vocabulary.longest_token() as u64);
-        let key = (residual.id, return_to, view);
-        if let Some(mask) = self.resolved.get(&key) {
+        if let Some(mask) = self.resolved.get(&(residual.id, return_to, view)) {
             return Ok(Some(Arc::clone(&mask)));
         }
         if effort == Effort::Known {
             return Ok(None);
+        }
+        self.with_locals(|table| self.resolve_with(arena, table, residual, return_to, register)).map(Some)
+    }
+
+    fn resolve_with(
+        &self,
+        arena: &Arena,
+        table: &mut LocalTable,
+        residual: &Residual,
+        return_to: StateId,
+        register: u64,
+    ) -> Result<Arc<Mask>, EngineError> {
+        let view = arena.view(return_to, register, self.vocabulary.longest_token() as u64);
+        let key = (residual.id, return_to, view);
+        if let Some(mask) = self.resolved.get(&key) {
+            return Ok(Arc::clone(&mask));
         }
         self.counters.resolved.fetch_add(1, Ordering::Relaxed);
         let mut accepted: Vec<u32> = Vec::new();
@@ -196,25 +240,93 @@ impl MaskStore {
         for (value, trie) in &residual.groups {
             if let Some(state) = arena.on_return(return_to, *value)? {
                 let start = Configuration::closed(arena, state, register)?;
-                walk(arena, trie, start, |tokens| accepted.extend_from_slice(tokens), &mut leftovers)?;
+                let walk = Walk { arena, trie, nodes: 0..trie.nodes().len(), parts: None };
+                walk.run_from(table, start, |tokens| accepted.extend_from_slice(tokens), &mut leftovers)?;
             }
         }
         accepted.sort_unstable();
         accepted.dedup();
         leftovers.retain(|l| accepted.binary_search(&l.token).is_err());
         let mut below = None;
-        if let Some((base, without)) = &residual.base
-            && let Some(mask) = self.resolve(arena, base, return_to, register, effort)?
-        {
+        if let Some((base, without)) = &residual.base {
+            let mask = self.resolve_with(arena, table, base, return_to, register)?;
             accepted.extend(mask.accepted.ids().into_iter().filter(|t| without.binary_search(t).is_err()));
             below = mask.residual.clone().map(|next| (next, Arc::clone(without)));
         }
         let residual = Residual::build(&self.vocabulary, leftovers, below).map(Arc::new);
         let mask = Arc::new(Mask { accepted: TokenSet::from_ids(accepted, self.vocabulary.words()), residual });
+        self.count_bytes(&mask);
+        self.resolved.insert(key, Arc::clone(&mask));
+        Ok(mask)
+    }
+
+    fn count_bytes(&self, mask: &Mask) {
         let bytes = mask.accepted.memory_bytes() + mask.residual.as_ref().map_or(0, |r| r.memory_bytes()) + 96;
         self.counters.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.resolved.insert(key, Arc::clone(&mask));
-        Ok(Some(mask))
+    }
+}
+
+/// Parts nest at most so deep; beyond, a walk goes on by itself.
+const PART_DEPTH: usize = 24;
+
+/// The parts of a store, seen from a walk.
+struct PartStore<'a> {
+    arena: &'a Arena,
+    store: &'a MaskStore,
+    depth: usize,
+}
+
+impl PartStore<'_> {
+    /// What `state` allows strictly below node `i`, whatever lies under it.
+    fn part(&self, table: &mut LocalTable, i: usize, state: StateId, register: u64) -> Result<Arc<Mask>, EngineError> {
+        let store = self.store;
+        let view = self.arena.view(state, register, store.vocabulary.longest_token() as u64);
+        let key = (i as u32, state, view);
+        if let Some(mask) = store.parts.get(&key) {
+            return Ok(Arc::clone(&mask));
+        }
+        let trie = store.vocabulary.trie();
+        let (mut accepted, mut leftovers) = (Vec::new(), Vec::new());
+        let deeper = PartStore { depth: self.depth + 1, ..*self };
+        let parts: Option<&dyn Parts> = if deeper.depth < PART_DEPTH { Some(&deeper) } else { None };
+        let walk = Walk { arena: self.arena, trie, nodes: i + 1..trie.nodes()[i].end as usize, parts };
+        let start = Local::One { state, register, parents: 0 };
+        walk.run(table, start, &[], |tokens| accepted.extend_from_slice(tokens), &mut leftovers)?;
+        accepted.sort_unstable();
+        accepted.dedup();
+        leftovers.retain(|leftover| accepted.binary_search(&leftover.token).is_err());
+        let residual = Residual::build(&store.vocabulary, leftovers, None).map(Arc::new);
+        let mask = Arc::new(Mask { accepted: TokenSet::from_ids(accepted, store.vocabulary.words()), residual });
+        store.count_bytes(&mask);
+        store.parts.insert(key, Arc::clone(&mask));
+        Ok(mask)
+    }
+}
+
+impl Parts for PartStore<'_> {
+    fn add(&self, table: &mut LocalTable, i: usize, item: &Item, into: &mut Gathered) -> Result<(), EngineError> {
+        let part = self.part(table, i, item.state, item.register)?;
+        into.accepted.extend(part.accepted.ids());
+        let mut open: SmallVec<[(Arc<Residual>, Parents); 4]> = SmallVec::new();
+        if let Some(residual) = &part.residual {
+            open.push((Arc::clone(residual), item.parents.clone()));
+        }
+        let mut done: HashSet<(u128, *const Frame)> = HashSet::new();
+        while let Some((residual, parents)) = open.pop() {
+            if parents.has_bottom() {
+                into.leftovers.extend(residual.leftovers());
+            }
+            for frame in parents.frames() {
+                if done.insert((residual.id, Arc::as_ptr(frame))) {
+                    let mask = self.store.resolve_with(self.arena, table, &residual, frame.return_to, frame.register)?;
+                    into.accepted.extend(mask.accepted.ids());
+                    if let Some(next) = &mask.residual {
+                        open.push((Arc::clone(next), frame.parents.clone()));
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 }
 

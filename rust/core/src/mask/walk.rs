@@ -1,141 +1,124 @@
 //! Walking a trie from a configuration: which tokens stay inside, which leave.
 //!
-//! PERF: while one item moves inside its rule a node costs one table read; only where rules are called or several items live is a
-//! configuration carried along. `cargo bench -p maskwright --bench engine` times a full walk.
+//! PERF: while one item moves inside its rule a node costs one table read; wherever more is alive the steps of whole configurations are
+//! memoised (`local.rs`). What lies on the path is kept in one array per field: a record written field by field and read whole
+//! stalls the processor's store forwarding, which made this loop three times slower.
 
+use smallvec::SmallVec;
+
+use super::local::{Local, LocalTable};
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::mask::residual::Leftover;
-use crate::provider::{Arena, Cell, Glance, Row};
-use crate::stack::{Configuration, Parents};
+use crate::provider::{Arena, ByteSet, Cell, Glance, Row};
+use crate::stack::{Configuration, Item};
 use crate::vocab::trie::Trie;
-use smallvec::SmallVec;
 
-/// One level of the path from the root: a single item that remembers nothing, or the place of a configuration.
-#[derive(Clone, Copy)]
-struct Level<'a> {
-    state: StateId,
-    /// The place of the item's parents in [`Path::parents`]; `FULL`: `register` is the place of a configuration in [`Path::full`].
-    parents: u32,
-    register: u64,
-    row: Option<&'a Row>,
-}
-
+/// Marks a level that is a configuration of the table: its place is in `registers`.
 const FULL: u32 = u32::MAX;
 
-/// The configurations along the path from the root to a node.
+/// The configurations along the path from the root to a node, by depth; what lies deeper than the current node is stale.
 struct Path<'a> {
     arena: &'a Arena,
-    /// By depth; what lies deeper than the current node is stale.
-    levels: Vec<Level<'a>>,
-    /// Parents of single items, by place; the first is the bottom. Sharing a place costs nothing, which a reference count would.
-    parents: Vec<Parents>,
-    full: Vec<Configuration>,
+    table: &'a mut LocalTable,
+    rows: Vec<Option<&'a Row>>,
+    states: Vec<StateId>,
+    parents: Vec<u32>,
+    registers: Vec<u64>,
 }
 
-/// The outcome of a byte at one level.
-enum Next<'a> {
+/// The outcome of a byte that is more than moving to a plain state.
+enum Next {
     Dead,
-    Alive(Level<'a>),
-    /// The rule returned these values; with a level if it may also go on.
-    Left(Option<Level<'a>>, SmallVec<[u32; 1]>),
+    Alive(Local),
+    /// The rule returned these values, which those bytes may follow; with a level if it may also go on.
+    Left(Option<Local>, SmallVec<[u32; 1]>, ByteSet),
 }
 
 impl<'a> Path<'a> {
-    fn new(arena: &'a Arena, start: Configuration) -> Self {
-        let mut path = Self { arena, levels: Vec::with_capacity(64), parents: vec![Parents::Bottom], full: Vec::new() };
-        let level = path.level(start);
-        path.levels.push(level);
-        path
-    }
-
-    /// Make `level` the one after `depth` bytes.
-    #[inline]
-    fn set(&mut self, depth: usize, level: Level<'a>) {
-        if let Some(slot) = self.levels.get_mut(depth) {
-            *slot = level;
-        } else {
-            self.levels.push(level);
+    fn new(arena: &'a Arena, table: &'a mut LocalTable, depth: usize) -> Self {
+        let length = depth + 1;
+        Self {
+            arena,
+            table,
+            rows: vec![None; length],
+            states: vec![StateId(0); length],
+            parents: vec![0; length],
+            registers: vec![0; length],
         }
     }
 
-    fn level(&mut self, mut configuration: Configuration) -> Level<'a> {
-        if let [item] = configuration.items.as_mut_slice()
-            && item.memory.is_none()
-        {
-            let parents = std::mem::replace(&mut item.parents, Parents::Bottom);
-            let place = match parents {
-                Parents::Bottom => 0,
-                parents if self.parents.last().is_some_and(|last| last.same(&parents)) => self.parents.len() as u32 - 1,
-                parents => {
-                    self.parents.push(parents);
-                    self.parents.len() as u32 - 1
-                }
-            };
-            return Level { state: item.state, register: item.register, parents: place, row: self.arena.row(item.state) };
+    fn set(&mut self, depth: usize, local: Local) {
+        match local {
+            Local::One { state, register, parents } => {
+                self.rows[depth] = self.arena.row(state);
+                self.states[depth] = state;
+                self.parents[depth] = parents;
+                self.registers[depth] = register;
+            }
+            Local::Full(place) => {
+                self.rows[depth] = None;
+                self.parents[depth] = FULL;
+                self.registers[depth] = u64::from(place);
+            }
         }
-        configuration.returned.clear();
-        self.full.push(configuration);
-        Level { state: StateId(0), register: self.full.len() as u64 - 1, parents: FULL, row: None }
     }
 
-    /// The state of level `depth` if it is a single item over the bottom.
-    fn alone(&self, depth: usize) -> Option<StateId> {
-        Some(self.levels[depth]).filter(|level| level.parents == 0).map(|level| level.state)
-    }
-
-    /// What `byte` does at level `depth`, if that is no more than moving to a plain state.
-    #[inline]
-    fn glance(&self, depth: usize, byte: u8) -> Option<Next<'a>> {
-        let level = self.levels[depth];
-        match level.row?.glance(byte) {
-            Glance::Dead => Some(Next::Dead),
+    /// The plain state that `byte` leads to from level `depth`, put into level `depth + 1`; `Some(false)` if it is refused, `None` if there is
+    /// more to it.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // the inner loop
+    fn glance(&mut self, depth: usize, byte: u8) -> Option<bool> {
+        let row = self.rows[depth]?;
+        match row.glance(byte) {
+            Glance::Dead => Some(false),
             Glance::Plain(state) => {
-                let row = if state == level.state { level.row } else { self.arena.row(state) };
-                Some(Next::Alive(Level { state, register: 0, parents: level.parents, row }))
+                self.rows[depth + 1] = if state == self.states[depth] { Some(row) } else { self.arena.row(state) };
+                self.states[depth + 1] = state;
+                self.parents[depth + 1] = self.parents[depth];
+                self.registers[depth + 1] = 0;
+                Some(true)
             }
             Glance::Other => None,
         }
     }
 
+    /// The state of level `depth` if it is a single item over the bottom.
+    fn alone(&self, depth: usize) -> Option<StateId> {
+        (self.parents[depth] == 0).then_some(self.states[depth])
+    }
+
     /// What `byte` does at level `depth`.
-    fn step(&mut self, depth: usize, byte: u8) -> Result<Next<'a>, EngineError> {
-        if let Some(next) = self.glance(depth, byte) {
-            return Ok(next);
-        }
-        let Level { state, register, parents, .. } = self.levels[depth];
-        let mut configuration = if parents == FULL {
-            self.full[register as usize].clone()
+    fn step(&mut self, depth: usize, byte: u8) -> Result<Next, EngineError> {
+        let parents = self.parents[depth];
+        let local = if parents == FULL {
+            Local::Full(self.registers[depth] as u32)
         } else {
+            let (state, register) = (self.states[depth], self.registers[depth]);
             match self.arena.step(state, byte)? {
                 Cell::Dead => return Ok(Next::Dead),
                 Cell::Simple(target, increment) => {
                     let register = register + u64::from(increment);
                     let Some(state) = self.arena.settled(target, register)? else { return Ok(Next::Dead) };
                     let facts = self.arena.facts(state);
-                    let register = if facts.counting { register } else { 0 };
-                    let level = Level { state, register, parents, row: self.arena.row(state) };
+                    let next = Local::One { state, register: if facts.counting { register } else { 0 }, parents };
                     match facts.returns {
-                        None => return Ok(Next::Alive(level)),
+                        None => return Ok(Next::Alive(next)),
                         Some(value) if parents == 0 => {
-                            return Ok(Next::Left(facts.has_edges.then_some(level), smallvec::smallvec![value]));
+                            return Ok(Next::Left(facts.has_edges.then_some(next), smallvec::smallvec![value], facts.follow));
                         }
                         Some(_) => {}
                     }
                 }
                 Cell::Many(_) => {}
             }
-            let mut configuration = Configuration::at(state, register);
-            configuration.items[0].parents = self.parents[parents as usize].clone();
-            configuration
+            Local::One { state, register, parents }
         };
-        configuration.step(self.arena, byte)?;
-        let returned = std::mem::take(&mut configuration.returned);
-        let level = if configuration.items.is_empty() { None } else { Some(self.level(configuration)) };
-        Ok(match (level, returned.is_empty()) {
+        let outcome = self.table.step(self.arena, local, byte)?;
+        Ok(match (outcome.next, outcome.returned.is_empty()) {
             (None, true) => Next::Dead,
-            (Some(level), true) => Next::Alive(level),
-            (level, false) => Next::Left(level, returned),
+            (Some(next), true) => Next::Alive(next),
+            (next, false) => Next::Left(next, outcome.returned.clone(), ByteSet::ALL),
         })
     }
 }
@@ -144,65 +127,178 @@ impl<'a> Path<'a> {
 struct Exit {
     depth: u16,
     value: u32,
+    follow: ByteSet,
 }
 
-/// Walk `trie` from `start`; `accept` gets the tokens that stay inside the rule or end exactly where it returns, `leftovers` those that leave
-/// it and were not accepted. If `start` has returned already, its values count as exits before the first byte. Gives the nodes looked at.
-pub fn walk(
-    arena: &Arena,
-    trie: &Trie,
-    start: Configuration,
-    mut accept: impl FnMut(&[u32]),
-    leftovers: &mut Vec<Leftover>,
-) -> Result<usize, EngineError> {
-    let mut visited = 0;
-    let mut exits: Vec<Exit> = start.returned.iter().map(|&value| Exit { depth: 0, value }).collect();
-    let nodes = trie.nodes();
-    if start.items.is_empty() {
-        leave(trie, 0..trie.tokens().len(), &exits, leftovers);
-        return Ok(0);
+/// The exits of the current path, and the bytes of the path.
+struct Exits {
+    open: Vec<Exit>,
+    bytes: Vec<u8>,
+}
+
+impl Exits {
+    fn new(depth: usize, returned: &[u32]) -> Self {
+        let open = returned.iter().map(|&value| Exit { depth: 0, value, follow: ByteSet::ALL }).collect();
+        Self { open, bytes: vec![0; depth + 1] }
     }
-    let mut path = Path::new(arena, start);
-    let mut i = 0;
-    while let Some(node) = nodes.get(i) {
-        visited += 1;
-        while exits.last().is_some_and(|exit| exit.depth >= node.depth) {
-            exits.pop();
+
+    #[inline]
+    fn enter(&mut self, depth: u16, byte: u8) {
+        self.bytes[usize::from(depth) - 1] = byte;
+        while self.open.last().is_some_and(|exit| exit.depth >= depth) {
+            self.open.pop();
         }
-        let next = path.step(usize::from(node.depth) - 1, node.byte)?;
-        match next {
-            Next::Dead => {
-                if !exits.is_empty() {
-                    leave(trie, trie.places_below(i), &exits, leftovers);
+    }
+
+    fn push(&mut self, depth: u16, values: SmallVec<[u32; 1]>, follow: ByteSet) {
+        self.open.extend(values.into_iter().map(|value| Exit { depth, value, follow }));
+    }
+
+    /// The tokens at and below node `i`, at which the path has died, leave by every exit that their next byte may follow.
+    fn leave(&self, trie: &Trie, i: usize, leftovers: &mut Vec<Leftover>) {
+        for exit in &self.open {
+            if exit.follow.contains(self.bytes[usize::from(exit.depth)]) {
+                for place in trie.places_below(i) {
+                    leftovers.push(Leftover { value: exit.value, token: trie.tokens()[place], length: trie.length(place) - exit.depth });
                 }
-                i = node.end as usize;
             }
-            Next::Alive(level) => {
-                accept(trie.tokens_at(i));
-                path.set(usize::from(node.depth), level);
-                i += 1;
-            }
-            Next::Left(level, values) => {
-                accept(trie.tokens_at(i));
-                exits.extend(values.into_iter().map(|value| Exit { depth: node.depth, value }));
-                if let Some(level) = level {
-                    path.set(usize::from(node.depth), level);
+        }
+    }
+
+    /// The same for the tokens strictly below node `i`.
+    fn leave_below(&mut self, trie: &Trie, i: usize, leftovers: &mut Vec<Leftover>) {
+        let node = trie.nodes()[i];
+        let mut child = i + 1;
+        while child < node.end as usize {
+            let below = trie.nodes()[child];
+            self.bytes[usize::from(node.depth)] = below.byte;
+            self.leave(trie, child, leftovers);
+            child = below.end as usize;
+        }
+    }
+}
+
+/// Where a walk goes, and what it may use.
+pub struct Walk<'a> {
+    /// The states.
+    pub arena: &'a Arena,
+    /// What is walked.
+    pub trie: &'a Trie,
+    /// The part of the trie: nodes from the first to before the second.
+    pub nodes: std::ops::Range<usize>,
+    /// Masks of parts of this trie, if they are kept: asked when a configuration with frames, or of several items, enters a large subtree.
+    pub parts: Option<&'a dyn Parts>,
+}
+
+/// Keeps what single items allow in subtrees of the vocabulary.
+pub trait Parts {
+    /// Add what `item` allows strictly below node `i`, frames included.
+    fn add(&self, table: &mut LocalTable, i: usize, item: &Item, into: &mut Gathered) -> Result<(), EngineError>;
+}
+
+/// What is found for several items.
+#[derive(Default)]
+pub struct Gathered {
+    /// Tokens accepted.
+    pub accepted: Vec<u32>,
+    /// Tokens that leave at the bottom.
+    pub leftovers: Vec<Leftover>,
+}
+
+/// Subtrees of at least so many nodes are worth being kept as parts.
+const PART_NODES: usize = 64;
+
+impl Walk<'_> {
+    /// Walk from `start`; `accept` gets the tokens that stay inside the rule or end exactly where it returns, `leftovers` those that leave
+    /// it and may not have been accepted. Exits before the first byte: `returned`. Gives the nodes looked at.
+    pub fn run(
+        &self,
+        table: &mut LocalTable,
+        start: Local,
+        returned: &[u32],
+        mut accept: impl FnMut(&[u32]),
+        leftovers: &mut Vec<Leftover>,
+    ) -> Result<usize, EngineError> {
+        let Self { arena, trie, .. } = *self;
+        let nodes = &trie.nodes()[..self.nodes.end];
+        let mut exits = Exits::new(trie.depth(), returned);
+        let mut path = Path::new(arena, table, trie.depth());
+        let Some(first) = nodes.get(self.nodes.start) else { return Ok(0) };
+        path.set(usize::from(first.depth) - 1, start);
+        let (mut visited, mut i) = (0, self.nodes.start);
+        while let Some(node) = nodes.get(i) {
+            visited += 1;
+            let depth = usize::from(node.depth);
+            exits.enter(node.depth, node.byte);
+            let next = match path.glance(depth - 1, node.byte) {
+                Some(true) => {
+                    accept(trie.tokens_at(i));
                     i += 1;
-                } else {
-                    leave(trie, trie.places_strictly_below(i), &exits, leftovers);
+                    continue;
+                }
+                Some(false) => Next::Dead,
+                None => path.step(depth - 1, node.byte)?,
+            };
+            match next {
+                Next::Dead => {
+                    exits.leave(trie, i, leftovers);
                     i = node.end as usize;
                 }
+                Next::Alive(level) => {
+                    accept(trie.tokens_at(i));
+                    if let Some(parts) = self.parts
+                        && !matches!(level, Local::One { parents: 0, .. })
+                        && node.end as usize - i > PART_NODES
+                        && exits.open.is_empty()
+                    {
+                        let mut gathered = Gathered::default();
+                        for item in path.table.configuration(level).items {
+                            parts.add(path.table, i, &item, &mut gathered)?;
+                        }
+                        accept(&gathered.accepted);
+                        leftovers.append(&mut gathered.leftovers);
+                        i = node.end as usize;
+                        continue;
+                    }
+                    path.set(depth, level);
+                    i += 1;
+                }
+                Next::Left(level, values, follow) => {
+                    accept(trie.tokens_at(i));
+                    exits.push(node.depth, values, follow);
+                    if let Some(level) = level {
+                        path.set(depth, level);
+                        i += 1;
+                    } else {
+                        exits.leave_below(trie, i, leftovers);
+                        i = node.end as usize;
+                    }
+                }
             }
         }
+        Ok(visited)
     }
-    Ok(visited)
-}
 
-fn leave(trie: &Trie, places: std::ops::Range<usize>, exits: &[Exit], leftovers: &mut Vec<Leftover>) {
-    for place in places {
-        for exit in exits {
-            leftovers.push(Leftover { value: exit.value, token: trie.tokens()[place], length: trie.length(place) - exit.depth });
+    /// Walk from a configuration; if it has returned already, its values count as exits before the first byte.
+    pub fn run_from(
+        &self,
+        table: &mut LocalTable,
+        start: Configuration,
+        accept: impl FnMut(&[u32]),
+        leftovers: &mut Vec<Leftover>,
+    ) -> Result<usize, EngineError> {
+        let returned = start.returned.clone();
+        if let Some(start) = table.intern(start) {
+            return self.run(table, start, &returned, accept, leftovers);
         }
+        let mut exits = Exits::new(self.trie.depth(), &returned);
+        let mut i = self.nodes.start;
+        while let Some(node) = self.trie.nodes().get(i) {
+            exits.bytes[0] = node.byte;
+            exits.leave(self.trie, i, leftovers);
+            i = node.end as usize;
+        }
+        Ok(0)
     }
 }
 
@@ -214,27 +310,30 @@ pub struct Difference {
     pub accepted: Vec<u32>,
     /// Of those, the ones that leave.
     pub leftovers: Vec<Leftover>,
-    /// Nodes looked at.
-    pub visited: usize,
 }
 
 /// Walk `trie` from two states at once and keep only what differs: a subtree is skipped as soon as both are in the same state.
 /// `None` if more than `bound` tokens differ: then the base is no help.
-pub fn difference(arena: &Arena, trie: &Trie, start: StateId, base: StateId, bound: usize) -> Result<Option<Difference>, EngineError> {
-    let mut found = Difference { touched: Vec::new(), accepted: Vec::new(), leftovers: Vec::new(), visited: 0 };
-    let mut exits: Vec<Exit> = Vec::new();
+pub fn difference(
+    arena: &Arena,
+    table: &mut LocalTable,
+    trie: &Trie,
+    start: StateId,
+    base: StateId,
+    bound: usize,
+) -> Result<Option<Difference>, EngineError> {
+    let mut found = Difference { touched: Vec::new(), accepted: Vec::new(), leftovers: Vec::new() };
+    let mut exits = Exits::new(trie.depth(), &[]);
     let nodes = trie.nodes();
-    let mut path = Path::new(arena, Configuration::at(start, 0));
-    // The base on the same path, while it is one item inside its rule.
-    let mut bases: Vec<Option<StateId>> = vec![Some(base)];
+    let mut path = Path::new(arena, table, trie.depth());
+    path.set(0, Local::One { state: start, register: 0, parents: 0 });
+    // The base on the same path, while it is one plain item inside its rule.
+    let mut bases: Vec<Option<StateId>> = vec![None; trie.depth() + 1];
+    bases[0] = Some(base);
     let mut i = 0;
     while let Some(node) = nodes.get(i) {
-        found.visited += 1;
-        while exits.last().is_some_and(|exit| exit.depth >= node.depth) {
-            exits.pop();
-        }
         let depth = usize::from(node.depth);
-        bases.truncate(depth);
+        exits.enter(node.depth, node.byte);
         if found.touched.len() > bound {
             return Ok(None);
         }
@@ -242,31 +341,22 @@ pub fn difference(arena: &Arena, trie: &Trie, start: StateId, base: StateId, bou
             Some(state) => Some(arena.step(state, node.byte)?),
             None => None,
         };
-        let base_next = match base_cell {
-            Some(Cell::Simple(target, false)) => Some(target),
-            _ => None,
-        };
-        if exits.is_empty() {
-            let same = match (path.alone(depth - 1), base_cell) {
-                (Some(state), Some(base_cell)) => match (arena.step(state, node.byte)?, base_cell) {
-                    (Cell::Dead, Cell::Dead) => true,
-                    (Cell::Simple(a, false), Cell::Simple(b, false)) => a == b && !arena.facts(a).counting,
-                    _ => false,
-                },
+        if exits.open.is_empty()
+            && let (Some(state), Some(base_cell)) = (path.alone(depth - 1), base_cell)
+            && match (arena.step(state, node.byte)?, base_cell) {
+                (Cell::Dead, Cell::Dead) => true,
+                (Cell::Simple(a, false), Cell::Simple(b, false)) => a == b && !arena.facts(a).counting,
                 _ => false,
-            };
-            if same {
-                i = node.end as usize;
-                continue;
             }
+        {
+            i = node.end as usize;
+            continue;
         }
-        let places = |range: std::ops::Range<usize>| range.map(|place| trie.tokens()[place]);
+        let tokens = |range: std::ops::Range<usize>| range.map(|place| trie.tokens()[place]);
         match path.step(depth - 1, node.byte)? {
             Next::Dead => {
-                found.touched.extend(places(trie.places_below(i)));
-                if !exits.is_empty() {
-                    leave(trie, trie.places_below(i), &exits, &mut found.leftovers);
-                }
+                found.touched.extend(tokens(trie.places_below(i)));
+                exits.leave(trie, i, &mut found.leftovers);
                 i = node.end as usize;
             }
             next => {
@@ -274,20 +364,26 @@ pub fn difference(arena: &Arena, trie: &Trie, start: StateId, base: StateId, bou
                 found.accepted.extend_from_slice(trie.tokens_at(i));
                 let level = match next {
                     Next::Alive(level) => Some(level),
-                    Next::Left(level, values) => {
-                        exits.extend(values.into_iter().map(|value| Exit { depth: node.depth, value }));
+                    Next::Left(level, values, follow) => {
+                        exits.push(node.depth, values, follow);
                         level
                     }
                     Next::Dead => None,
                 };
                 if let Some(level) = level {
                     path.set(depth, level);
-                    // A base that returns here has exits that this walk does not follow.
-                    bases.push(base_next.filter(|&state| arena.facts(state).returns.is_none() && bases[depth - 1].is_some()));
+                    // A base that counts or returns here goes ways that this walk does not follow.
+                    bases[depth] = match base_cell {
+                        Some(Cell::Simple(target, false)) => {
+                            let facts = arena.facts(target);
+                            (facts.returns.is_none() && !facts.counting).then_some(target)
+                        }
+                        _ => None,
+                    };
                     i += 1;
                 } else {
-                    found.touched.extend(places(trie.places_strictly_below(i)));
-                    leave(trie, trie.places_strictly_below(i), &exits, &mut found.leftovers);
+                    found.touched.extend(tokens(trie.places_strictly_below(i)));
+                    exits.leave_below(trie, i, &mut found.leftovers);
                     i = node.end as usize;
                 }
             }

@@ -8,6 +8,7 @@ use crate::grammar::Grammar;
 use crate::limits::{Interrupt, Limits};
 use crate::mask::MaskStore;
 pub use crate::mask::Statistics;
+use crate::optimize::{PassSelection, optimize};
 use crate::provider::{Arena, Attached};
 use crate::stack::Configuration;
 use crate::vocab::Vocabulary;
@@ -22,14 +23,20 @@ pub struct CompiledGrammar {
 }
 
 impl CompiledGrammar {
-    /// Bind `grammar` to `vocabulary`. Costs about as much as reading the grammar: states and masks are made when first needed.
+    /// Bind `grammar` to `vocabulary`, all optional passes run. Costs about as much as reading the grammar: states and masks are made when first
+    /// needed.
     pub fn compile(
         grammar: &Grammar,
         vocabulary: Arc<Vocabulary>,
         limits: &Limits,
         interrupt: &Interrupt,
     ) -> Result<Arc<Self>, CompileError> {
-        let arena = Arena::new(limits.clone());
+        Self::bind(&optimize(grammar.clone(), &PassSelection::all()), vocabulary, limits, interrupt)
+    }
+
+    /// Bind a grammar as it is.
+    pub fn bind(grammar: &Grammar, vocabulary: Arc<Vocabulary>, limits: &Limits, interrupt: &Interrupt) -> Result<Arc<Self>, CompileError> {
+        let arena = Arena::with_alphabet(limits.clone(), *vocabulary.single_bytes());
         let attached = automaton::attach_grammar(grammar, &arena, interrupt)?;
         Self::assemble(grammar.clone(), limits.clone(), arena, attached, vocabulary)
     }
@@ -41,9 +48,6 @@ impl CompiledGrammar {
         attached: Attached,
         vocabulary: Arc<Vocabulary>,
     ) -> Result<Arc<Self>, CompileError> {
-        if let Some(byte) = attached.bytes.iter().find(|&byte| !vocabulary.single_bytes().contains(byte)) {
-            return Err(CompileError::UnspellableByte { byte });
-        }
         let mut start = match attached.start {
             Some(state) => Configuration::at(state, 0),
             None => Configuration::default(),

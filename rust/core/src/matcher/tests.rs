@@ -87,7 +87,7 @@ fn compiled(tokens: &[Vec<u8>]) -> Arc<CompiledGrammar> {
     all.extend((0..=255u8).map(|b| vec![b]));
     let vocabulary = Arc::new(Vocabulary::new(&all, all.len() + 3, &[0], &[]).unwrap());
     let grammar = Grammar { rules: vec![Rule { name: "root".into(), body: Expr::Sequence(vec![]) }], root: RuleId(0) };
-    let attached = Attached { start: Some(StateId(VALUE)), nullable: false, bytes: ByteSet::ALL };
+    let attached = Attached { start: Some(StateId(VALUE)), nullable: false };
     CompiledGrammar::assemble(grammar, Limits::default(), arena, attached, vocabulary).unwrap()
 }
 

@@ -146,11 +146,11 @@ fn unit(bytes: &[u8]) -> &[u8] {
 }
 
 /// Where two literals that share a character at `skip` part, not inside a character.
-fn common(first: &[u8], last: &[u8], skip: usize) -> usize {
-    let least = skip + unit(&first[skip..]).len();
-    let mut end = skip + first[skip..].iter().zip(&last[skip..]).take_while(|(a, b)| a == b).count();
-    while end > least && first.get(end).or(last.get(end)).is_some_and(|&byte| byte & 0xC0 == 0x80) {
+fn common(one: &[u8], other: &[u8], skip: usize) -> usize {
+    let lowest = skip + unit(&one[skip..]).len();
+    let mut end = skip + one[skip..].iter().zip(&other[skip..]).take_while(|(a, b)| a == b).count();
+    while end > lowest && one.get(end).or(other.get(end)).is_some_and(|&byte| byte & 0xC0 == 0x80) {
         end -= 1;
     }
-    end.max(least)
+    end.max(lowest)
 }

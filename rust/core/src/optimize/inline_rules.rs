@@ -40,11 +40,14 @@ pub(super) fn run(grammar: &mut Grammar) {
     }
 }
 
-/// A tiny rule with a long literal is better shared than copied.
+/// A tiny rule with a long literal, or a loop over many characters, is better shared than copied.
 fn matches_briefly(expr: &Expr) -> bool {
     match expr {
         Expr::Bytes(bytes) => bytes.len() <= 16,
         Expr::Class(class) => class.ranges().len() <= 16,
+        Expr::Repeat { max: None, body, .. } => {
+            !matches!(&**body, Expr::Class(class) if class.ranges().iter().map(|(l, h)| h - l + 1).sum::<u32>() >= 24)
+        }
         _ => expr.children().iter().all(matches_briefly),
     }
 }

@@ -43,6 +43,16 @@ pub struct PassSelection {
 }
 
 impl PassSelection {
+    /// Every pass.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// For each pass, the selection without it.
+    pub fn without_each(&self) -> impl Iterator<Item = Self> + '_ {
+        PASSES.iter().filter_map(|pass| self.clone().without(pass.name))
+    }
+
     /// No pass but dropping unreachable rules.
     pub fn none() -> Self {
         Self { off: PASSES.iter().map(|pass| pass.name).collect() }

@@ -66,16 +66,15 @@ fn repeat(body: Expr, min: u32, max: Option<u32>) -> Expr {
 fn product(p: u32, q: Option<u32>, m: u32, n: Option<u32>) -> Option<(u32, Option<u32>)> {
     match (p, q, n) {
         // x{p,} any number of times: with p at most one there is no gap after nothing.
-        (0, None, _) => Some((0, None)),
-        (1, None, _) => Some((m, None)),
-        // x{0,q} up to n times is up to q*n, and without end is without end.
+        // So it is without end on the outside.
+        (0, None, _) | (0, _, None) => Some((0, None)),
+        (1, None, _) | (1, _, None) => Some((m, None)),
+        // x{0,q} up to n times is up to q*n.
         (0, Some(q), Some(n)) => Some((0, Some(q.checked_mul(n)?))),
-        (0, Some(_), None) => Some((0, None)),
         (1, Some(q), Some(n)) if m <= 1 || m == n => {
             // From m to q*n: k rounds give k to q*k, and these ranges meet.
             Some((m, Some(q.checked_mul(n)?)))
         }
-        (1, Some(_), None) => Some((m, None)),
         (p, Some(q), Some(n)) if p == q && m == n => Some((p.checked_mul(m)?, Some(q.checked_mul(n)?))),
         _ => None,
     }

@@ -1,3 +1,5 @@
+use std::fmt::Write;
+
 use proptest::prelude::*;
 
 use super::{PASSES, PassSelection, optimize};
@@ -85,7 +87,7 @@ fn chains_of_rules_stay_bounded() {
     // A rule used once in a rule used once …: inlined, but never higher than expressions may be.
     let mut text = String::from("root ::= r0\n");
     for i in 0..2_000 {
-        text.push_str(&format!("r{i} ::= (\"a\" r{} | \"b\")?\n", i + 1));
+        let _ = writeln!(text, "r{i} ::= (\"a\" r{} | \"b\")?", i + 1);
     }
     text.push_str("r2000 ::= \"c\"\n");
     let optimized = optimize(grammar(&text), &PassSelection::default());
@@ -94,7 +96,7 @@ fn chains_of_rules_stay_bounded() {
     // Doubling: tiny rules of tiny rules must not grow without bound.
     let mut text = String::from("root ::= d0\n");
     for i in 0..60 {
-        text.push_str(&format!("d{i} ::= d{0} d{0}\n", i + 1));
+        let _ = writeln!(text, "d{i} ::= d{0} d{0}", i + 1);
     }
     text.push_str("d60 ::= \"x\"\n");
     let optimized = optimize(grammar(&text), &PassSelection::default());

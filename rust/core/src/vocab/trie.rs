@@ -23,6 +23,7 @@ pub struct Trie {
     tokens: Vec<u32>,
     /// By place in `tokens`: length of the byte string that leads there.
     lengths: Vec<u16>,
+    depth: usize,
 }
 
 impl Trie {
@@ -30,7 +31,8 @@ impl Trie {
     pub fn build(mut entries: Vec<(u32, &[u8])>) -> Self {
         entries.sort_unstable_by(|a, b| a.1.cmp(b.1).then(a.0.cmp(&b.0)));
         entries.dedup();
-        let mut trie = Self { nodes: Vec::new(), tokens: Vec::with_capacity(entries.len()), lengths: Vec::with_capacity(entries.len()) };
+        let mut trie =
+            Self { nodes: Vec::new(), tokens: Vec::with_capacity(entries.len()), lengths: Vec::with_capacity(entries.len()), depth: 0 };
         let mut open: Vec<usize> = Vec::new();
         let mut last: &[u8] = &[];
         for (token, bytes) in entries {
@@ -44,6 +46,7 @@ impl Trie {
                 open.push(trie.nodes.len());
                 trie.nodes.push(Node { byte, depth: depth as u16 + 1, end: 0, tokens: trie.tokens.len() as u32 });
             }
+            trie.depth = trie.depth.max(bytes.len());
             trie.tokens.push(token);
             trie.lengths.push(bytes.len() as u16);
             last = bytes;
@@ -96,6 +99,11 @@ impl Trie {
     #[inline]
     pub fn length(&self, place: usize) -> u16 {
         self.lengths[place]
+    }
+
+    /// The length of the longest byte string.
+    pub fn depth(&self) -> usize {
+        self.depth
     }
 
     /// Bytes held.

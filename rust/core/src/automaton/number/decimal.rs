@@ -59,7 +59,7 @@ impl Decimal {
             _ => return None,
         };
         let digits = whole.iter().chain(fraction).map(|d| d - b'0').collect();
-        Some(Self::normalised(negative, digits, (whole.len() as i64).saturating_add(exponent)))
+        Some(Self::normalised(negative, digits, signed(whole.len()).saturating_add(exponent)))
     }
 
     fn normalised(negative: bool, mut digits: Vec<u8>, point: i64) -> Self {
@@ -71,7 +71,7 @@ impl Decimal {
         if digits.is_empty() {
             return Self { negative: false, digits: Box::new([]), point: 0 };
         }
-        Self { negative, digits: digits.into(), point: point.saturating_sub(zeros as i64).clamp(-MOST, MOST) }
+        Self { negative, digits: digits.into(), point: point.saturating_sub(signed(zeros)).clamp(-MOST, MOST) }
     }
 
     /// Zero.
@@ -91,7 +91,7 @@ impl Decimal {
 
     /// Has it no fraction?
     pub fn is_integer(&self) -> bool {
-        self.digits.len() as i64 <= self.point || self.is_zero()
+        signed(self.digits.len()) <= self.point || self.is_zero()
     }
 
     /// The number without its sign.
@@ -134,6 +134,15 @@ impl Decimal {
     }
 }
 
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(MOST)
+}
+
+/// A number of digits; none if negative.
+pub(super) fn whole(point: i64) -> usize {
+    usize::try_from(point).unwrap_or(0)
+}
+
 fn digits_of(bytes: &[u8]) -> (&[u8], &[u8]) {
     let count = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
     bytes.split_at(count)
@@ -142,7 +151,7 @@ fn digits_of(bytes: &[u8]) -> (&[u8], &[u8]) {
 impl From<u64> for Decimal {
     fn from(number: u64) -> Self {
         let digits: Vec<u8> = number.to_string().bytes().map(|d| d - b'0').collect();
-        let point = digits.len() as i64;
+        let point = signed(digits.len());
         Self::normalised(false, digits, point)
     }
 }
@@ -174,7 +183,7 @@ impl fmt::Display for Decimal {
             return f.write_str("0");
         }
         let digits: String = self.digits.iter().map(|d| char::from(b'0' + d)).collect();
-        let count = digits.len() as i64;
+        let count = signed(digits.len());
         if self.written_digits() > self.digits.len() as u64 + 25 {
             let (first, rest) = digits.split_at(1);
             let dot = if rest.is_empty() { "" } else { "." };
@@ -183,9 +192,9 @@ impl fmt::Display for Decimal {
         if self.point <= 0 {
             write!(f, "0.{}{digits}", "0".repeat(self.point.unsigned_abs() as usize))
         } else if self.point >= count {
-            write!(f, "{digits}{}", "0".repeat((self.point - count) as usize))
+            write!(f, "{digits}{}", "0".repeat(whole(self.point - count)))
         } else {
-            let (whole, fraction) = digits.split_at(self.point as usize);
+            let (whole, fraction) = digits.split_at(whole(self.point));
             write!(f, "{whole}.{fraction}")
         }
     }

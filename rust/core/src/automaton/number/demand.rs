@@ -70,12 +70,30 @@ pub(super) enum Demand {
     Integer,
     /// The size compares with that of number `size` in one of the `allowed` ways.
     Size { size: u32, allowed: u8, progress: Comparison },
+    /// The digits have decided the comparison but for how many there are before the point.
+    Counted {
+        /// So many more make it as long as the size.
+        left: u32,
+        /// The verdict if there are fewer.
+        shorter: bool,
+        /// The verdict if there are as many.
+        same: bool,
+        /// The verdict if there are more.
+        longer: bool,
+    },
     /// The number without sign is one of the set.
     OneOf { set: u32, left: Candidates },
 }
 
 /// A demand, or its verdict once that is known.
 pub(super) type Left = Result<Demand, bool>;
+
+/// A decided comparison, or its verdict if the number of digits makes no difference.
+fn counted(left: u32, shorter: bool, same: bool, longer: bool) -> Left {
+    // Fewer digits are no longer possible once there are as many.
+    let shorter = if left == 0 { same } else { shorter };
+    if shorter == same && same == longer { Err(same) } else { Ok(Demand::Counted { left, shorter, same, longer }) }
+}
 
 /// The content behind the numbers of demands.
 #[derive(Default)]
@@ -121,6 +139,9 @@ impl Demands {
             NumberAtom::AtLeast { bound, .. } | NumberAtom::AtMost { bound, .. } => check(bound)?,
             NumberAtom::OneOf(numbers) => {
                 numbers.iter().try_for_each(check)?;
+                // Written plainly, short texts such as 1e4000 take many zeros; a set may take as many as some such numbers do.
+                let zeros: u64 = numbers.iter().map(|n| n.written_digits() - n.parts().0.len() as u64).sum();
+                Limits::check("max_number_digits", usize::try_from(zeros / 64).unwrap_or(usize::MAX), limits.max_number_digits)?;
                 numbers.sort_unstable();
                 numbers.dedup();
             }
@@ -170,13 +191,22 @@ impl Demands {
     /// After one more digit, in the fraction or before it.
     pub(super) fn digit(&self, demand: Demand, digit: u8, fraction: bool) -> Left {
         match demand {
-            Demand::Unread(_) => Ok(demand),
             Demand::Integer if fraction && digit != 0 => Err(false),
-            Demand::Integer => Ok(demand),
-            Demand::Size { size, allowed, progress } => match progress.digit(self.sizes.get(size), digit) {
-                Comparison::Known(known) => Err(allowed & bit(known) != 0),
-                progress => Ok(Demand::Size { size, allowed, progress }),
-            },
+            Demand::Unread(_) | Demand::Integer => Ok(demand),
+            Demand::Size { size, allowed, progress } => {
+                let content = self.sizes.get(size);
+                match progress.digit(content, digit) {
+                    Comparison::Known(known) => Err(allowed & bit(known) != 0),
+                    Comparison::Whole(read, decided) if decided.is_ne() => {
+                        let verdict = |ordering| allowed & bit(ordering) != 0;
+                        let (shorter, same, longer) = (verdict(Ordering::Less), verdict(decided), verdict(Ordering::Greater));
+                        counted(content.whole() - read, shorter, same, longer)
+                    }
+                    progress => Ok(Demand::Size { size, allowed, progress }),
+                }
+            }
+            Demand::Counted { left: 0, longer, .. } => Err(longer),
+            Demand::Counted { left, shorter, same, longer } => counted(left - 1, shorter, same, longer),
             Demand::OneOf { set, left } => match left.step(self.sets.get(set), b'0' + digit) {
                 Some(left) => Ok(Demand::OneOf { set, left }),
                 None => Err(false),
@@ -192,6 +222,7 @@ impl Demands {
                 Comparison::Known(known) => Err(allowed & bit(known) != 0),
                 progress => Ok(Demand::Size { size, allowed, progress }),
             },
+            Demand::Counted { left, shorter, same, .. } => Err(if left == 0 { same } else { shorter }),
             Demand::OneOf { set, left } => match left.step(self.sets.get(set), b'.') {
                 Some(left) => Ok(Demand::OneOf { set, left }),
                 None => Err(false),
@@ -205,6 +236,13 @@ impl Demands {
             Demand::Unread(_) => false,
             Demand::Integer => true,
             Demand::Size { size, allowed, progress } => allowed & bit(progress.now(self.sizes.get(size))) != 0,
+            Demand::Counted { left, shorter, same, .. } => {
+                if left == 0 {
+                    same
+                } else {
+                    shorter
+                }
+            }
             Demand::OneOf { set, left } => left.now(self.sets.get(set)),
         }
     }
@@ -231,6 +269,9 @@ impl Demands {
                 identity.u64(5).u64(u64::from(allowed));
                 self.sizes.get(size).write_identity(identity);
                 progress.write_identity(identity);
+            }
+            Demand::Counted { left, shorter, same, longer } => {
+                identity.u64(7).u32(left).u64(u64::from(shorter)).u64(u64::from(same)).u64(u64::from(longer));
             }
             Demand::OneOf { set, left } => {
                 identity.u64(6);

@@ -8,7 +8,7 @@
 
 use std::cmp::Ordering;
 
-use super::decimal::Decimal;
+use super::decimal::{self, Decimal};
 use crate::identity::Identity;
 
 /// A size (no sign) to compare with.
@@ -25,8 +25,8 @@ impl Size {
     }
 
     /// Digits before the point.
-    fn whole(&self) -> u32 {
-        self.point.clamp(0, i64::from(u32::MAX - 1)) as u32
+    pub(super) fn whole(&self) -> u32 {
+        u32::try_from(self.point.max(0)).unwrap_or(u32::MAX)
     }
 
     /// The digit at a place, counted from the first one before the point (0), or from the point (`whole()`).
@@ -121,7 +121,7 @@ impl Spellings {
 fn plain(number: &Decimal) -> Box<[u8]> {
     let (digits, point) = number.parts();
     let mut text = Vec::new();
-    let whole = point.max(0) as usize;
+    let whole = decimal::whole(point);
     text.extend((0..whole).map(|i| b'0' + digits.get(i).copied().unwrap_or(0)));
     if whole == 0 {
         text.push(b'0');

@@ -7,7 +7,7 @@
 //! Invariant: `viable(count)` is true exactly when some continuation is accepted.
 //! Must not know: bytes, escapes, quotes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
 
@@ -22,6 +22,7 @@ pub(super) struct Guard {
     node: u32,
     /// The segment that the product is in first.
     segment: u32,
+    distance: OnceLock<Option<u64>>,
 }
 
 /// A product after its register was looked at.
@@ -88,6 +89,10 @@ impl Guard {
 
     /// How many characters at most complete any product reachable from here within the first segment; `None`: not all can be.
     pub(super) fn distance(&self) -> Option<u64> {
+        *self.distance.get_or_init(|| self.search_distance())
+    }
+
+    fn search_distance(&self) -> Option<u64> {
         let analysis = &self.analysis;
         let mut seen = vec![false; analysis.nodes.len()];
         let mut stack = vec![self.node];
@@ -241,7 +246,12 @@ impl Products {
             let key = self.key(id);
             if key.counts() && !key.parts.is_empty() {
                 let segment = analysis.limits.iter().position(|&l| l == key.limits[0]).unwrap_or(0) as u32;
-                let _ = self.guard_cell(id).set(Guard { analysis: Arc::clone(&analysis), node: node as u32, segment });
+                let _ = self.guard_cell(id).set(Guard {
+                    analysis: Arc::clone(&analysis),
+                    node: node as u32,
+                    segment,
+                    distance: OnceLock::new(),
+                });
             }
         }
         Ok(())

@@ -8,6 +8,8 @@ mod guard;
 mod lift;
 mod outcome;
 mod product;
+mod search;
+mod spellable;
 mod state;
 mod string_set;
 #[cfg(test)]
@@ -26,7 +28,7 @@ use self::state::Kind;
 pub use self::string_set::StringSet;
 use crate::error::{CompileError, EngineError};
 use crate::ids::{ProviderId, StateId};
-use crate::provider::{Arena, Attached, ByteSet, CodepointAutomaton};
+use crate::provider::{Arena, Attached, CodepointAutomaton};
 
 /// How many characters (code points of the decoded text) there must be.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -130,16 +132,17 @@ impl TextAutomaton {
 
 /// Register plain UTF-8 text that `automaton` accepts as a whole: no quotes, no escapes. Returns 0 wherever it may end.
 pub fn attach_raw(arena: &Arena, automaton: Arc<dyn CodepointAutomaton>) -> Result<Attached, CompileError> {
+    let automaton = spellable::spellable(automaton, arena.alphabet());
     let spec = TextSpec { components: vec![automaton], lengths: Vec::new(), outcome: Outcome::all(1) };
     let text = TextAutomaton::attach(arena, true);
     let bound = arena.limits();
     let Some(start) = text.products.start(&spec, bound)? else {
-        return Ok(Attached { start: None, nullable: false, bytes: ByteSet::default() });
+        return Ok(Attached { start: None, nullable: false });
     };
     let Some(Settled::Product(product)) = text.products.settle(start, 0, bound)? else {
-        return Ok(Attached { start: None, nullable: false, bytes: ByteSet::default() });
+        return Ok(Attached { start: None, nullable: false });
     };
     let nullable = text.products.verdict(product)? != 0;
     let start = if text.products.live_moves(product, bound)?.is_empty() { None } else { Some(text.state(arena, Kind::Start(product))?) };
-    Ok(Attached { start, nullable, bytes: ByteSet::utf8() })
+    Ok(Attached { start, nullable })
 }

@@ -6,11 +6,11 @@
 //! same of what is to come are mostly one product, and equal content is always one.
 //! Must not know: bytes, escapes, quotes.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::AtomicU8;
 use std::sync::{Arc, OnceLock};
 
 use dashmap::DashMap;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::guard::Guard;
@@ -65,19 +65,16 @@ pub(super) struct Move {
     pub(super) target: ProductId,
 }
 
-struct Product {
-    key: Arc<Key>,
+pub(super) struct Product {
+    pub(super) key: Arc<Key>,
     /// The leaf of the first segment's outcome if the text ends here.
     verdict: OnceLock<u32>,
     moves: OnceLock<Box<[Move]>>,
     live: OnceLock<Box<[Move]>>,
-    viable: AtomicU8,
+    /// What the search for a completion has found.
+    pub(super) viable: AtomicU8,
     guard: OnceLock<Guard>,
 }
-
-const UNKNOWN: u8 = 0;
-const VIABLE: u8 = 1;
-const HOPELESS: u8 = 2;
 
 struct Component {
     automaton: Arc<dyn CodepointAutomaton>,
@@ -89,7 +86,7 @@ struct Component {
 pub(super) struct Products {
     components: boxcar::Vec<Component>,
     by_identity: DashMap<u128, u32>,
-    products: boxcar::Vec<Product>,
+    made: boxcar::Vec<Product>,
     by_key: DashMap<Arc<Key>, u32>,
 }
 
@@ -100,8 +97,8 @@ enum Known {
 }
 
 impl Products {
-    fn get(&self, id: ProductId) -> &Product {
-        &self.products[id.0 as usize]
+    pub(super) fn get(&self, id: ProductId) -> &Product {
+        &self.made[id.0 as usize]
     }
 
     pub(super) fn key(&self, id: ProductId) -> &Key {
@@ -110,7 +107,7 @@ impl Products {
 
     /// Rough size in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.products.count() * (size_of::<Product>() + 192)
+        self.made.count() * (size_of::<Product>() + 192)
     }
 
     pub(super) fn guard_cell(&self, id: ProductId) -> &OnceLock<Guard> {
@@ -137,7 +134,7 @@ impl Products {
         self.automaton(part).edges(part.state)
     }
 
-    fn is_trie(&self, part: Part) -> bool {
+    pub(super) fn is_trie(&self, part: Part) -> bool {
         self.components[part.component as usize].trie
     }
 
@@ -165,7 +162,7 @@ impl Products {
     }
 
     /// The canonical product, if some of its outcomes is not refused. Variables of the outcomes are indexes of parts.
-    fn make(
+    pub(super) fn make(
         &self,
         parts: &[Part],
         mut outcomes: Vec<Outcome>,
@@ -216,7 +213,7 @@ impl Products {
         if let Some(id) = self.by_key.get(&key) {
             return Ok(ProductId(*id));
         }
-        Limits::check("max_states", self.products.count() + 1, bound.max_states)?;
+        Limits::check("max_states", self.made.count() + 1, bound.max_states)?;
         let key = Arc::new(key);
         let id = *self.by_key.entry(Arc::clone(&key)).or_insert_with(|| {
             let product = Product {
@@ -224,10 +221,10 @@ impl Products {
                 verdict: OnceLock::new(),
                 moves: OnceLock::new(),
                 live: OnceLock::new(),
-                viable: AtomicU8::new(UNKNOWN),
+                viable: AtomicU8::new(0),
                 guard: OnceLock::new(),
             };
-            self.products.push(product) as u32
+            self.made.push(product) as u32
         });
         Ok(ProductId(id))
     }
@@ -344,13 +341,12 @@ impl Products {
             }
             alive.sort_unstable();
             let set: SmallVec<[(u32, u32); 4]> = alive.iter().map(|&(part, target, _)| (part, target)).collect();
-            let target = match seen.get(&set) {
-                Some(&target) => target,
-                None => {
-                    let target = self.derive(key, &set, &mut mapping, bound)?;
-                    seen.insert(set, target);
-                    target
-                }
+            let target = if let Some(&target) = seen.get(&set) {
+                target
+            } else {
+                let target = self.derive(key, &set, &mut mapping, bound)?;
+                seen.insert(set, target);
+                target
             };
             let Some(target) = target else { continue };
             match moves.last_mut() {
@@ -412,124 +408,6 @@ impl Products {
         } else {
             self.viable(id, bound)
         }
-    }
-
-    /// What is known without a search.
-    fn viable_at_sight(&self, id: ProductId) -> Result<Option<bool>, EngineError> {
-        let product = self.get(id);
-        match product.viable.load(Ordering::Relaxed) {
-            VIABLE => return Ok(Some(true)),
-            HOPELESS => return Ok(Some(false)),
-            _ => {}
-        }
-        let parts = &product.key.parts;
-        // A trie can be completed and can be left, so each leaf of the outcome can be reached.
-        let sure = parts.is_empty() || (parts.len() == 1 && self.is_trie(parts[0])) || self.verdict(id)? != 0;
-        if sure {
-            product.viable.store(VIABLE, Ordering::Relaxed);
-        }
-        Ok(sure.then_some(true))
-    }
-
-    /// Is some continuation accepted? For products that do not count. A depth-first search; what it finds is kept.
-    pub(super) fn viable(&self, root: ProductId, bound: &Limits) -> Result<bool, EngineError> {
-        if let Some(known) = self.viable_at_sight(root)? {
-            return Ok(known);
-        }
-        let mut seen: HashSet<ProductId> = HashSet::from_iter([root]);
-        let mut path: Vec<(ProductId, usize)> = vec![(root, 0)];
-        let mut steps = 0;
-        while let Some((at, next)) = path.last_mut() {
-            let moves = self.moves(*at, bound)?;
-            if *next == 0 {
-                // Look at all targets before walking into one.
-                steps += moves.len() + 1;
-                Limits::check("max_search_steps", steps, bound.max_search_steps)?;
-                for step in moves {
-                    if self.viable_at_sight(step.target)? == Some(true) {
-                        for (product, _) in &path {
-                            self.get(*product).viable.store(VIABLE, Ordering::Relaxed);
-                        }
-                        return Ok(true);
-                    }
-                }
-            }
-            match moves.get(*next) {
-                None => {
-                    path.pop();
-                }
-                Some(step) => {
-                    *next += 1;
-                    if self.viable_at_sight(step.target)?.is_none() && seen.insert(step.target) {
-                        path.push((step.target, 0));
-                    }
-                }
-            }
-        }
-        // Nothing that was reached leads to acceptance.
-        for product in seen {
-            self.get(product).viable.store(HOPELESS, Ordering::Relaxed);
-        }
-        Ok(false)
-    }
-
-    /// The values with which some text is accepted, ascending.
-    pub(super) fn reachable_values(&self, root: ProductId, bound: &Limits) -> Result<Vec<u32>, EngineError> {
-        let key = self.key(root);
-        if key.counts() && !key.parts.is_empty() {
-            return self.reachable_values_by_length(root, bound);
-        }
-        let mut wanted: HashSet<u32> = key.outcomes.iter().flat_map(Outcome::values).collect();
-        let mut found: Vec<u32> = Vec::new();
-        if key.parts.is_empty() {
-            found.extend(wanted.drain());
-        }
-        let mut seen: HashSet<ProductId> = HashSet::from_iter([root]);
-        let mut stack = vec![root];
-        let mut steps = 0;
-        while let Some(at) = stack.pop() {
-            if wanted.is_empty() {
-                break;
-            }
-            let key = self.key(at);
-            let verdict = self.verdict(at)?;
-            let all = key.parts.is_empty() || (key.parts.len() == 1 && self.is_trie(key.parts[0]));
-            let here = key.outcomes.iter().flat_map(Outcome::values);
-            let mut open = false;
-            for value in here {
-                if (all || value.saturating_add(1) == verdict) && wanted.remove(&value) {
-                    found.push(value);
-                }
-                open |= wanted.contains(&value);
-            }
-            if !open {
-                continue;
-            }
-            let moves = self.moves(at, bound)?;
-            steps += moves.len() + 1;
-            Limits::check("max_search_steps", steps, bound.max_search_steps)?;
-            stack.extend(moves.iter().map(|m| m.target).filter(|t| seen.insert(*t)));
-        }
-        found.sort_unstable();
-        Ok(found)
-    }
-
-    fn reachable_values_by_length(&self, root: ProductId, bound: &Limits) -> Result<Vec<u32>, EngineError> {
-        let key = self.key(root);
-        let mut values: Vec<u32> = key.outcomes.iter().flat_map(Outcome::values).collect();
-        values.sort_unstable();
-        values.dedup();
-        let mut found = Vec::new();
-        for value in values {
-            let only: Vec<Outcome> = key.outcomes.iter().map(|o| o.only(value)).collect();
-            let product = self.make(&key.parts, only, key.limits.to_vec(), bound)?;
-            if let Some(product) = product
-                && self.settle(product, 0, bound)?.is_some()
-            {
-                found.push(value);
-            }
-        }
-        Ok(found)
     }
 }
 

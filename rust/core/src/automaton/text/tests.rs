@@ -194,7 +194,7 @@ impl Item {
 
 fn spellings(c: char) -> Vec<Vec<u8>> {
     let mut units = [0; 2];
-    let escape: String = c.encode_utf16(&mut units).iter().map(|u| format!("\\u{u:04x}")).collect();
+    let escape = c.encode_utf16(&mut units).iter().map(|u| format!("\\u{u:04x}")).collect::<Vec<_>>().concat();
     let mut all = vec![escape.to_uppercase().replace("\\U", "\\u").into_bytes(), escape.into_bytes()];
     match c {
         '"' => all.push(b"\\\"".to_vec()),

@@ -7,7 +7,7 @@
 use hashbrown::HashMap;
 
 use crate::error::{CompileError, EngineError, Position};
-use crate::grammar::{CharClass, Expr, Grammar, GrammarBuilder};
+use crate::grammar::{CharClass, Expr, Grammar, GrammarBuilder, name_length};
 use crate::ids::RuleId;
 use crate::limits::Limits;
 
@@ -123,7 +123,7 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn name(&mut self) -> &'a str {
-        let length = self.bytes[self.at..].iter().take_while(|&&b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-')).count();
+        let length = name_length(&self.bytes[self.at..]);
         let name = &self.text[self.at..self.at + length];
         self.at += length;
         name
@@ -237,7 +237,7 @@ impl<'a> Parser<'a> {
                 Some(b'"') => leaf(Expr::Bytes(self.string()?.into_bytes().into())),
                 Some(b'[') => leaf(Expr::Class(self.class()?)),
                 Some(_) if self.at_rule_start() => break,
-                Some(b) if b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-') => self.reference()?,
+                Some(_) if name_length(&self.bytes[self.at..]) > 0 => self.reference()?,
                 Some(_) => return Err(self.unexpected(&group)),
             };
             let atom = self.repetition(atom)?;
@@ -257,7 +257,7 @@ impl<'a> Parser<'a> {
 
     /// Does a rule begin here: a name, then `::=`? Also with rule options between, so that their error is clear.
     fn at_rule_start(&self) -> bool {
-        let length = self.bytes[self.at..].iter().take_while(|&&b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-')).count();
+        let length = name_length(&self.bytes[self.at..]);
         if length == 0 {
             return false;
         }

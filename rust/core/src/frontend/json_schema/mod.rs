@@ -56,13 +56,29 @@ impl Embedded for JsonSchemaSource {
     }
 
     fn attach(&self, arena: &Arena) -> Result<Attached, CompileError> {
+        if let Some(byte) = missing_byte(arena.alphabet()) {
+            return Err(CompileError::UnspellableByte { byte });
+        }
         let space = Space::new(self.schema.clone(), arena.limits());
         let provider = SchemaProvider::register(arena, space, Layout::new(&self.schema.options))?;
         match provider.start(arena)? {
-            (Some(start), _) => Ok(Attached { start: Some(start), nullable: false, bytes: ByteSet::json() }),
+            (Some(start), _) => Ok(Attached { start: Some(start), nullable: false }),
             (None, gave_up) => Err(unsatisfiable(&self.schema, arena.limits(), gave_up)),
         }
     }
+}
+
+/// A byte without which JSON text can get stuck: all of printable ASCII, and what goes on a character that some token begins. Other characters can be
+/// escaped, so their bytes may be missing.
+fn missing_byte(alphabet: &ByteSet) -> Option<u8> {
+    let begins = (0xC2..=0xF4).any(|byte| alphabet.contains(byte));
+    let mut needed = ByteSet::range(b' ', b'~');
+    needed.insert(b'\n');
+    if begins {
+        needed.extend(&ByteSet::range(0x80, 0xBF));
+    }
+    needed.remove(alphabet);
+    needed.iter().next()
 }
 
 impl JsonSchemaSource {

@@ -226,10 +226,8 @@ impl Ast {
         }
         let mut hasher = ContentHasher::new(kind);
         let mut number = vec![0u64; self.nodes.len()];
-        let mut next = 0;
-        for (id, node) in self.nodes.iter().enumerate().filter(|&(id, _)| used[id]) {
-            number[id] = next;
-            next += 1;
+        for (next, (id, node)) in self.nodes.iter().enumerate().filter(|&(id, _)| used[id]).enumerate() {
+            number[id] = next as u64;
             match node {
                 Node::Empty => {
                     hasher.number(0);
@@ -237,15 +235,15 @@ impl Ast {
                 Node::Class(class) => {
                     let ranges = self.classes[*class as usize].ranges();
                     hasher.number(1).number(ranges.len() as u64);
-                    ranges.iter().for_each(|&(low, high)| {
+                    for &(low, high) in ranges {
                         hasher.number(u64::from(low) << 32 | u64::from(high));
-                    });
+                    }
                 }
                 Node::Concat(parts) | Node::Alternate(parts) => {
                     hasher.number(if matches!(node, Node::Concat(_)) { 2 } else { 3 }).number(parts.len() as u64);
-                    parts.iter().for_each(|&part| {
+                    for &part in parts {
                         hasher.number(number[part as usize]);
-                    });
+                    }
                 }
                 Node::Repeat { body, min, max } => {
                     hasher.number(4).number(number[*body as usize]).number(u64::from(*min)).number(max.map_or(u64::MAX, u64::from));

@@ -46,7 +46,13 @@ struct Inner {
     states: Vec<State>,
     ids: HashMap<State, u32>,
     edges: Vec<Option<Arc<[CodepointEdge]>>>,
-    start: Option<Option<u32>>,
+    start: Start,
+}
+
+/// The start state, once it was asked for; `None`: nothing matches.
+enum Start {
+    Unknown,
+    Known(Option<u32>),
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -80,16 +86,16 @@ impl PatternAutomaton {
         lower::counted_class(&parser::parse(pattern, Flags::default(), limits).ok()?)
     }
 
-    fn new(ast: Ast, limits: &Limits, kind: &str, search: bool) -> Self {
+    fn new(mut ast: Ast, limits: &Limits, kind: &str, search: bool) -> Self {
         let identity = ast.identity(kind);
+        if search {
+            lower::unanchor(&mut ast);
+        }
         let (root, bodies) = (ast.root, ast.behinds.clone());
-        let mut unfolder = Unfolder::new(ast, limits.max_formula_nodes);
+        let mut unfolder = Unfolder::new(ast, limits);
         let anything = unfolder.any_loop();
         let end = if search { TRUE } else { END };
-        let mut main = unfolder.link(Piece::Node(root), end);
-        if search {
-            main = unfolder.link(anything, main);
-        }
+        let main = unfolder.link(Piece::Node(root), end);
         let behinds = bodies
             .into_iter()
             .map(|body| {
@@ -97,7 +103,7 @@ impl PatternAutomaton {
                 unfolder.link(anything, body)
             })
             .collect();
-        let inner = Inner { unfolder, main, behinds, states: Vec::new(), ids: HashMap::new(), edges: Vec::new(), start: None };
+        let inner = Inner { unfolder, main, behinds, states: Vec::new(), ids: HashMap::new(), edges: Vec::new(), start: Start::Unknown };
         Self { identity, max_states: limits.max_states, inner: Mutex::new(inner) }
     }
 
@@ -110,11 +116,11 @@ impl PatternAutomaton {
 impl CodepointAutomaton for PatternAutomaton {
     fn start(&self) -> Result<Option<u32>, EngineError> {
         let mut inner = self.lock();
-        if let Some(start) = inner.start {
+        if let Start::Known(start) = inner.start {
             return Ok(start);
         }
         let start = inner.first(self.max_states)?;
-        inner.start = Some(start);
+        inner.start = Start::Known(start);
         Ok(start)
     }
 
@@ -142,6 +148,7 @@ impl CodepointAutomaton for PatternAutomaton {
 
 impl Inner {
     fn first(&mut self, bound: usize) -> Result<Option<u32>, EngineError> {
+        self.unfolder.refill();
         let context = Context { before: Before::Start, behinds: 0 };
         let terms = self.behinds.clone();
         let trackers = terms.into_iter().map(|term| self.unfolder.unfold(term, context)).collect::<Result<SmallVec<_>, _>>()?;
@@ -174,6 +181,7 @@ impl Inner {
 
     fn expand(&mut self, id: u32, bound: usize) -> Result<Vec<CodepointEdge>, EngineError> {
         let state = self.states.get(id as usize).cloned().ok_or(EngineError::Internal("a state of another pattern"))?;
+        self.unfolder.refill();
         let wanted = self.unfolder.needs(state.main);
         let mut classes = vec![ANY];
         self.unfolder.classes(state.main, &mut classes);
@@ -188,13 +196,12 @@ impl Inner {
         let mut targets: HashMap<Signature, Option<u32>> = HashMap::new();
         let mut edges: Vec<CodepointEdge> = Vec::new();
         for (low, high, signature) in partition(self.unfolder.ast(), &classes) {
-            let target = match targets.get(&signature) {
-                Some(&target) => target,
-                None => {
-                    let target = self.step(&state, &classes, &signature, bound)?;
-                    targets.insert(signature, target);
-                    target
-                }
+            let target = if let Some(&target) = targets.get(&signature) {
+                target
+            } else {
+                let target = self.step(&state, &classes, &signature, bound)?;
+                targets.insert(signature, target);
+                target
             };
             let Some(target) = target else { continue };
             match edges.last_mut() {

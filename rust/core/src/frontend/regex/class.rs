@@ -166,7 +166,7 @@ impl Parser<'_> {
     fn unicode(&mut self, start: usize) -> Result<Escape, CompileError> {
         if self.peek() == Some('{') {
             let rest = self.rest();
-            let digits = &rest[1..1 + rest[1..].bytes().take_while(u8::is_ascii_hexdigit).count()];
+            let (digits, _) = rest[1..].split_at(rest[1..].bytes().take_while(u8::is_ascii_hexdigit).count());
             if !digits.is_empty() && rest[1 + digits.len()..].starts_with('}') {
                 self.at += digits.len() + 2;
                 return match u32::from_str_radix(digits.trim_start_matches('0'), 16) {

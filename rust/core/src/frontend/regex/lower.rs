@@ -5,7 +5,7 @@
 
 use hashbrown::HashMap;
 
-use super::ast::{Assertion, Ast, EMPTY, Node, NodeId, needs};
+use super::ast::{ANY, Assertion, Ast, EMPTY, Node, NodeId, needs};
 use crate::error::CompileError;
 use crate::grammar::{CharClass, Expr, GrammarBuilder};
 
@@ -77,6 +77,35 @@ pub(super) fn strip_anchors(ast: &mut Ast) {
     ast.root = done.get(&root).copied().unwrap_or(ast.root);
 }
 
+/// Let the pattern begin anywhere. Branches that can match at the start of the text only are not tried elsewhere, so that a text on which
+/// they failed is a dead end at once.
+pub(super) fn unanchor(ast: &mut Ast) {
+    let mut anchored = Vec::with_capacity(ast.nodes.len());
+    for node in &ast.nodes {
+        let is = |id: &NodeId| anchored.get(*id as usize).copied().unwrap_or(false);
+        anchored.push(match node {
+            Node::Assert(Assertion::TextStart) => true,
+            Node::Concat(parts) => parts.iter().any(is),
+            Node::Alternate(branches) => !branches.is_empty() && branches.iter().all(is),
+            Node::Repeat { body, min, .. } => *min > 0 && is(body),
+            Node::Ahead { body, negative } => !negative && is(body),
+            Node::Empty | Node::Class(_) | Node::Assert(_) | Node::Behind { .. } => false,
+        });
+    }
+    let branches = match ast.node(ast.root) {
+        Node::Alternate(branches) => branches.to_vec(),
+        _ => vec![ast.root],
+    };
+    let (mut start_only, anywhere): (Vec<NodeId>, Vec<NodeId>) = branches.into_iter().partition(|&id| anchored[id as usize]);
+    if !anywhere.is_empty() {
+        let any = ast.add(Node::Class(ANY));
+        let any = ast.repeat(any, 0, None);
+        let rest = ast.alternate(anywhere);
+        start_only.push(ast.concat(vec![any, rest]));
+    }
+    ast.root = ast.alternate(start_only);
+}
+
 /// The expression of a pattern without assertions.
 pub(super) fn expression(ast: &Ast, builder: &mut GrammarBuilder) -> Result<Expr, CompileError> {
     let count = ast.root as usize + 1;
@@ -85,7 +114,9 @@ pub(super) fn expression(ast: &Ast, builder: &mut GrammarBuilder) -> Result<Expr
     wanted[ast.root as usize] = 1;
     for id in (0..count).rev() {
         if wanted[id] > 0 {
-            children(ast, id as NodeId).iter().for_each(|&child| wanted[child as usize] += 1);
+            for &child in children(ast, id as NodeId) {
+                wanted[child as usize] += 1;
+            }
         }
     }
     let mut made: Vec<Option<(Expr, usize)>> = Vec::new();

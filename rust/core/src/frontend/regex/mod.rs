@@ -3,7 +3,7 @@
 //! The dialect is ECMAScript's with code points as characters (the flag u), taken as liberally as browsers take patterns (Annex B):
 //! `{` is a character where it is no quantifier, an escape without a meaning is the character. `\d` and `\w` are ASCII, `\s` is Unicode's,
 //! `.` leaves out `\n`, `\r`, U+2028 and U+2029. Lookahead and lookbehind are exact; backreferences are refused. Where ECMAScript
-//! refuses, but other dialects leave no doubt, we accept: `(?P<name>…)`, `(?i)` at the start of a group, `(?#…)`, `a++` after one
+//! refuses, but other dialects leave no doubt, we accept: `(?P<name>…)`, `(?i)` for the rest of its group, `(?#…)`, `a++` after one
 //! character or class.
 //!
 //! Invariant: what is compiled matches exactly the texts that the pattern matches; what cannot be exact is refused.

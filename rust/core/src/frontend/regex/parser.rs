@@ -131,7 +131,7 @@ impl<'a> Parser<'a> {
                     continue;
                 }
                 '(' => {
-                    if let Some(kind) = self.group_start(start, &frame)? {
+                    if let Some(kind) = self.group_start(start)? {
                         if self.frames.len() >= self.limits.max_nesting {
                             return Err(EngineError::Limit { name: "max_nesting", bound: self.limits.max_nesting }.into());
                         }
@@ -225,7 +225,7 @@ impl<'a> Parser<'a> {
     }
 
     /// What the parenthesis at `start` opens: the kind of group, and the flags to come back to after it. `None`: a comment, or flags.
-    fn group_start(&mut self, start: usize, frame: &Frame) -> Result<Option<(Kind, Flags)>, CompileError> {
+    fn group_start(&mut self, start: usize) -> Result<Option<(Kind, Flags)>, CompileError> {
         let flags = self.flags;
         if !self.eat('?') {
             return Ok(Some((Kind::Group, flags)));
@@ -287,10 +287,7 @@ impl<'a> Parser<'a> {
                 Some('u') if on => {}
                 Some('-') if on => on = false,
                 Some(':') => return Ok(Some((Kind::Group, flags))),
-                Some(')') if frame.items.is_empty() && frame.alternatives.is_empty() => return Ok(None),
-                Some(')') => {
-                    return Err(self.error_at(start, "flags such as (?i) may stand only at the start of a group; use (?i:…) for a part"));
-                }
+                Some(')') => return Ok(None),
                 _ => {
                     return Err(
                         self.error_at(start, "unknown kind of group: after `(?` there may be : = ! <= <! <name> or the flags i, s, m")

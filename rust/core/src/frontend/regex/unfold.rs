@@ -78,10 +78,14 @@ pub(super) struct Unfolder {
     variable_ids: HashMap<(ClassId, TermId), Variable>,
     unfolded: HashMap<(TermId, Context), Value>,
     bound: usize,
+    /// Terms that may still be looked at for the state that is being made.
+    budget: usize,
+    max_steps: usize,
 }
 
 impl Unfolder {
-    pub fn new(ast: Ast, bound: usize) -> Self {
+    pub fn new(ast: Ast, limits: &Limits) -> Self {
+        let bound = limits.max_formula_nodes;
         Self {
             ast,
             formulas: Formulas::new(bound),
@@ -92,7 +96,14 @@ impl Unfolder {
             variable_ids: HashMap::new(),
             unfolded: HashMap::new(),
             bound,
+            budget: limits.max_search_steps,
+            max_steps: limits.max_search_steps,
         }
+    }
+
+    /// Begin a new state: the budget of steps is whole again.
+    pub fn refill(&mut self) {
+        self.budget = self.max_steps;
     }
 
     pub fn ast(&self) -> &Ast {
@@ -163,27 +174,37 @@ impl Unfolder {
 
     /// The value after a character of just those classes that `is_in` names.
     pub fn step(&mut self, value: Value, context: Context, is_in: impl Fn(ClassId) -> bool) -> Result<Value, EngineError> {
-        let (variables, _) = self.formulas.support(value.next);
-        let mut after: HashMap<Variable, Value> = HashMap::with_capacity(variables.len());
-        for &variable in &variables {
-            let Some(&(class, then)) = self.variables.get(variable as usize) else { continue };
-            let known = if is_in(class) { self.unfold(then, context)? } else { Value::NEVER };
-            after.insert(variable, known);
+        if value.next == Formula::TRUE {
+            return Ok(Value::ALWAYS);
         }
-        let value_of = |variable: Variable| after.get(&variable).copied().unwrap_or(Value::NEVER);
         // Without lookahead the formula is a plain disjunction, which needs no general substitution.
         if self.is_disjunction(value.next) {
-            let parts: Vec<Value> = variables.iter().map(|&v| value_of(v)).collect();
-            let end = value.next == Formula::TRUE || parts.iter().any(|part| part.end);
-            if value.next == Formula::TRUE {
-                return Ok(Value::ALWAYS);
+            let (mut end, mut parts, mut rest) = (false, Vec::new(), value.next);
+            while let Some((variable, _, no)) = self.formulas.branch(rest) {
+                let known = self.after(variable, context, &is_in)?;
+                end |= known.end;
+                parts.push(known.next);
+                rest = no;
             }
-            let next = self.any_of(parts.into_iter().map(|part| part.next).collect())?;
-            return Ok(Value { end, next });
+            return Ok(Value { end, next: self.any_of(parts)? });
         }
+        let (variables, _) = self.formulas.support(value.next);
+        let mut after: HashMap<Variable, Value> = HashMap::with_capacity(variables.len());
+        for variable in variables {
+            after.insert(variable, self.after(variable, context, &is_in)?);
+        }
+        let value_of = |variable: Variable| after.get(&variable).copied().unwrap_or(Value::NEVER);
         let end = self.formulas.evaluate(value.next, |v| value_of(v).end) == 1;
         let next = self.formulas.substitute(value.next, |_, v| Ok(Some(value_of(v).next)), |_, _| Ok(None))?;
         Ok(Value { end, next })
+    }
+
+    /// What a class term becomes after a character.
+    fn after(&mut self, variable: Variable, context: Context, is_in: &impl Fn(ClassId) -> bool) -> Result<Value, EngineError> {
+        match self.variables.get(variable as usize) {
+            Some(&(class, then)) if is_in(class) => self.unfold(then, context),
+            _ => Ok(Value::NEVER),
+        }
     }
 
     /// Is the formula just "one of these variables"?
@@ -198,7 +219,13 @@ impl Unfolder {
     }
 
     /// The disjunction of many formulas; plain ones are merged by sorting their variables, so that it costs no more than reading them.
-    fn any_of(&mut self, formulas: Vec<Formula>) -> Result<Formula, EngineError> {
+    fn any_of(&mut self, mut formulas: Vec<Formula>) -> Result<Formula, EngineError> {
+        formulas.retain(|&formula| formula != Formula::FALSE);
+        formulas.sort_unstable();
+        formulas.dedup();
+        if let [one] = formulas.as_slice() {
+            return Ok(*one);
+        }
         let mut variables: Vec<Variable> = Vec::new();
         let mut others = Vec::new();
         for formula in formulas {
@@ -274,7 +301,16 @@ impl Closure<'_> {
     fn run(mut self, term: TermId) -> Result<Value, EngineError> {
         self.work.push((term, Value::ALWAYS));
         while let Some((term, guard)) = self.work.pop() {
-            Limits::check("max_formula_nodes", self.unfolder.terms.len(), self.unfolder.bound)?;
+            let unfolder = &mut *self.unfolder;
+            Limits::check("max_formula_nodes", unfolder.terms.len(), unfolder.bound)?;
+            let max_steps = EngineError::Limit { name: "max_search_steps", bound: unfolder.max_steps };
+            unfolder.budget = unfolder.budget.checked_sub(1).ok_or(max_steps)?;
+            if let Some(&known) = unfolder.unfolded.get(&(term, unfolder.relevant(term, self.context))) {
+                self.end |= guard.end && known.end;
+                let next = unfolder.formulas.and(guard.next, known.next)?;
+                self.found.push(next);
+                continue;
+            }
             let Some(guard) = self.news(term, guard)? else { continue };
             match self.unfolder.terms[term as usize] {
                 None => {
@@ -284,7 +320,7 @@ impl Closure<'_> {
                     }
                 }
                 Some(Term { piece: Piece::Node(node), next }) => self.node(node, next, guard)?,
-                Some(Term { piece: Piece::Loop { body, min, max }, next }) => self.rounds(body, min, max, next, guard)?,
+                Some(Term { piece: Piece::Loop { body, min, max }, next }) => self.rounds(body, min, max, next, guard),
             }
         }
         let next = self.unfolder.any_of(self.found)?;
@@ -314,11 +350,11 @@ impl Closure<'_> {
         }
     }
 
-    fn rounds(&mut self, body: NodeId, min: u32, max: u32, next: TermId, guard: Value) -> Result<(), EngineError> {
+    fn rounds(&mut self, body: NodeId, min: u32, max: u32, next: TermId, guard: Value) {
         if min == 0 {
             self.push(next, guard);
             match self.loops.get(&(body, next)) {
-                Some(&(rounds, known)) if rounds >= max && (known == guard || known == Value::ALWAYS) => return Ok(()),
+                Some(&(rounds, known)) if rounds >= max && (known == guard || known == Value::ALWAYS) => return,
                 _ => {}
             }
             self.loops.insert((body, next), (max, guard));
@@ -327,7 +363,6 @@ impl Closure<'_> {
         let rest = self.unfolder.link(rest, next);
         let round = self.unfolder.link(Piece::Node(body), rest);
         self.push(round, guard);
-        Ok(())
     }
 
     fn node(&mut self, node: NodeId, next: TermId, guard: Value) -> Result<(), EngineError> {

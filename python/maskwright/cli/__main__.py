@@ -1,0 +1,5 @@
+"""``python -m maskwright.cli``."""
+
+from maskwright.cli import main
+
+main()

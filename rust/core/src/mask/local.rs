@@ -1,0 +1,158 @@
+//! Configurations over an unknown bottom, interned, with their byte steps memoised: a lazy automaton that walks run on wherever more than
+//! one plain item is alive.
+//!
+//! Frames are hash-consed here across steps, so that equal configurations are one. The table is a cache: it may be emptied at any time
+//! between two walks.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use crate::error::EngineError;
+use crate::ids::StateId;
+use crate::provider::Arena;
+use crate::stack::{Configuration, Frame, Memory, Parents};
+
+/// More configurations than this are not kept from one walk to the next.
+const KEPT: usize = 1 << 14;
+
+/// One item that remembers nothing, or a configuration of the table.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Local {
+    /// A single item; its parents by place, 0 is the bottom alone.
+    One {
+        /// The state.
+        state: StateId,
+        /// Its register.
+        register: u64,
+        /// Place of its parents.
+        parents: u32,
+    },
+    /// A configuration by place.
+    Full(u32),
+}
+
+/// What a byte does.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Where it leads, if the rule goes on.
+    pub next: Option<Local>,
+    /// The values returned.
+    pub returned: SmallVec<[u32; 1]>,
+}
+
+/// The table.
+#[derive(Default)]
+pub struct LocalTable {
+    frames: HashMap<(StateId, u64, u32), (Arc<Frame>, u32)>,
+    parents: Vec<Parents>,
+    parent_places: HashMap<SmallVec<[usize; 2]>, u32>,
+    configurations: Vec<Configuration>,
+    places: HashMap<SmallVec<[(StateId, u64, u32); 2]>, u32>,
+    outcomes: Vec<Outcome>,
+    steps: HashMap<(Local, u8), u32>,
+}
+
+impl LocalTable {
+    /// Forget everything if that is much. Called before a walk, never within one.
+    pub fn trim(&mut self) {
+        if self.configurations.len() + self.parents.len() > KEPT || self.steps.len() > KEPT * 64 {
+            *self = Self::default();
+        }
+        if self.parents.is_empty() {
+            self.parents.push(Parents::Bottom);
+            self.parent_places.insert(SmallVec::from_slice(&[0]), 0);
+        }
+    }
+
+    /// Intern a configuration; `None` if it has no items. What items and frames remember of keys is dropped: masks do not depend on it.
+    pub fn intern(&mut self, mut configuration: Configuration) -> Option<Local> {
+        configuration.returned.clear();
+        for item in &mut configuration.items {
+            item.parents = self.canonical(&item.parents).0;
+            item.memory = Memory::NONE;
+        }
+        let keys: SmallVec<[(StateId, u64, u32); 2]> =
+            configuration.items.iter().map(|item| (item.state, item.register, self.canonical(&item.parents).1)).collect();
+        match keys.as_slice() {
+            [] => None,
+            &[(state, register, parents)] => Some(Local::One { state, register, parents }),
+            _ => {
+                let mut sorted = keys;
+                sorted.sort_unstable();
+                if let Some(&place) = self.places.get(&sorted) {
+                    return Some(Local::Full(place));
+                }
+                let place = self.configurations.len() as u32;
+                self.configurations.push(configuration);
+                self.places.insert(sorted, place);
+                Some(Local::Full(place))
+            }
+        }
+    }
+
+    /// The one set of frames equal to `parents`, and its place. Frames made in one step are few and lie on frames that are canonical already.
+    fn canonical(&mut self, parents: &Parents) -> (Parents, u32) {
+        if let Some(&place) = self.parent_places.get(&addresses(parents)) {
+            return (self.parents[place as usize].clone(), place);
+        }
+        let mut members: SmallVec<[Parents; 2]> = SmallVec::new();
+        for frame in parents.frames() {
+            let below = self.canonical(&frame.parents);
+            let (frame, _) = self
+                .frames
+                .entry((frame.return_to, frame.register, below.1))
+                .or_insert_with(|| {
+                    let Frame { return_to, register, .. } = **frame;
+                    (Arc::new(Frame { return_to, register, memory: Memory::NONE, parents: below.0 }), below.1)
+                })
+                .clone();
+            members.push(Parents::One(frame));
+        }
+        if parents.has_bottom() {
+            members.push(Parents::Bottom);
+        }
+        let set = Parents::union(members.iter());
+        let place = *self.parent_places.entry(addresses(&set)).or_insert_with(|| {
+            self.parents.push(set.clone());
+            self.parents.len() as u32 - 1
+        });
+        (self.parents[place as usize].clone(), place)
+    }
+
+    /// The configuration itself.
+    pub fn configuration(&self, local: Local) -> Configuration {
+        match local {
+            Local::One { state, register, parents } => {
+                let mut configuration = Configuration::at(state, register);
+                configuration.items[0].parents = self.parents[parents as usize].clone();
+                configuration
+            }
+            Local::Full(place) => self.configurations[place as usize].clone(),
+        }
+    }
+
+    /// What `byte` does in `local`, computed once.
+    pub fn step(&mut self, arena: &Arena, local: Local, byte: u8) -> Result<&Outcome, EngineError> {
+        if let Some(&place) = self.steps.get(&(local, byte)) {
+            return Ok(&self.outcomes[place as usize]);
+        }
+        let mut configuration = self.configuration(local);
+        configuration.step(arena, byte)?;
+        let returned = std::mem::take(&mut configuration.returned);
+        let outcome = Outcome { next: self.intern(configuration), returned };
+        let place = self.outcomes.len() as u32;
+        self.outcomes.push(outcome);
+        self.steps.insert((local, byte), place);
+        Ok(&self.outcomes[place as usize])
+    }
+}
+
+fn addresses(parents: &Parents) -> SmallVec<[usize; 2]> {
+    let mut key: SmallVec<[usize; 2]> = parents.frames().iter().map(|frame| Arc::as_ptr(frame) as usize).collect();
+    if parents.has_bottom() {
+        key.push(0);
+    }
+    key
+}

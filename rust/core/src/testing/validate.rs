@@ -1,0 +1,215 @@
+//! A small JSON Schema validator for the keywords maskwright enforces: the specification's sentences, one by one.
+//!
+//! Invariant: clearly right; numbers are exact decimals, lengths are code points, an unknown keyword is an error, never ignored.
+//! Must not know: obligations, automata, tokens.
+
+use regex::Regex;
+use serde_json::{Map, Value};
+
+use crate::testing::decimal::Decimal;
+use crate::testing::document::Document;
+
+/// Is `document` valid under `schema`? An `Err` names what this validator does not know.
+pub fn is_valid(schema: &Value, document: &Document) -> Result<bool, String> {
+    check(schema, schema, document, 500)
+}
+
+fn check(root: &Value, schema: &Value, document: &Document, fuel: usize) -> Result<bool, String> {
+    let fuel = fuel.checked_sub(1).ok_or("a schema that refers to itself in place")?;
+    let keywords = match schema {
+        Value::Bool(all) => return Ok(*all),
+        Value::Object(keywords) => keywords,
+        _ => return Err(format!("not a schema: {schema}")),
+    };
+    for (keyword, value) in keywords {
+        if !check_keyword(root, keywords, keyword, value, document, fuel)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn check_keyword(
+    root: &Value,
+    keywords: &Map<String, Value>,
+    keyword: &str,
+    value: &Value,
+    document: &Document,
+    fuel: usize,
+) -> Result<bool, String> {
+    let all = |parts: Vec<(&Value, &Document)>| -> Result<bool, String> {
+        for (schema, part) in parts {
+            if !check(root, schema, part, fuel)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    match (keyword, document) {
+        ("$schema" | "$id" | "$anchor" | "$defs" | "definitions" | "title" | "description" | "default", _) => Ok(true),
+        ("type", _) => match value {
+            Value::Array(names) => Ok(names.iter().any(|n| has_type(document, n))),
+            name => Ok(has_type(document, name)),
+        },
+        ("enum", _) => Ok(list(value)?.iter().any(|v| Document::from(v) == *document)),
+        ("const", _) => Ok(Document::from(value) == *document),
+        ("allOf", _) => all(list(value)?.iter().map(|s| (s, document)).collect()),
+        ("anyOf", _) => {
+            let mut any = false;
+            for branch in list(value)? {
+                any |= check(root, branch, document, fuel)?;
+            }
+            Ok(any)
+        }
+        ("$ref", _) => {
+            let pointer = value.as_str().and_then(|r| r.strip_prefix('#')).ok_or("a reference outside the document")?;
+            check(root, root.pointer(pointer).ok_or("a reference to nothing")?, document, fuel)
+        }
+        ("minimum", Document::Number(n)) => Ok(decimal(n)? >= number(value)?),
+        ("maximum", Document::Number(n)) => Ok(decimal(n)? <= number(value)?),
+        ("exclusiveMinimum", Document::Number(n)) => Ok(decimal(n)? > number(value)?),
+        ("exclusiveMaximum", Document::Number(n)) => Ok(decimal(n)? < number(value)?),
+        ("minLength", Document::String(s)) => Ok(s.chars().count() as u64 >= count(value)?),
+        ("maxLength", Document::String(s)) => Ok(s.chars().count() as u64 <= count(value)?),
+        ("pattern", Document::String(s)) => matches(value.as_str().ok_or("a pattern is a string")?, s),
+        ("minItems", Document::Array(items)) => Ok(items.len() as u64 >= count(value)?),
+        ("maxItems", Document::Array(items)) => Ok(items.len() as u64 <= count(value)?),
+        ("prefixItems", Document::Array(items)) => all(list(value)?.iter().zip(items).collect()),
+        ("items", Document::Array(items)) => {
+            let skip = keywords.get("prefixItems").map_or(Ok(0), |p| list(p).map(<[Value]>::len))?;
+            all(items.iter().skip(skip).map(|item| (value, item)).collect())
+        }
+        ("properties", Document::Object(members)) => {
+            let declared = value.as_object().ok_or("properties is an object")?;
+            all(members.iter().filter_map(|(key, member)| Some((declared.get(key)?, member))).collect())
+        }
+        ("patternProperties", Document::Object(members)) => {
+            for (pattern, schema) in value.as_object().ok_or("patternProperties is an object")? {
+                for (key, member) in members {
+                    if matches(pattern, key)? && !check(root, schema, member, fuel)? {
+                        return Ok(false);
+                    }
+                }
+            }
+            Ok(true)
+        }
+        ("additionalProperties", Document::Object(members)) => {
+            for (key, member) in members {
+                let declared = keywords.get("properties").is_some_and(|p| p.get(key).is_some());
+                let mut by_pattern = false;
+                for pattern in keywords.get("patternProperties").and_then(Value::as_object).into_iter().flat_map(Map::keys) {
+                    by_pattern |= matches(pattern, key)?;
+                }
+                if !declared && !by_pattern && !check(root, value, member, fuel)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        ("required", Document::Object(members)) => {
+            Ok(list(value)?.iter().all(|name| members.iter().any(|(key, _)| Some(key.as_str()) == name.as_str())))
+        }
+        (
+            "minimum"
+            | "maximum"
+            | "exclusiveMinimum"
+            | "exclusiveMaximum"
+            | "minLength"
+            | "maxLength"
+            | "pattern"
+            | "minItems"
+            | "maxItems"
+            | "prefixItems"
+            | "items"
+            | "properties"
+            | "patternProperties"
+            | "additionalProperties"
+            | "required",
+            _,
+        ) => Ok(true),
+        _ => Err(format!("unknown keyword {keyword}")),
+    }
+}
+
+fn has_type(document: &Document, name: &Value) -> bool {
+    match (name.as_str(), document) {
+        (Some("null"), Document::Null)
+        | (Some("boolean"), Document::Bool(_))
+        | (Some("number"), Document::Number(_))
+        | (Some("string"), Document::String(_))
+        | (Some("array"), Document::Array(_))
+        | (Some("object"), Document::Object(_)) => true,
+        (Some("integer"), Document::Number(n)) => Decimal::parse(n).is_some_and(|d| d.is_integer()),
+        _ => false,
+    }
+}
+
+/// Patterns are searched for, not anchored.
+pub(crate) fn matches(pattern: &str, text: &str) -> Result<bool, String> {
+    Ok(Regex::new(pattern).map_err(|e| e.to_string())?.is_match(text))
+}
+
+fn list(value: &Value) -> Result<&[Value], String> {
+    value.as_array().map(Vec::as_slice).ok_or_else(|| format!("not a list: {value}"))
+}
+
+fn count(value: &Value) -> Result<u64, String> {
+    value.as_u64().ok_or_else(|| format!("not a count: {value}"))
+}
+
+fn number(value: &Value) -> Result<Decimal, String> {
+    value.as_number().ok_or_else(|| format!("not a number: {value}")).and_then(|n| decimal(&n.to_string()))
+}
+
+fn decimal(text: &str) -> Result<Decimal, String> {
+    Decimal::parse(text).ok_or_else(|| format!("not a number: {text}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keywords() {
+        let cases = [
+            (r#"{"type":"integer"}"#, "1.0", true),
+            (r#"{"type":"integer"}"#, "1.5", false),
+            (r#"{"type":["null","string"]}"#, "null", true),
+            (r#"{"exclusiveMaximum":0.3}"#, "0.30", false),
+            (r#"{"exclusiveMaximum":0.3}"#, "0.299999999999999999999999", true),
+            (r#"{"minimum":5}"#, "\"4\"", true),
+            (r#"{"maxLength":1}"#, "\"😀\"", true),
+            (r#"{"pattern":"b"}"#, "\"abc\"", true),
+            (r#"{"pattern":"^b"}"#, "\"abc\"", false),
+            (r#"{"enum":[1,{"a":[2]}]}"#, "{\"a\":[2.0]}", true),
+            (r#"{"const":"a"}"#, "\"\\u0061\"", true),
+            (r#"{"prefixItems":[{"type":"null"}],"items":false}"#, "[null]", true),
+            (r#"{"prefixItems":[{"type":"null"}],"items":false}"#, "[null,1]", false),
+            (r#"{"prefixItems":[{"type":"null"}],"items":false}"#, "[1]", false),
+            (r#"{"minItems":1,"maxItems":2}"#, "[]", false),
+            (r#"{"minItems":1,"maxItems":2}"#, "[1,2,3]", false),
+            (r#"{"properties":{"a":{"type":"null"}},"required":["a"]}"#, "{\"a\":null,\"b\":1}", true),
+            (r#"{"properties":{"a":{"type":"null"}},"required":["a"]}"#, "{}", false),
+            (
+                r#"{"properties":{"a":true},"patternProperties":{"^x":{"type":"null"}},"additionalProperties":false}"#,
+                "{\"a\":1,\"xy\":null}",
+                true,
+            ),
+            (r#"{"properties":{"a":true},"patternProperties":{"^x":{"type":"null"}},"additionalProperties":false}"#, "{\"b\":1}", false),
+            (r#"{"properties":{"a":true},"patternProperties":{"^x":{"type":"null"}},"additionalProperties":false}"#, "{\"x\":1}", false),
+            (r#"{"anyOf":[{"type":"null"},{"minimum":3}]}"#, "2", false),
+            (r#"{"allOf":[{"type":"number"},{"minimum":3}]}"#, "3", true),
+            (
+                r##"{"$ref":"#/$defs/n","$defs":{"n":{"properties":{"next":{"$ref":"#/$defs/n"}},"type":"object"}}}"##,
+                "{\"next\":{\"next\":1}}",
+                false,
+            ),
+        ];
+        for (schema, text, valid) in cases {
+            let schema: Value = serde_json::from_str(schema).unwrap();
+            let document = Document::read(text.as_bytes()).unwrap();
+            assert_eq!(is_valid(&schema, &document), Ok(valid), "{schema} {text}");
+        }
+        assert!(is_valid(&serde_json::json!({"minimun": 3}), &Document::Null).is_err());
+    }
+}

@@ -1,0 +1,110 @@
+//! Long work beside the interpreter: on its own thread, while the caller waits without holding the interpreter and looks for
+//! signals.
+//!
+//! Invariant: Ctrl-C and a deadline end the wait within about [`POLL`], whatever the work does; work that nobody waits for is told
+//! to stop. A panic becomes an error.
+//! Must not know: what the work is.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use maskwright::error::{CompileError, EngineError};
+use maskwright::limits::Interrupt;
+use pyo3::prelude::*;
+
+/// How often signals are looked for.
+pub const POLL: Duration = Duration::from_millis(50);
+/// Stack of a worker: more than a Python thread may have.
+const STACK: usize = 16 << 20;
+/// How long past its deadline work may take to notice by itself, before it is left behind.
+const GRACE: Duration = Duration::from_millis(20);
+
+/// A lock whose holders cannot leave the data half-written.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Work under way, and then its result. Anyone may wait for it.
+pub struct Flight<T> {
+    result: Mutex<Option<Result<T, CompileError>>>,
+    landed: Condvar,
+    stop: Arc<AtomicBool>,
+}
+
+impl<T: Clone + Send + Sync + 'static> Flight<T> {
+    /// Not started.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { result: Mutex::new(None), landed: Condvar::new(), stop: Arc::new(AtomicBool::new(false)) })
+    }
+
+    /// Start the work; `landed` sees the result before anyone who waits.
+    pub fn launch(
+        self: &Arc<Self>,
+        deadline: Option<Instant>,
+        work: impl FnOnce(&Interrupt) -> Result<T, CompileError> + Send + 'static,
+        landed: impl FnOnce(&Result<T, CompileError>) + Send + 'static,
+    ) {
+        let interrupt = Interrupt { flag: Some(self.stop.clone()), deadline };
+        let flight = self.clone();
+        let run = move || {
+            let result = catch_unwind(AssertUnwindSafe(|| work(&interrupt)))
+                .unwrap_or(Err(CompileError::Engine(EngineError::Internal("the compiler panicked"))));
+            landed(&result);
+            flight.land(result);
+        };
+        if let Err(problem) = std::thread::Builder::new().name("maskwright".into()).stack_size(STACK).spawn(run) {
+            // `run` is gone with the failed spawn, and `landed` with it.
+            let _ = problem;
+            self.land(Err(CompileError::Engine(EngineError::Internal("no thread could be started"))));
+        }
+    }
+
+    fn land(&self, result: Result<T, CompileError>) {
+        *lock(&self.result) = Some(result);
+        self.landed.notify_all();
+    }
+
+    /// Tell the work to stop.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Has the work been told to stop, or stopped before its end?
+    pub fn was_cut_short(result: &Result<T, CompileError>) -> bool {
+        matches!(result, Err(CompileError::Engine(EngineError::Interrupted | EngineError::TimedOut)))
+    }
+
+    /// Wait for the result, a signal or the deadline. The outer error is a signal handler's.
+    pub fn wait(&self, py: Python<'_>, deadline: Option<Instant>) -> PyResult<Result<T, CompileError>> {
+        loop {
+            let result = py.detach(|| {
+                let until = deadline.map_or(POLL, |d| POLL.min((d + GRACE).saturating_duration_since(Instant::now())));
+                let guard = lock(&self.result);
+                let (guard, _) = self.landed.wait_timeout_while(guard, until, |r| r.is_none()).unwrap_or_else(PoisonError::into_inner);
+                guard.clone()
+            });
+            if let Some(result) = result {
+                return Ok(result);
+            }
+            py.check_signals()?;
+            if deadline.is_some_and(|d| Instant::now() >= d + GRACE) {
+                return Ok(Err(CompileError::Engine(EngineError::TimedOut)));
+            }
+        }
+    }
+}
+
+/// Do `work` on a thread and wait for it.
+pub fn run<T: Clone + Send + Sync + 'static>(
+    py: Python<'_>,
+    deadline: Option<Instant>,
+    work: impl FnOnce(&Interrupt) -> Result<T, CompileError> + Send + 'static,
+) -> PyResult<Result<T, CompileError>> {
+    let flight = Flight::new();
+    flight.launch(deadline, work, |_| ());
+    let result = flight.wait(py, deadline);
+    flight.stop();
+    result
+}

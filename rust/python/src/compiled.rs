@@ -1,0 +1,82 @@
+//! `CompiledGrammar`: a grammar tied to a vocabulary.
+//!
+//! Invariant: immutable for the caller; what its matchers learn is shared by all of them.
+//! Must not know: how it was compiled.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use maskwright::limits::{Interrupt, Limits as CoreLimits};
+use maskwright::matcher::{CompiledGrammar as Core, Statistics};
+use pyo3::prelude::*;
+
+use crate::background;
+use crate::errors::IntoPython;
+use crate::grammar::Grammar;
+use crate::limits::Limits;
+use crate::tokenizer::{Tokenizer, TokenizerInfo};
+
+/// A grammar compiled for a tokenizer: made by :class:`GrammarCompiler`, used by any number of matchers in any number of threads.
+#[pyclass(frozen, module = "maskwright")]
+pub struct CompiledGrammar {
+    pub compiled: Arc<Core>,
+    pub tokenizer: Arc<Tokenizer>,
+    pub limits: CoreLimits,
+}
+
+#[pymethods]
+impl CompiledGrammar {
+    /// The grammar.
+    #[getter]
+    fn grammar(&self) -> Grammar {
+        Grammar { grammar: Arc::new(self.compiled.grammar().clone()) }
+    }
+
+    /// The tokenizer it was compiled for.
+    #[getter]
+    fn tokenizer_info(&self) -> TokenizerInfo {
+        TokenizerInfo { tokenizer: self.tokenizer.clone() }
+    }
+
+    /// Bytes it holds now, roughly: it grows as its matchers meet new places.
+    #[getter]
+    fn memory_size_bytes(&self, py: Python<'_>) -> usize {
+        py.detach(|| self.compiled.memory_bytes())
+    }
+
+    /// What has been learned so far, as numbers by name: states made, masks computed and how, bytes held.
+    fn statistics(&self, py: Python<'_>) -> BTreeMap<&'static str, u64> {
+        py.detach(|| {
+            let Statistics { masks, full_walks, differences, shared, resolved, bytes } = self.compiled.statistics();
+            let states = self.compiled.state_count() as u64;
+            BTreeMap::from([
+                ("states", states),
+                ("masks", masks),
+                ("full_walks", full_walks),
+                ("differences", differences),
+                ("shared", shared),
+                ("resolved", resolved),
+                ("mask_bytes", bytes),
+            ])
+        })
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<CompiledGrammar for {} tokens>", self.tokenizer.vocabulary.vocab_size())
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Grammar, TokenizerInfo, Limits))> {
+        let state = (self.grammar(), self.tokenizer_info(), Limits(self.limits.clone()));
+        Ok((py.get_type::<Self>().getattr("_from_state")?, state))
+    }
+
+    /// The inverse of pickling.
+    #[staticmethod]
+    fn _from_state(py: Python<'_>, grammar: &Grammar, tokenizer_info: &TokenizerInfo, limits: &Limits) -> PyResult<Self> {
+        let (grammar, tokenizer, limits) = (grammar.grammar.clone(), tokenizer_info.tokenizer.clone(), limits.0.clone());
+        let (vocabulary, bounds) = (tokenizer.vocabulary.clone(), limits.clone());
+        let work = move |interrupt: &Interrupt| Core::compile(&grammar, vocabulary, &bounds, interrupt);
+        let compiled = background::run(py, None, work)?.map_err(|error| error.into_python(py))?;
+        Ok(Self { compiled, tokenizer, limits })
+    }
+}

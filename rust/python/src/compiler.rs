@@ -1,0 +1,274 @@
+//! `GrammarCompiler`: grammars of one vocabulary, compiled beside the interpreter and remembered.
+//!
+//! Invariant: identical compiles at the same time are done once; a caller's Ctrl-C or timeout never fails another caller.
+//! Must not know: what compiling means.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use maskwright::error::{CompileError, EngineError};
+use maskwright::frontend::json_schema::Options;
+use maskwright::frontend::{ebnf, json_schema, regex};
+use maskwright::grammar::Grammar as CoreGrammar;
+use maskwright::limits::{Interrupt, Limits as CoreLimits};
+use maskwright::matcher::CompiledGrammar as Core;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::background::Flight;
+use crate::cache::{Cache, Compiling, Found};
+use crate::compiled::CompiledGrammar;
+use crate::errors::IntoPython;
+use crate::grammar::Grammar;
+use crate::limits::Limits;
+use crate::schema::{self, Given};
+use crate::tokenizer::{Tokenizer, TokenizerInfo};
+
+/// What to compile; equal sources compile to the same thing.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Source {
+    Schema(Arc<str>, Options),
+    Ebnf(Arc<str>, Arc<str>),
+    Regex(Arc<str>),
+    BuiltinJson,
+    /// By identity.
+    Grammar(u128),
+}
+
+impl Source {
+    fn grammar(&self, given: Option<&CoreGrammar>, limits: &CoreLimits) -> Result<CoreGrammar, CompileError> {
+        match self {
+            Self::Schema(text, options) => json_schema::grammar(text, options, limits),
+            Self::Ebnf(text, root) => ebnf::parse(text, root, limits),
+            Self::Regex(pattern) => regex::grammar(pattern, limits),
+            Self::BuiltinJson => json_schema::builtin_json(limits),
+            Self::Grammar(_) => given.cloned().ok_or(CompileError::Engine(EngineError::Internal("a grammar without its rules"))),
+        }
+    }
+}
+
+/// Compiles grammars for one tokenizer and remembers them. Any number of threads may use one.
+///
+/// Compiling lets other threads run, can be stopped by Ctrl-C, and ends in an error when it passes ``timeout`` or a bound of ``limits``.
+///
+/// Args:
+///     tokenizer_info: the tokenizer.
+///     max_threads: for compatibility; compiling is lazy and takes one thread.
+///     cache_enabled: remember what was compiled.
+///     cache_limit_bytes: forget the least recently used beyond so many bytes; -1: never.
+///     limits: how much one grammar may cost.
+#[pyclass(frozen, module = "maskwright")]
+pub struct GrammarCompiler {
+    tokenizer: Arc<Tokenizer>,
+    cache: Option<Arc<Cache<Source>>>,
+    limits: CoreLimits,
+    cache_limit_bytes: i64,
+}
+
+fn deadline_of(timeout: Option<f64>) -> PyResult<Option<Instant>> {
+    match timeout {
+        None => Ok(None),
+        Some(seconds) if seconds > 0.0 => Ok(Duration::try_from_secs_f64(seconds).ok().and_then(|d| Instant::now().checked_add(d))),
+        Some(seconds) => Err(PyValueError::new_err(format!("timeout must be a number of seconds above 0, got {seconds}"))),
+    }
+}
+
+impl GrammarCompiler {
+    fn compile(&self, py: Python<'_>, source: Source, given: Option<Arc<CoreGrammar>>, timeout: Option<f64>) -> PyResult<CompiledGrammar> {
+        let deadline = deadline_of(timeout)?;
+        loop {
+            let found = match &self.cache {
+                Some(cache) => cache.begin(&source),
+                None => Found::Yours(Flight::new()),
+            };
+            let result = match found {
+                Found::Ready(compiled) => Ok(compiled),
+                Found::Yours(flight) => self.lead(py, &flight, &source, given.clone(), deadline)?,
+                Found::Pending(flight) => {
+                    let result = flight.wait(py, deadline)?;
+                    // The one who compiled gave up; that is no answer for us while we have time.
+                    if Flight::was_cut_short(&result) && deadline.is_none_or(|d| Instant::now() < d) {
+                        continue;
+                    }
+                    result
+                }
+            };
+            let compiled = result.map_err(|error| error.into_python(py))?;
+            return Ok(CompiledGrammar { compiled, tokenizer: self.tokenizer.clone(), limits: self.limits.clone() });
+        }
+    }
+
+    /// Compile, and wait for it like everyone else who wants it.
+    fn lead(
+        &self,
+        py: Python<'_>,
+        flight: &Compiling,
+        source: &Source,
+        given: Option<Arc<CoreGrammar>>,
+        deadline: Option<Instant>,
+    ) -> PyResult<Result<Arc<Core>, CompileError>> {
+        let (vocabulary, limits) = (self.tokenizer.vocabulary.clone(), self.limits.clone());
+        let (what, cache, ticket) = (source.clone(), self.cache.clone(), flight.clone());
+        let key = source.clone();
+        let work = move |interrupt: &Interrupt| {
+            let grammar = what.grammar(given.as_deref(), &limits)?;
+            Core::compile(&grammar, vocabulary, &limits, interrupt)
+        };
+        flight.launch(deadline, work, move |result| {
+            if let Some(cache) = cache {
+                cache.finish(&key, &ticket, result.as_ref().ok());
+            }
+        });
+        let outcome = flight.wait(py, deadline);
+        if !matches!(outcome, Ok(Ok(_))) {
+            flight.stop();
+            if let Some(cache) = &self.cache {
+                cache.finish(source, flight, None);
+            }
+        }
+        outcome
+    }
+}
+
+#[pymethods]
+impl GrammarCompiler {
+    #[new]
+    #[pyo3(signature = (tokenizer_info, *, max_threads=8, cache_enabled=true, cache_limit_bytes=-1, limits=None),
+        text_signature = "(tokenizer_info, *, max_threads=8, cache_enabled=True, cache_limit_bytes=-1, limits=None)")]
+    fn new(
+        tokenizer_info: &TokenizerInfo,
+        max_threads: i64,
+        cache_enabled: bool,
+        cache_limit_bytes: i64,
+        limits: Option<&Limits>,
+    ) -> PyResult<Self> {
+        if max_threads < 1 {
+            return Err(PyValueError::new_err(format!("max_threads must be at least 1, got {max_threads}")));
+        }
+        let limit = match cache_limit_bytes {
+            -1 => None,
+            bytes => Some(
+                usize::try_from(bytes)
+                    .map_err(|_| PyValueError::new_err(format!("cache_limit_bytes must be -1 (no limit) or at least 0, got {bytes}")))?,
+            ),
+        };
+        Ok(Self {
+            tokenizer: tokenizer_info.tokenizer.clone(),
+            cache: cache_enabled.then(|| Arc::new(Cache::new(limit))),
+            limits: limits.map_or_else(CoreLimits::default, |l| l.0.clone()),
+            cache_limit_bytes,
+        })
+    }
+
+    /// Compile a JSON Schema; the options are those of :meth:`Grammar.from_json_schema`.
+    ///
+    /// Args:
+    ///     timeout: seconds after which to give up.
+    ///
+    /// Raises:
+    ///     JSONSchemaError, UnsatisfiableSchema: see :meth:`Grammar.from_json_schema`.
+    ///     CompileTimeout: not done within ``timeout``.
+    ///     LimitExceeded: a bound of ``limits`` was passed; with ``limit``.
+    #[pyo3(signature = (schema, *, any_whitespace=true, indent=None, separators=None, max_whitespace_cnt=None, strict_mode=false,
+        any_order=false, default_draft=None, assert_formats=true, registry=None, timeout=None))]
+    fn compile_json_schema(
+        &self,
+        py: Python<'_>,
+        schema: &Bound<'_, PyAny>,
+        any_whitespace: bool,
+        indent: Option<i64>,
+        separators: Option<(String, String)>,
+        max_whitespace_cnt: Option<i64>,
+        strict_mode: bool,
+        any_order: bool,
+        default_draft: Option<String>,
+        assert_formats: bool,
+        registry: Option<Bound<'_, PyAny>>,
+        timeout: Option<f64>,
+    ) -> PyResult<CompiledGrammar> {
+        let given = Given {
+            any_whitespace,
+            indent,
+            separators,
+            max_whitespace_cnt,
+            strict_mode,
+            any_order,
+            default_draft,
+            assert_formats,
+            registry,
+        };
+        let options = given.options(py)?;
+        let text = schema::text(schema)?;
+        self.compile(py, Source::Schema(text.into(), options), None, timeout)
+    }
+
+    /// Compile a grammar, or EBNF text whose root rule is ``root_rule_name``.
+    ///
+    /// Raises:
+    ///     EBNFError, GrammarError: see :meth:`Grammar.from_ebnf`.
+    ///     CompileTimeout, LimitExceeded: see :meth:`compile_json_schema`.
+    #[pyo3(signature = (grammar, *, root_rule_name="root", timeout=None))]
+    fn compile_grammar(
+        &self,
+        py: Python<'_>,
+        grammar: &Bound<'_, PyAny>,
+        root_rule_name: &str,
+        timeout: Option<f64>,
+    ) -> PyResult<CompiledGrammar> {
+        if let Ok(text) = grammar.cast::<PyString>() {
+            return self.compile(py, Source::Ebnf(text.to_str()?.into(), root_rule_name.into()), None, timeout);
+        }
+        let grammar = grammar
+            .cast::<Grammar>()
+            .map_err(|_| PyTypeError::new_err(format!("expected a Grammar or EBNF text, got {}", grammar.get_type())))?
+            .get();
+        self.compile(py, Source::Grammar(grammar.grammar.identity()), Some(grammar.grammar.clone()), timeout)
+    }
+
+    /// Compile a regular expression; see :meth:`Grammar.from_regex`.
+    #[pyo3(signature = (regex, *, timeout=None))]
+    fn compile_regex(&self, py: Python<'_>, regex: &str, timeout: Option<f64>) -> PyResult<CompiledGrammar> {
+        self.compile(py, Source::Regex(regex.into()), None, timeout)
+    }
+
+    /// Compile the grammar of any JSON text.
+    #[pyo3(signature = (*, timeout=None))]
+    fn compile_builtin_json_grammar(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<CompiledGrammar> {
+        self.compile(py, Source::BuiltinJson, None, timeout)
+    }
+
+    /// Forget everything compiled so far; what is in use stays valid.
+    fn clear_cache(&self, py: Python<'_>) {
+        if let Some(cache) = &self.cache {
+            py.detach(|| cache.clear());
+        }
+    }
+
+    /// Bytes that the remembered grammars hold now, roughly.
+    fn get_cache_size_bytes(&self, py: Python<'_>) -> usize {
+        self.cache.as_ref().map_or(0, |cache| py.detach(|| cache.size_bytes()))
+    }
+
+    /// As given: -1 for no limit.
+    #[getter]
+    fn cache_limit_bytes(&self) -> i64 {
+        self.cache_limit_bytes
+    }
+
+    /// The tokenizer that it compiles for.
+    #[getter]
+    fn tokenizer_info(&self) -> TokenizerInfo {
+        TokenizerInfo { tokenizer: self.tokenizer.clone() }
+    }
+
+    /// The limits that it compiles under.
+    #[getter]
+    fn limits(&self) -> Limits {
+        Limits(self.limits.clone())
+    }
+
+    fn __repr__(&self) -> String {
+        format!("GrammarCompiler(vocab_size={}, cache_limit_bytes={})", self.tokenizer.vocabulary.vocab_size(), self.cache_limit_bytes)
+    }
+}

@@ -1,0 +1,167 @@
+//! The one table from the core's errors to Python exceptions.
+//!
+//! Invariant: every variant has its arm; the exception carries the variant's data as attributes.
+//! Must not know: where an error came from.
+
+use maskwright::error::{CompileError, EngineError, Position, VocabError};
+use maskwright::matcher::MatcherError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyType};
+
+/// A class of `maskwright.exceptions`, by name.
+#[derive(Clone, Copy)]
+pub struct Class(pub &'static str);
+
+/// The value of an attribute of an exception.
+pub enum Value {
+    Text(String),
+    Number(usize),
+}
+
+type Attributes = Vec<(&'static str, Value)>;
+
+fn place(position: &Position) -> Attributes {
+    vec![("line", Value::Number(position.line)), ("column", Value::Number(position.column)), ("offset", Value::Number(position.offset))]
+}
+
+fn engine(error: &EngineError) -> (Class, Attributes) {
+    match error {
+        EngineError::Limit { name, bound } => {
+            (Class("LimitExceeded"), vec![("limit", Value::Text((*name).to_owned())), ("bound", Value::Number(*bound))])
+        }
+        EngineError::Interrupted => (Class("CompileInterrupted"), vec![]),
+        EngineError::TimedOut => (Class("CompileTimeout"), vec![]),
+        EngineError::Internal(_) => (Class("InternalError"), vec![]),
+    }
+}
+
+fn compile(error: &CompileError) -> (Class, Attributes) {
+    let text = |s: &String| Value::Text(s.clone());
+    match error {
+        CompileError::Ebnf { position, .. } => (Class("EBNFError"), place(position)),
+        CompileError::Regex { position, .. } => (Class("RegexError"), place(position)),
+        CompileError::Json { position, .. } => (Class("JSONSchemaError"), place(position)),
+        CompileError::Schema { pointer, .. } => (Class("JSONSchemaError"), vec![("pointer", text(pointer))]),
+        CompileError::UnsatisfiableSchema { pointer, .. } => (Class("UnsatisfiableSchema"), vec![("pointer", text(pointer))]),
+        CompileError::Grammar { rule, .. } => (Class("GrammarError"), vec![("rule", text(rule))]),
+        CompileError::UnspellableByte { byte } => (Class("UnsupportedTokenizer"), vec![("byte", Value::Number(usize::from(*byte)))]),
+        CompileError::Engine(error) => engine(error),
+    }
+}
+
+fn vocabulary(error: &VocabError) -> (Class, Attributes) {
+    match error {
+        VocabError::TooManyTokens { .. } | VocabError::NoStopToken => (Class("TokenizerError"), vec![]),
+        VocabError::IdOutOfRange { id, .. } | VocabError::TokenTooLong { id, .. } => {
+            (Class("TokenizerError"), vec![("token_id", Value::Number(*id as usize))])
+        }
+    }
+}
+
+/// What Python sees of an error of the core.
+pub trait IntoPython: std::fmt::Display {
+    /// The class and the attributes.
+    fn kind(&self) -> (Class, Attributes);
+
+    /// The exception, not raised.
+    fn into_python(self, py: Python<'_>) -> PyErr
+    where
+        Self: Sized,
+    {
+        let (class, attributes) = self.kind();
+        new(py, class, self.to_string(), attributes)
+    }
+}
+
+impl IntoPython for EngineError {
+    fn kind(&self) -> (Class, Attributes) {
+        engine(self)
+    }
+}
+
+impl IntoPython for CompileError {
+    fn kind(&self) -> (Class, Attributes) {
+        compile(self)
+    }
+}
+
+impl IntoPython for VocabError {
+    fn kind(&self) -> (Class, Attributes) {
+        vocabulary(self)
+    }
+}
+
+impl IntoPython for MatcherError {
+    fn kind(&self) -> (Class, Attributes) {
+        match self {
+            MatcherError::NoStopToken => (Class("TokenizerError"), vec![]),
+            MatcherError::StopTokenOutOfRange { id, .. } => (Class("TokenizerError"), vec![("token_id", Value::Number(*id as usize))]),
+            MatcherError::TooFarBack { .. } => (Class("RollbackError"), vec![]),
+        }
+    }
+}
+
+fn exceptions(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
+    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    Ok(MODULE.get_or_try_init(py, || py.import("maskwright.exceptions").map(Bound::unbind))?.bind(py))
+}
+
+fn try_new(py: Python<'_>, class: Class, message: String, attributes: Attributes) -> PyResult<PyErr> {
+    let class = exceptions(py)?.getattr(class.0)?.cast_into::<PyType>()?;
+    let exception = class.call1((message,))?;
+    for (name, value) in attributes {
+        match value {
+            Value::Text(text) => exception.setattr(name, text)?,
+            Value::Number(number) => exception.setattr(name, number)?,
+        }
+    }
+    Ok(PyErr::from_value(exception))
+}
+
+/// An exception of ours with a message and attributes.
+pub fn new(py: Python<'_>, class: Class, message: String, attributes: Attributes) -> PyErr {
+    try_new(py, class, message, attributes).unwrap_or_else(|problem| problem)
+}
+
+/// One of each kind of error, by the variant's name: what the test of the table walks through.
+#[pyfunction]
+#[pyo3(name = "_error_samples")]
+pub fn error_samples(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let text = "root ::= x";
+    let position = Position::of(text, 9);
+    let excerpt = position.excerpt(text);
+    let message = String::from("what is wrong");
+    let out = PyDict::new(py);
+    for (name, error) in [
+        ("CompileError::Ebnf", CompileError::Ebnf { position, message: message.clone(), excerpt: excerpt.clone() }),
+        ("CompileError::Regex", CompileError::Regex { position, message: message.clone(), excerpt }),
+        ("CompileError::Json", CompileError::Json { position, message: message.clone() }),
+        ("CompileError::Schema", CompileError::Schema { pointer: "/items".into(), message: message.clone() }),
+        ("CompileError::UnsatisfiableSchema", CompileError::UnsatisfiableSchema { pointer: "/not".into(), message: message.clone() }),
+        ("CompileError::Grammar", CompileError::Grammar { rule: "root".into(), message }),
+        ("CompileError::UnspellableByte", CompileError::UnspellableByte { byte: 0x41 }),
+        ("EngineError::Limit", CompileError::Engine(EngineError::Limit { name: "max_rules", bound: 7 })),
+        ("EngineError::Interrupted", CompileError::Engine(EngineError::Interrupted)),
+        ("EngineError::TimedOut", CompileError::Engine(EngineError::TimedOut)),
+        ("EngineError::Internal", CompileError::Engine(EngineError::Internal("a sample"))),
+    ] {
+        out.set_item(name, error.into_python(py).into_value(py))?;
+    }
+    for (name, error) in [
+        ("VocabError::TooManyTokens", VocabError::TooManyTokens { tokens: 3, vocab_size: 2 }),
+        ("VocabError::IdOutOfRange", VocabError::IdOutOfRange { id: 3, vocab_size: 2 }),
+        ("VocabError::NoStopToken", VocabError::NoStopToken),
+        ("VocabError::TokenTooLong", VocabError::TokenTooLong { id: 3, length: 9, bound: 8 }),
+    ] {
+        out.set_item(name, error.into_python(py).into_value(py))?;
+    }
+    for (name, error) in [
+        ("MatcherError::NoStopToken", MatcherError::NoStopToken),
+        ("MatcherError::StopTokenOutOfRange", MatcherError::StopTokenOutOfRange { id: 3, vocab_size: 2 }),
+        ("MatcherError::TooFarBack", MatcherError::TooFarBack { steps: 2, remembered: 1 }),
+    ] {
+        out.set_item(name, error.into_python(py).into_value(py))?;
+    }
+    Ok(out)
+}

@@ -1,0 +1,183 @@
+//! `Grammar`: a language, not yet tied to a vocabulary.
+//!
+//! Invariant: immutable; printing and parsing gives an equal grammar.
+//! Must not know: any front-end's syntax.
+
+use std::sync::Arc;
+
+use maskwright::error::CompileError;
+use maskwright::frontend::{ebnf, json_schema, regex};
+use maskwright::grammar::Grammar as CoreGrammar;
+use maskwright::limits::Limits;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use crate::background;
+use crate::errors::IntoPython;
+use crate::schema::{self, Given};
+
+/// The texts that a model's output may be.
+///
+/// Made by the ``from_…`` methods; ``str(grammar)`` is EBNF that :meth:`from_ebnf` reads back. Grammars compare by what they say, can be
+/// pickled, and are compiled for a vocabulary by :class:`GrammarCompiler`.
+#[pyclass(frozen, module = "maskwright")]
+pub struct Grammar {
+    pub grammar: Arc<CoreGrammar>,
+}
+
+impl Grammar {
+    fn parse(py: Python<'_>, work: impl FnOnce(&Limits) -> Result<CoreGrammar, CompileError> + Send + 'static) -> PyResult<Self> {
+        let result = background::run(py, None, |_| work(&Limits::default()).map(Arc::new))?;
+        result.map(|grammar| Self { grammar }).map_err(|error| error.into_python(py))
+    }
+
+    fn join(grammars: &Bound<'_, PyTuple>, what: &str, join: impl FnOnce(&[CoreGrammar]) -> CoreGrammar) -> PyResult<Self> {
+        if grammars.is_empty() {
+            return Err(PyValueError::new_err(format!("{what} needs at least one grammar")));
+        }
+        let parts = grammars.iter().map(|g| Ok(g.cast::<Self>()?.get().grammar.as_ref().clone())).collect::<PyResult<Vec<_>>>()?;
+        Ok(Self { grammar: Arc::new(join(&parts)) })
+    }
+}
+
+#[pymethods]
+impl Grammar {
+    /// A grammar in EBNF: ``name ::= body``, strings, classes, groups, ``|``, ``?``, ``*``, ``+``, ``{n,m}``, ``#`` comments.
+    ///
+    /// Args:
+    ///     ebnf_string: the text.
+    ///     root_rule_name: the rule that whole outputs match.
+    ///
+    /// Raises:
+    ///     EBNFError: with ``line`` and ``column``.
+    ///     GrammarError: a rule is missing or can never end; with ``rule``.
+    #[staticmethod]
+    #[pyo3(signature = (ebnf_string, *, root_rule_name="root"))]
+    fn from_ebnf(py: Python<'_>, ebnf_string: String, root_rule_name: &str) -> PyResult<Self> {
+        let root = root_rule_name.to_owned();
+        Self::parse(py, move |limits| ebnf::parse(&ebnf_string, &root, limits))
+    }
+
+    /// The texts that a regular expression matches as a whole (ECMAScript flavour).
+    ///
+    /// Raises:
+    ///     RegexError: with ``column``; also for a backreference, which no automaton can follow.
+    #[staticmethod]
+    fn from_regex(py: Python<'_>, regex_string: String) -> PyResult<Self> {
+        Self::parse(py, move |limits| regex::grammar(&regex_string, limits))
+    }
+
+    /// The JSON texts of the values that a schema allows.
+    ///
+    /// Args:
+    ///     schema: JSON text, the schema as dict or bool, or a pydantic model class.
+    ///     any_whitespace: allow white space between tokens (bounded in each gap); otherwise the text is laid out exactly as
+    ///         ``json.dumps`` would with ``indent`` and ``separators``.
+    ///     indent: columns per level when ``any_whitespace`` is False.
+    ///     separators: between items and after keys when ``any_whitespace`` is False.
+    ///     max_whitespace_cnt: at most so many white-space characters in each gap.
+    ///     strict_mode: take objects and arrays that do not say otherwise as closed.
+    ///     any_order: allow the keys of an object in any order; otherwise declared keys come in the order of declaration.
+    ///     default_draft: the draft of a schema without ``$schema``: "draft4", "draft6", "draft7", "draft2019-09" or "draft2020-12".
+    ///     assert_formats: enforce ``format``; otherwise it is an annotation.
+    ///     registry: not supported yet: must be empty.
+    ///
+    /// Raises:
+    ///     JSONSchemaError: malformed, or a keyword that cannot be enforced; with ``pointer``.
+    ///     UnsatisfiableSchema: no value at all is allowed.
+    #[staticmethod]
+    #[pyo3(signature = (schema, *, any_whitespace=true, indent=None, separators=None, max_whitespace_cnt=None, strict_mode=false,
+        any_order=false, default_draft=None, assert_formats=true, registry=None))]
+    fn from_json_schema(
+        py: Python<'_>,
+        schema: &Bound<'_, PyAny>,
+        any_whitespace: bool,
+        indent: Option<i64>,
+        separators: Option<(String, String)>,
+        max_whitespace_cnt: Option<i64>,
+        strict_mode: bool,
+        any_order: bool,
+        default_draft: Option<String>,
+        assert_formats: bool,
+        registry: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let given = Given {
+            any_whitespace,
+            indent,
+            separators,
+            max_whitespace_cnt,
+            strict_mode,
+            any_order,
+            default_draft,
+            assert_formats,
+            registry,
+        };
+        let options = given.options(py)?;
+        let text = schema::text(schema)?;
+        Self::parse(py, move |limits| json_schema::grammar(&text, &options, limits))
+    }
+
+    /// Any JSON text.
+    #[staticmethod]
+    fn builtin_json_grammar(py: Python<'_>) -> PyResult<Self> {
+        Self::parse(py, json_schema::builtin_json)
+    }
+
+    /// Exactly one of these texts.
+    ///
+    /// Raises:
+    ///     ValueError: no choice is given.
+    #[staticmethod]
+    fn from_choices(choices: Vec<String>) -> PyResult<Self> {
+        if choices.is_empty() {
+            return Err(PyValueError::new_err("from_choices needs at least one choice"));
+        }
+        Ok(Self { grammar: Arc::new(CoreGrammar::from_choices(&choices)) })
+    }
+
+    /// The texts of any of the grammars.
+    #[staticmethod]
+    #[pyo3(signature = (*grammars))]
+    fn union(grammars: &Bound<'_, PyTuple>) -> PyResult<Self> {
+        Self::join(grammars, "union", CoreGrammar::union)
+    }
+
+    /// A text of the first grammar, then one of the second, and so on.
+    #[staticmethod]
+    #[pyo3(signature = (*grammars))]
+    fn concat(grammars: &Bound<'_, PyTuple>) -> PyResult<Self> {
+        Self::join(grammars, "concat", CoreGrammar::concat)
+    }
+
+    fn __str__(&self) -> String {
+        self.grammar.to_string()
+    }
+
+    fn __repr__(&self) -> String {
+        const SHOWN: usize = 100;
+        let text = self.grammar.to_string();
+        let shown: String = text.chars().take(SHOWN).collect();
+        let more = if shown.len() < text.len() { "…" } else { "" };
+        format!("<Grammar {shown}{more}>")
+    }
+
+    fn __eq__(&self, other: &Self) -> bool {
+        self.grammar.identity() == other.grammar.identity()
+    }
+
+    fn __hash__(&self) -> u64 {
+        self.grammar.identity() as u64
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (String, String))> {
+        let root = self.grammar.rules().get(self.grammar.root().index()).map_or("root", |rule| rule.name.as_str());
+        Ok((py.get_type::<Self>().getattr("_from_state")?, (self.grammar.to_string(), root.to_owned())))
+    }
+
+    /// The inverse of pickling.
+    #[staticmethod]
+    fn _from_state(py: Python<'_>, text: String, root: String) -> PyResult<Self> {
+        Self::parse(py, move |limits| ebnf::parse(&text, &root, limits))
+    }
+}

@@ -1,0 +1,262 @@
+//! `GrammarMatcher`: one text being matched.
+//!
+//! Invariant: a matcher is used by one thread at a time; a second one is told so at once instead of being made to wait. What is answered
+//! from caches keeps the interpreter, anything longer lets go of it.
+//! Must not know: how a mask is computed.
+
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+
+use maskwright::error::EngineError;
+use maskwright::matcher::{Matcher, MatcherOptions};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+use crate::bitmask::{RowIndex, with_row};
+use crate::compiled::CompiledGrammar;
+use crate::errors::{self, Class, IntoPython};
+use crate::tokenizer::{Ids, Tokenizer};
+
+/// Texts longer than this are consumed without holding the interpreter.
+const LONG_TEXT: usize = 256;
+
+struct State {
+    matcher: Matcher,
+    /// Where a cold mask is computed: the caller's array is written only while the interpreter is held.
+    scratch: Vec<u32>,
+}
+
+/// Follows one text through a compiled grammar, token by token, and says which tokens may come next.
+///
+/// A matcher belongs to one thread at a time: a call while another thread is inside one raises :class:`MatcherBusy`.
+/// After termination nothing raises: a fill writes only the stop tokens, a stop token is accepted and changes nothing (it is one
+/// step to roll back), and any other token is refused.
+///
+/// Args:
+///     compiled_grammar: what to match; shared by any number of matchers.
+///     override_stop_tokens: the ids that end the text, instead of the tokenizer's.
+///     terminate_without_stop_token: end as soon as the text is complete and cannot go on, or is complete at all.
+///     max_rollback_tokens: how many steps to keep for :meth:`rollback`; -1 keeps all.
+///
+/// Raises:
+///     ValueError: a stop token outside the vocabulary.
+#[pyclass(frozen, module = "maskwright")]
+pub struct GrammarMatcher {
+    state: Mutex<State>,
+    tokenizer: Arc<Tokenizer>,
+    words: usize,
+}
+
+impl GrammarMatcher {
+    fn wrap(matcher: Matcher, tokenizer: Arc<Tokenizer>) -> Self {
+        let words = tokenizer.vocabulary.words();
+        Self { state: Mutex::new(State { matcher, scratch: Vec::new() }), tokenizer, words }
+    }
+
+    #[inline]
+    fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, State>> {
+        match self.state.try_lock() {
+            Ok(guard) => Ok(guard),
+            Err(TryLockError::WouldBlock) => Err(errors::new(
+                py,
+                Class("MatcherBusy"),
+                "another thread is inside a call of this matcher; use one matcher per thread: fork() makes an independent copy".into(),
+                vec![],
+            )),
+            Err(TryLockError::Poisoned(_)) => Err(errors::new(
+                py,
+                Class("InternalError"),
+                "an earlier call of this matcher failed inside; make a new matcher".into(),
+                vec![],
+            )),
+        }
+    }
+}
+
+fn raise<T>(py: Python<'_>, result: Result<T, EngineError>) -> PyResult<T> {
+    result.map_err(|error| error.into_python(py))
+}
+
+/// The bytes of a text argument.
+fn text_bytes<'a>(text: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
+    if let Ok(text) = text.cast::<PyString>() {
+        return Ok(text.to_str()?.as_bytes());
+    }
+    match text.cast::<PyBytes>() {
+        Ok(bytes) => Ok(bytes.as_bytes()),
+        Err(_) => Err(PyTypeError::new_err(format!("expected str or bytes, got {}", text.get_type()))),
+    }
+}
+
+#[pymethods]
+impl GrammarMatcher {
+    #[new]
+    #[pyo3(signature = (compiled_grammar, *, override_stop_tokens=None, terminate_without_stop_token=false, max_rollback_tokens=-1),
+        text_signature = "(compiled_grammar, *, override_stop_tokens=None, terminate_without_stop_token=False, max_rollback_tokens=-1)")]
+    fn new(
+        py: Python<'_>,
+        compiled_grammar: &CompiledGrammar,
+        override_stop_tokens: Option<Ids>,
+        terminate_without_stop_token: bool,
+        max_rollback_tokens: i64,
+    ) -> PyResult<Self> {
+        let max_rollback_tokens = match max_rollback_tokens {
+            -1 => None,
+            n => Some(
+                usize::try_from(n)
+                    .map_err(|_| PyValueError::new_err(format!("max_rollback_tokens must be -1 (no limit) or at least 0, got {n}")))?,
+            ),
+        };
+        let options = MatcherOptions {
+            override_stop_tokens: override_stop_tokens.map(|ids| ids.0),
+            terminate_without_stop_token,
+            max_rollback_tokens,
+        };
+        let matcher = Matcher::new(compiled_grammar.compiled.clone(), options).map_err(|error| error.into_python(py))?;
+        Ok(Self::wrap(matcher, compiled_grammar.tokenizer.clone()))
+    }
+
+    /// Consume one token.
+    ///
+    /// Returns:
+    ///     False if the token is refused (or is no id of the vocabulary); the matcher is then unchanged.
+    ///
+    /// Raises:
+    ///     LimitExceeded: the grammar became too ambiguous at this text.
+    fn accept_token(&self, py: Python<'_>, token_id: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let id = match token_id.extract::<u32>() {
+            Ok(id) => id,
+            // Any other integer is no id of the vocabulary; what is no integer is a mistake.
+            Err(error) => {
+                token_id.call_method0("__index__").map_err(|_| error)?;
+                return Ok(false);
+            }
+        };
+        raise(py, self.lock(py)?.matcher.accept_token(id))
+    }
+
+    /// Consume a text, whatever its tokens would be. One step to roll back.
+    ///
+    /// Returns:
+    ///     False if the text cannot come next; the matcher is then unchanged.
+    fn accept_string(&self, py: Python<'_>, input_str: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let bytes = text_bytes(input_str)?;
+        let mut state = self.lock(py)?;
+        let matcher = &mut state.matcher;
+        let result = if bytes.len() > LONG_TEXT { py.detach(|| matcher.accept_bytes(bytes)) } else { matcher.accept_bytes(bytes) };
+        raise(py, result)
+    }
+
+    /// Write the mask of the tokens allowed next into one row of ``bitmask``; after termination, only the stop tokens.
+    ///
+    /// Bit ``i % 32`` of word ``i // 32`` is set when token ``i`` is allowed. The whole row is written; bits past the vocabulary are zero.
+    ///
+    /// Args:
+    ///     bitmask: int32, shape ``(batch, ceil(vocab_size / 32))`` or one row, C-contiguous, on the CPU; numpy array or torch tensor.
+    ///     index: the row to write.
+    ///
+    /// Returns:
+    ///     False if every token is allowed, so that applying the mask can be skipped.
+    ///
+    /// Raises:
+    ///     ValueError: wrong dtype, shape, device or index.
+    #[pyo3(signature = (bitmask, index=RowIndex(0)), text_signature = "($self, bitmask, index=0)")]
+    fn fill_next_token_bitmask(&self, py: Python<'_>, bitmask: &Bound<'_, PyAny>, index: RowIndex) -> PyResult<bool> {
+        let index = index.0;
+        let mut guard = self.lock(py)?;
+        let State { matcher, scratch } = &mut *guard;
+        if let Some(restricts) = with_row(bitmask, index, self.words, |row| matcher.try_fill_warm(row))? {
+            return Ok(restricts);
+        }
+        scratch.resize(self.words, 0);
+        let restricts = raise(py, py.detach(|| matcher.fill(scratch)))?;
+        // Checked again: the interpreter was free to do anything to the array meanwhile.
+        with_row(bitmask, index, self.words, |row| row.copy_from_slice(scratch))?;
+        Ok(restricts)
+    }
+
+    /// Undo the last ``num_tokens`` steps: accepted tokens and accepted strings, also past the end.
+    ///
+    /// Raises:
+    ///     RuntimeError: there are not so many steps, or they were not kept.
+    #[pyo3(signature = (num_tokens=1))]
+    fn rollback(&self, py: Python<'_>, num_tokens: i64) -> PyResult<()> {
+        let steps =
+            usize::try_from(num_tokens).map_err(|_| PyValueError::new_err(format!("num_tokens must be at least 0, got {num_tokens}")))?;
+        self.lock(py)?.matcher.rollback(steps).map_err(|error| error.into_python(py))
+    }
+
+    /// An independent copy at the same place; takes well under a microsecond inside, whatever the length of the text.
+    fn fork(&self, py: Python<'_>) -> PyResult<Self> {
+        Ok(Self::wrap(self.lock(py)?.matcher.fork(), self.tokenizer.clone()))
+    }
+
+    /// Go back to the start and forget the history.
+    fn reset(&self, py: Python<'_>) -> PyResult<()> {
+        self.lock(py)?.matcher.reset();
+        Ok(())
+    }
+
+    /// Has a stop token been accepted (or, with ``terminate_without_stop_token``, is the text complete)?
+    fn is_terminated(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.lock(py)?.matcher.is_terminated())
+    }
+
+    /// Does the text match the grammar as it is, so that it may end here?
+    fn is_completed(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.lock(py)?.matcher.is_completed())
+    }
+
+    /// The text that must come next whatever the model says, as far as it consists of whole characters; often empty.
+    fn find_jump_forward_string(&self, py: Python<'_>) -> PyResult<String> {
+        let bytes = raise(py, self.lock(py)?.matcher.forced_bytes())?;
+        let whole = match std::str::from_utf8(&bytes) {
+            Ok(text) => text,
+            Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
+        };
+        Ok(whole.to_owned())
+    }
+
+    /// The bytes that must come next whatever the model says.
+    fn find_jump_forward_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = raise(py, self.lock(py)?.matcher.forced_bytes())?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// How many bytes of a text could come next before one is refused; the matcher is unchanged.
+    fn matched_prefix_length(&self, py: Python<'_>, input_str: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let bytes = text_bytes(input_str)?;
+        let state = self.lock(py)?;
+        let matcher = &state.matcher;
+        raise(py, py.detach(|| matcher.matched_prefix(bytes)))
+    }
+
+    /// The bytes that may come next, ascending.
+    fn allowed_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let allowed: Vec<u8> = raise(py, self.lock(py)?.matcher.allowed_bytes())?.iter().collect();
+        Ok(PyBytes::new(py, &allowed))
+    }
+
+    /// What may come next, in words: for messages to people.
+    fn expected(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(self.lock(py)?.matcher.expected())
+    }
+
+    /// The ids that end the text.
+    #[getter]
+    fn stop_token_ids(&self, py: Python<'_>) -> PyResult<Vec<u32>> {
+        Ok(self.lock(py)?.matcher.stop_token_ids().to_vec())
+    }
+
+    /// How many steps have been taken: accepted tokens and strings.
+    #[getter]
+    fn num_steps(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.lock(py)?.matcher.steps())
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err(
+            "a GrammarMatcher cannot be pickled or copied; pickle its CompiledGrammar and replay the tokens, or use fork()",
+        ))
+    }
+}

@@ -1,0 +1,463 @@
+//! Inputs made to hurt: each ends in a result or in an error that names a limit, on a stack of 2 MB, long before the watchdog.
+//!
+//! No test asserts a time: a machine may be busy. The watchdog stands for "never hangs"; what is polynomial and small takes it milliseconds.
+
+use std::fmt::Write as _;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use maskwright::error::{CompileError, EngineError};
+use maskwright::frontend::{ebnf, json_schema, regex};
+use maskwright::grammar::Grammar;
+use maskwright::limits::{Interrupt, Limits};
+use maskwright::matcher::{CompiledGrammar, Matcher};
+use maskwright::provider::ByteSet;
+use maskwright::testing::oracle;
+use maskwright::testing::vocabulary::TinyVocabulary;
+
+/// Run `test` in a thread with a small stack; fail if it takes minutes.
+fn guarded(test: impl FnOnce() + Send + 'static) {
+    let (done, wait) = mpsc::channel();
+    let thread = std::thread::Builder::new()
+        .stack_size(2 << 20)
+        .spawn(move || {
+            test();
+            let _ = done.send(());
+        })
+        .unwrap();
+    match wait.recv_timeout(Duration::from_secs(150)) {
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("not done after minutes"),
+        _ => {
+            if let Err(panic) = thread.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+}
+
+fn vocabulary() -> TinyVocabulary {
+    TinyVocabulary::new(
+        &ByteSet::ALL,
+        ["[[", "]]", "]]]]", "\":", "\",\"", "{\"a\":", "}}", "aaaa", "xx", "ab"].map(|t| t.as_bytes().to_vec()),
+    )
+}
+
+fn schema(text: &str) -> Result<Grammar, CompileError> {
+    json_schema::grammar(text, &json_schema::Options::default(), &Limits::default())
+}
+
+fn rules(text: &str) -> Result<Grammar, CompileError> {
+    ebnf::parse(text, "root", &Limits::default())
+}
+
+fn matcher(grammar: &Grammar) -> Matcher {
+    oracle::matcher(&oracle::compile(grammar, &vocabulary()).unwrap())
+}
+
+/// Reads the text in pieces with a mask before each, and says whether it is accepted.
+fn reads(matcher: &mut Matcher, text: &[u8]) -> bool {
+    let size = vocabulary().vocab_size;
+    for piece in text.chunks(text.len() / 10 + 1) {
+        oracle::filled(matcher, size).unwrap();
+        if !matcher.accept_bytes(piece).unwrap() {
+            return false;
+        }
+    }
+    oracle::filled(matcher, size).unwrap();
+    matcher.is_completed()
+}
+
+/// The error names a limit.
+fn limited(error: &CompileError) -> bool {
+    matches!(error, CompileError::Engine(EngineError::Limit { .. }))
+        || error.to_string().contains("limit")
+        || error.to_string().contains("nest")
+}
+
+#[test]
+fn a_schema_of_a_thousand_nested_arrays() {
+    guarded(|| {
+        let depth = 1_000;
+        let text = "{\"type\":\"array\",\"items\":".repeat(depth) + "{\"type\":\"null\"}" + &"}".repeat(depth);
+        let grammar = schema(&text).unwrap();
+        let document = "[".repeat(depth) + "null" + &"]".repeat(depth);
+        assert!(reads(&mut matcher(&grammar), document.as_bytes()));
+        assert!(!reads(&mut matcher(&grammar), document.replace("null", "1").as_bytes()));
+    });
+}
+
+#[test]
+fn a_schema_nested_beyond_every_limit() {
+    guarded(|| {
+        for (open, close) in
+            [("{\"items\":", "}"), ("{\"allOf\":[", "]}"), ("{\"properties\":{\"a\":", "}}"), ("{\"anyOf\":[", "]}"), ("[", "]")]
+        {
+            let text = open.repeat(200_000) + "{}" + &close.repeat(200_000);
+            let error = schema(&text).unwrap_err();
+            assert!(limited(&error), "{error}");
+            let error = schema(&open.repeat(200_000)).unwrap_err();
+            assert!(!error.to_string().is_empty());
+        }
+    });
+}
+
+#[test]
+fn a_schema_of_nested_all_of_and_any_of() {
+    guarded(|| {
+        for word in ["allOf", "anyOf"] {
+            let text = format!("{{\"{word}\":[").repeat(900) + "{\"type\":\"null\"}" + &"]}".repeat(900);
+            let grammar = schema(&text).unwrap();
+            assert!(reads(&mut matcher(&grammar), b"null"));
+        }
+    });
+}
+
+#[test]
+fn a_document_of_ten_thousand_nested_arrays_and_objects() {
+    guarded(|| {
+        let grammars = [
+            schema("true").unwrap(),
+            json_schema::builtin_json(&Limits::default()).unwrap(),
+            schema(r##"{"anyOf":[{"type":"null"},{"type":"array","items":{"$ref":"#"}},{"type":"object","additionalProperties":{"$ref":"#"}}]}"##).unwrap(),
+            rules("root ::= \"null\" | \"[\" root \"]\" | \"{\" \"\\\"a\\\":\" root \"}\"\n").unwrap(),
+        ];
+        let depth = 10_000;
+        for grammar in grammars {
+            let mut matcher = matcher(&grammar);
+            assert!(reads(&mut matcher, ("[".repeat(depth) + "null" + &"]".repeat(depth)).as_bytes()));
+            let fork = matcher.fork();
+            matcher.reset();
+            assert!(reads(&mut matcher, ("{\"a\":".repeat(depth) + "null" + &"}".repeat(depth)).as_bytes()));
+            drop(fork);
+        }
+    });
+}
+
+#[test]
+fn a_schema_of_a_megabyte() {
+    guarded(|| {
+        let mut text = String::from("{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{");
+        let mut count = 0;
+        while text.len() < 1 << 20 {
+            let comma = if count == 0 { "" } else { "," };
+            write!(
+                text,
+                "{comma}\"property_{count}\":{{\"type\":\"object\",\"properties\":{{\"x\":{{\"type\":\"integer\",\"minimum\":{count}}}}}}}"
+            )
+            .unwrap();
+            count += 1;
+        }
+        text += "}}";
+        let grammar = schema(&text).unwrap();
+        let mut matcher = matcher(&grammar);
+        assert!(reads(&mut matcher, format!("{{\"property_0\":{{\"x\":7}},\"property_{}\":{{}}}}", count - 1).as_bytes()));
+        matcher.reset();
+        assert!(!reads(&mut matcher, b"{\"property_9\":{\"x\":8}}"));
+    });
+}
+
+#[test]
+fn an_enum_of_twenty_thousand_strings() {
+    guarded(|| {
+        let values: Vec<String> = (0..20_000u32).map(|n| format!("\"v{}-{n}\"", n.wrapping_mul(2_654_435_761))).collect();
+        let grammar = schema(&format!("{{\"enum\":[{}]}}", values.join(","))).unwrap();
+        let mut matcher = matcher(&grammar);
+        for value in [&values[0], &values[19_999], &values[777]] {
+            matcher.reset();
+            assert!(reads(&mut matcher, value.as_bytes()));
+        }
+        matcher.reset();
+        assert!(!reads(&mut matcher, b"\"v1-0\""));
+        // The same as objects and numbers, which are candidates and no trie.
+        let mixed: Vec<String> = (0..2_000).map(|n| if n % 2 == 0 { n.to_string() } else { format!("{{\"k\":{n}}}") }).collect();
+        let grammar = schema(&format!("{{\"enum\":[{}]}}", mixed.join(","))).unwrap();
+        let mut matcher = self::matcher(&grammar);
+        assert!(reads(&mut matcher, b"{\"k\":1999}"));
+        matcher.reset();
+        assert!(!reads(&mut matcher, b"{\"k\":1998}"));
+    });
+}
+
+#[test]
+fn long_strings_and_large_counts() {
+    guarded(|| {
+        let exact = |matcher: &mut Matcher, open: &str, unit: &str, close: &str, counts: &[(usize, bool)]| {
+            for &(count, expected) in counts {
+                matcher.reset();
+                let text = format!("{open}{}{close}", unit.repeat(count));
+                assert_eq!(reads(matcher, text.as_bytes()), expected, "{open}{unit}{close} {count}");
+            }
+        };
+        let mut bounded = matcher(&schema(r#"{"type":"string","maxLength":100000}"#).unwrap());
+        exact(&mut bounded, "\"", "é", "\"", &[(0, true), (100_000, true), (100_001, false)]);
+        let mut minimum = matcher(&schema(r#"{"type":"string","minLength":100000}"#).unwrap());
+        exact(&mut minimum, "\"", "a", "\"", &[(99_999, false), (100_000, true)]);
+        let mut items = matcher(&schema(r#"{"type":"array","items":{"type":"null"},"maxItems":100000,"minItems":50000}"#).unwrap());
+        exact(&mut items, "[null", ",null", "]", &[(49_998, false), (49_999, true), (99_999, true), (100_000, false)]);
+        let mut repeat = matcher(&rules("root ::= \"x\"{0,1000000}\n").unwrap());
+        exact(&mut repeat, "", "x", "", &[(0, true), (1_000_000, true), (1_000_001, false)]);
+        let mut class = matcher(&regex::grammar("x{0,1000000}", &Limits::default()).unwrap());
+        exact(&mut class, "", "x", "", &[(0, true), (1_000_000, true), (1_000_001, false)]);
+    });
+}
+
+#[test]
+fn nested_and_ambiguous_counts_end_in_an_answer_or_a_limit() {
+    guarded(|| {
+        for body in [
+            "(\"a\" | \"aa\"){2,500}",
+            "(\"a\"{0,1000}){0,1000}",
+            "((\"a\"{1,50} \"b\"?){1,50} \"c\"?){1,50}",
+            "((\"a\" | \"aa\"){0,300} \"a\"?){0,300}",
+            "(\"a\"? \"a\"? \"a\"? \"a\"?){1000,2000}",
+            "(\"a\"*){1000000}",
+            "((((\"a\"{0,9}){0,9}){0,9}){0,9}){0,9}",
+            "(\"\" | \"a\"){4294967295}",
+        ] {
+            let outcome = rules(&format!("root ::= {body}\n")).and_then(|g| oracle::compile(&g, &vocabulary()));
+            let Ok(compiled) = outcome else { continue };
+            let mut matcher = oracle::matcher(&compiled);
+            for _ in 0..200 {
+                let mut row = vec![0; vocabulary().vocab_size.div_ceil(32)];
+                let outcome = matcher.fill(&mut row).map(|_| ()).and_then(|()| matcher.accept_bytes(b"a").map(|_| ()));
+                if let Err(error) = outcome {
+                    assert!(matches!(error, EngineError::Limit { .. }), "{body}: {error}");
+                    break;
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_grammar_of_two_thousand_rules() {
+    guarded(|| {
+        let mut text = String::from("root ::= r0\n");
+        for n in 0..2_000 {
+            let (next, jump) = ((n + 1) % 2_000, (n * 7 + 3) % 2_000);
+            writeln!(text, "r{n} ::= \"({n}\" r{next} \")\" | \"[{n}\" r{jump}? \"]\"").unwrap();
+        }
+        let mut matcher = matcher(&rules(&text).unwrap());
+        assert!(reads(&mut matcher, b"[0[3[24]]]"));
+        // A chain, each rule calling the next one first.
+        let mut chain = String::from("root ::= r0\n");
+        for n in 0..2_000 {
+            writeln!(chain, "r{n} ::= r{} \"x\" | \"y\"", n + 1).unwrap();
+        }
+        chain += "r2000 ::= \"z\"\n";
+        let mut matcher = self::matcher(&rules(&chain).unwrap());
+        assert!(reads(&mut matcher, ("z".to_owned() + &"x".repeat(2_000)).as_bytes()));
+        matcher.reset();
+        assert!(!reads(&mut matcher, ("z".to_owned() + &"x".repeat(1_999)).as_bytes()));
+        // One left-recursive component.
+        let mut cycle = String::from("root ::= r0\n");
+        for n in 0..300 {
+            writeln!(cycle, "r{n} ::= r{} \"x\" | \"y\"", (n + 1) % 300).unwrap();
+        }
+        let mut matcher = self::matcher(&rules(&cycle).unwrap());
+        assert!(reads(&mut matcher, ("y".to_owned() + &"x".repeat(700)).as_bytes()));
+    });
+}
+
+#[test]
+fn grammars_that_blow_up_deterministic_stack_sets() {
+    guarded(|| {
+        let first = rules("root ::= s\ns ::= \"a\" s x | \"a\" s y | c\nc ::= \"c\" d x\nd ::= \"b\" d x | \"b\" d y | \"b\" d | \"\"\nx ::= \"x\"\ny ::= \"y\"\n").unwrap();
+        let second = rules(concat!(
+            "root ::= x\nx ::= \"b\" p | \"b\" q | \"m\" p | \"a\" p | \"a\" q | \"a\" x | \"z\"\n",
+            "p ::= x \"c\" | \"c\" p \"x\"\nq ::= x \"d\" | \"d\" q \"y\"\n"
+        ))
+        .unwrap();
+        for k in [1, 2, 10, 33, 100, 200] {
+            let mut matcher = matcher(&first);
+            assert!(matcher.accept_bytes(("a".repeat(k) + "c" + &"b".repeat(k)).as_bytes()).unwrap());
+            assert!(reads(&mut matcher, ("x".repeat(k + 1)).as_bytes()) && reads(&mut matcher.fork(), b""));
+            let mut matcher = self::matcher(&second);
+            assert!(matcher.accept_bytes(("b".repeat(k) + "m" + &"a".repeat(k + 2)).as_bytes()).unwrap());
+            oracle::filled(&mut matcher, vocabulary().vocab_size).unwrap();
+            assert!(matcher.accept_bytes(b"z").unwrap());
+            assert!(matcher.allowed_bytes().unwrap().contains(b'c'));
+        }
+    });
+}
+
+#[test]
+fn deeply_nested_groups_and_patterns() {
+    guarded(|| {
+        for depth in [1_000, 9_000, 300_000] {
+            for (open, close) in [("(", ")"), ("(", ")?"), ("(", ")*"), ("(\"a\" | ", ")"), ("\"a\" (", ")")] {
+                let text = format!("root ::= {}\"x\"{}\n", open.repeat(depth), close.repeat(depth));
+                match rules(&text).and_then(|g| oracle::compile(&g, &vocabulary())) {
+                    Ok(_) => assert!(depth < 10_000),
+                    Err(error) => assert!(limited(&error), "{error}"),
+                }
+                // Unclosed.
+                assert!(rules(&format!("root ::= {}", open.repeat(depth))).is_err());
+            }
+            for (open, close) in [("(", ")"), ("(?:a|", ")"), ("(", ")*"), ("(?=", ")"), ("(?!", ")")] {
+                let pattern = open.repeat(depth) + "x" + &close.repeat(depth);
+                match regex::grammar(&pattern, &Limits::default()).and_then(|g| oracle::compile(&g, &vocabulary())) {
+                    Ok(_) => assert!(depth < 10_000),
+                    Err(error) => assert!(!error.to_string().is_empty()),
+                }
+                assert!(regex::grammar(&open.repeat(depth), &Limits::default()).is_err());
+            }
+            let classes = "[".repeat(depth);
+            let _ = regex::grammar(&classes, &Limits::default());
+            assert!(rules(&format!("root ::= {classes}")).is_err());
+        }
+    });
+}
+
+#[test]
+fn patterns_that_blow_up_deterministic_automata() {
+    guarded(|| {
+        for pattern in [
+            "^(a|b)*a(a|b){40}$",
+            "(?=(a|b)*a(a|b){30}c)(a|b)*c",
+            "^(?=.*a.{20}$)(?=.*b.{20}$)(?!.*c.{20}$).*$",
+            "(x+x+)+y",
+            "(([a-z]+)*)+!",
+            ".*.*.*.*.*.*.*.*=.*",
+            "^.{1,500}$",
+            "(a{0,50}){0,50}b",
+        ] {
+            let text = format!("{{\"type\":\"string\",\"pattern\":\"{pattern}\",\"maxLength\":400}}");
+            for outcome in [schema(&text), regex::grammar(pattern, &Limits::default())] {
+                let Ok(compiled) = outcome.and_then(|g| oracle::compile(&g, &vocabulary())) else { continue };
+                let mut matcher = oracle::matcher(&compiled);
+                for byte in b"\"abababababababababababababababab" {
+                    let mut row = vec![0; vocabulary().vocab_size.div_ceil(32)];
+                    match matcher.fill(&mut row).map(|_| ()).and_then(|()| matcher.accept_bytes(&[*byte]).map(|_| ())) {
+                        Ok(()) => {}
+                        Err(error) => {
+                            assert!(matches!(error, EngineError::Limit { .. }), "{pattern}: {error}");
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn many_branches_and_definitions() {
+    guarded(|| {
+        let branches: Vec<String> = (0..500)
+            .map(|n| {
+                format!(
+                    "{{\"type\":\"object\",\"properties\":{{\"k\":{{\"const\":{n}}},\"v\":{{\"type\":\"string\"}}}},\"required\":[\"k\"]}}"
+                )
+            })
+            .collect();
+        let mut matcher = matcher(&schema(&format!("{{\"anyOf\":[{}]}}", branches.join(","))).unwrap());
+        assert!(reads(&mut matcher, b"{\"k\":499,\"v\":\"x\"}"));
+        let chain: Vec<String> = (0..2_000).map(|n| format!("\"d{n}\":{{\"$ref\":\"#/$defs/d{}\"}}", n + 1)).collect();
+        let text = format!("{{\"$ref\":\"#/$defs/d0\",\"$defs\":{{{},\"d2000\":{{\"type\":\"null\"}}}}}}", chain.join(","));
+        match schema(&text) {
+            Ok(grammar) => assert!(reads(&mut self::matcher(&grammar), b"null")),
+            Err(error) => assert!(limited(&error), "{error}"),
+        }
+        // 2^40 combinations, were they multiplied out.
+        let pairs: Vec<String> =
+            (0..40).map(|n| format!("{{\"anyOf\":[{{\"required\":[\"a{n}\"]}},{{\"required\":[\"b{n}\"]}}]}}")).collect();
+        let text = format!("{{\"type\":\"object\",\"allOf\":[{}]}}", pairs.join(","));
+        match schema(&text).and_then(|g| oracle::compile(&g, &vocabulary())) {
+            Err(error) => assert!(limited(&error), "{error}"),
+            Ok(compiled) => {
+                let mut matcher = oracle::matcher(&compiled);
+                let mut row = vec![0; vocabulary().vocab_size.div_ceil(32)];
+                if let Err(error) = matcher.fill(&mut row).map(|_| ()).and_then(|()| matcher.accept_bytes(b"{\"a0\":1,\"b1\":").map(|_| ()))
+                {
+                    assert!(matches!(error, EngineError::Limit { .. }), "{error}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn rubbish_is_refused_politely() {
+    guarded(|| {
+        let texts = [
+            "",
+            "\0",
+            "\u{FEFF}",
+            "root",
+            "root ::=",
+            "root ::= |",
+            "::= \"a\"",
+            "root ::= \"\\",
+            "root ::= [",
+            "root ::= [z-a]",
+            "root ::= \"a\"{3,2}",
+            "root ::= \"a\"{99999999999}",
+            "root ::= \"\\uD800\"",
+            "root ::= json_schema(\"{\")",
+            "root ::= )",
+        ];
+        for text in texts {
+            assert!(rules(text).is_err(), "{text:?}");
+        }
+        for text in [
+            "",
+            "{",
+            "[1",
+            "nul",
+            "5",
+            "\"a\"",
+            "null",
+            "[]",
+            "{\"type\":5}",
+            "{\"$ref\":5}",
+            "{\"properties\":[]}",
+            "{\"enum\":{}}",
+            "{\"minimum\":\"5\"}",
+            "{\"required\":\"a\"}",
+        ] {
+            assert!(schema(text).is_err(), "{text:?}");
+        }
+        for pattern in ["(", ")", "[", "a{2,1}", "\\", "(?<a", "\\p{Nope}", "*", "(?<=a)b\\1", "[z-a]"] {
+            assert!(regex::grammar(pattern, &Limits::default()).is_err(), "{pattern:?}");
+        }
+    });
+}
+
+#[test]
+fn work_stops_when_told_to() {
+    guarded(|| {
+        let deadline = Interrupt { deadline: Some(std::time::Instant::now()), ..Interrupt::default() };
+        let mut text = String::from("root ::= r0\n");
+        for n in 0..20_000 {
+            writeln!(text, "r{n} ::= \"a\" r{} | \"b\" r{}?", (n + 1) % 20_000, (n * 31) % 20_000).unwrap();
+        }
+        let grammar = rules(&text).unwrap();
+        let vocabulary = std::sync::Arc::new(vocabulary().build().unwrap());
+        let outcome = CompiledGrammar::compile(&grammar, vocabulary, &Limits::default(), &deadline);
+        assert!(matches!(outcome.map(|_| ()), Err(CompileError::Engine(EngineError::TimedOut))));
+    });
+}
+
+#[test]
+fn small_limits_are_errors_that_name_them() {
+    guarded(|| {
+        let limits = Limits { max_text_bytes: 10, ..Limits::default() };
+        for outcome in [
+            ebnf::parse("root ::= \"a\" \"b\" \"c\"", "root", &limits),
+            regex::grammar("abcdefghijklmnop", &limits),
+            json_schema::grammar("{\"type\":\"string\"}", &json_schema::Options::default(), &limits),
+        ] {
+            assert!(outcome.unwrap_err().to_string().contains("max_text_bytes"));
+        }
+        let limits = Limits { max_states: 3, ..Limits::default() };
+        let grammar = rules("root ::= \"abcdefgh\" | \"[\" root \"]\"\n").unwrap();
+        let compiled =
+            CompiledGrammar::compile(&grammar, std::sync::Arc::new(vocabulary().build().unwrap()), &limits, &Interrupt::default());
+        let error = match compiled {
+            Err(error) => error.to_string(),
+            Ok(compiled) => oracle::matcher(&compiled).accept_bytes(b"[[[abcdefgh").unwrap_err().to_string(),
+        };
+        assert!(error.contains("max_states"), "{error}");
+    });
+}

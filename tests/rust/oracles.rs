@@ -1,0 +1,47 @@
+//! The invariants of the engine, each against an oracle that shares nothing with it, over random grammars, schemas and vocabularies.
+//!
+//! Every case is a function of a few hundred bytes: proptest shrinks them, the fuzz targets mutate them. `PROPTEST_CASES=10000` runs
+//! more of each.
+
+use maskwright::testing::properties::{cache, grammars, history, schemas};
+use proptest::test_runner::Config;
+
+/// Few cases by default, so that the suite stays quick; the environment asks for more.
+fn config(cases: u32) -> Config {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(cases);
+    // What proptest shrinks to becomes a named test in `regressions`, not a line in a file of seeds.
+    Config { cases, failure_persistence: None, max_shrink_iters: 3_000, ..Config::default() }
+}
+
+/// Bytes to steer generators.
+fn bytes(length: usize) -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(proptest::num::u8::ANY, 0..length)
+}
+
+/// A property over bytes, as a test.
+macro_rules! property {
+    ($name:ident, $cases:expr, $length:expr, $check:path) => {
+        #[test]
+        fn $name() {
+            let mut runner = proptest::test_runner::TestRunner::new(config($cases));
+            let outcome =
+                runner.run(&bytes($length), |bytes| $check(&bytes).map_err(|message| proptest::test_runner::TestCaseError::fail(message)));
+            if let Err(error) = outcome {
+                panic!("{error}");
+            }
+        }
+    };
+}
+
+property!(masks_are_what_forks_accept_and_the_recogniser_finds, 160, 500, grammars::masks);
+property!(texts_are_accepted_as_the_recogniser_says, 160, 300, grammars::texts);
+property!(walks_end_in_derived_texts, 120, 400, grammars::walks);
+property!(printed_grammars_parse_back, 200, 300, grammars::printing);
+property!(valid_documents_are_accepted, 160, 600, schemas::documents);
+property!(invalid_documents_are_refused, 160, 600, schemas::damaged);
+property!(walks_end_in_valid_documents, 120, 900, schemas::walks);
+property!(operations_on_grammars, 120, 700, history::on_grammars);
+property!(operations_on_schemas, 80, 900, history::on_schemas);
+property!(masks_of_grammars_do_not_depend_on_history, 60, 700, cache::on_grammars);
+property!(masks_of_schemas_do_not_depend_on_history, 60, 900, cache::on_schemas);
+property!(masks_do_not_depend_on_other_schemas, 60, 1800, cache::shared_vocabulary);
