@@ -6,6 +6,7 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::options::Options;
+use crate::provider::ByteSet;
 
 /// A gap between parts, by what may follow.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -55,6 +56,9 @@ pub(super) enum Move {
     Leave(Exit),
     Dead,
 }
+
+/// The first bytes of values.
+pub(super) const VALUE_STARTS: &[u8] = b"{[\"-0123456789tfn";
 
 /// Blanks and tabs on the line, and after a line break.
 const ON_THE_LINE: u32 = 4;
@@ -119,6 +123,46 @@ impl Layout {
         }
     }
 
+    /// The bytes that may lead on from here; the others are refused, whatever the place.
+    pub fn candidates(&self, gap: Gap, depth: u32, progress: Progress) -> ByteSet {
+        let of = |bytes: &[u8]| {
+            let mut set = ByteSet::default();
+            for &byte in bytes {
+                set.insert(byte);
+            }
+            set
+        };
+        if !matches!(self, Self::Exact { .. }) {
+            let mut set = of(match gap {
+                Gap::ObjectOpen => b" \t\n\r\"}",
+                Gap::NextKey => b" \t\n\r\"",
+                Gap::ObjectNext => b" \t\n\r,}",
+                Gap::Colon => b" \t\n\r:",
+                Gap::ArrayNext => b" \t\n\r,]",
+                Gap::ArrayOpen => b" \t\n\r]",
+                Gap::RootStart | Gap::RootEnd | Gap::MemberValue | Gap::NextItem => b" \t\n\r",
+            });
+            if matches!(gap, Gap::RootStart | Gap::MemberValue | Gap::ArrayOpen | Gap::NextItem) {
+                set.extend(&of(VALUE_STARTS));
+            }
+            return set;
+        }
+        let (read, which) = ((progress >> 1) as usize, (progress & 1) as usize);
+        let all = self.spellings(gap, depth);
+        let mut set = ByteSet::default();
+        if let Some(done) = all.get(which).and_then(|(text, _)| text.get(..read)) {
+            for (text, exit) in &all {
+                match text.get(read) {
+                    _ if !text.starts_with(done) => {}
+                    Some(&b) => set.insert(b),
+                    None if *exit == Exit::Value => set.extend(&of(VALUE_STARTS)),
+                    None => {}
+                }
+            }
+        }
+        set
+    }
+
     /// Progress is how many bytes of the spelling were read, and which of the spellings (the first that agrees) they belong to.
     fn exact(&self, gap: Gap, depth: u32, progress: Progress, byte: u8, allowed: impl Fn(Exit) -> bool) -> Move {
         let mut exits = self.spellings(gap, depth);
@@ -131,7 +175,7 @@ impl Layout {
                 continue;
             }
             match (text.get(read), exit) {
-                (None, Exit::Value) => return Move::Leave(Exit::Value),
+                (None, Exit::Value) if VALUE_STARTS.contains(&byte) => return Move::Leave(Exit::Value),
                 (Some(&b), _) if b == byte && (read + 1 < text.len() || *exit == Exit::Value) => {
                     let mut read_now = done.to_vec();
                     read_now.push(byte);

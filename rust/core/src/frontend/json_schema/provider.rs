@@ -12,7 +12,7 @@ use dashmap::DashMap;
 use hashbrown::HashMap;
 use smallvec::{SmallVec, smallvec};
 
-use super::layout::{Exit, Gap, Layout, Move, Progress};
+use super::layout::{Exit, Gap, Layout, Move, Progress, VALUE_STARTS};
 use super::obligation::{ArrayId, Kind, ObjectId, Space, Tools};
 use super::schema::SchemaDocument;
 use crate::automaton::number::NumberAutomaton;
@@ -240,9 +240,13 @@ impl SchemaProvider {
 
     fn step_gap(&self, arena: &Arena, spot: (Gap, Place, u32, Progress), byte: u8) -> Result<Step, EngineError> {
         let (gap, place, depth, progress) = spot;
+        let candidates = self.layout.candidates(gap, depth, progress);
+        if !candidates.contains(byte) {
+            return Ok(Step::dead(all_but(candidates)));
+        }
         let mut guard = self.lock();
         let inner = &mut *guard;
-        let exits = self.exits(arena, inner, gap, place, byte)?;
+        let exits = self.exits(arena, inner, place, byte)?;
         let bytes = ByteSet::one(byte);
         match self.layout.step(gap, depth, progress, byte, |exit| exits.contains(&exit)) {
             Move::Dead => Ok(Step::dead(bytes)),
@@ -295,7 +299,7 @@ impl SchemaProvider {
     }
 
     /// The ways out of a gap that can be completed. Only those that the byte may take are looked at, and a byte of whitespace takes none.
-    fn exits(&self, arena: &Arena, inner: &mut Inner, gap: Gap, place: Place, byte: u8) -> Result<SmallVec<[Exit; 4]>, EngineError> {
+    fn exits(&self, arena: &Arena, inner: &mut Inner, place: Place, byte: u8) -> Result<SmallVec<[Exit; 4]>, EngineError> {
         let mut exits: SmallVec<[Exit; 4]> = SmallVec::new();
         let exact = matches!(self.layout, Layout::Exact { .. });
         if !exact && WHITESPACE.contains(&byte) {
@@ -305,19 +309,19 @@ impl SchemaProvider {
             Place::Root => exits.push(Exit::Value),
             Place::Member(..) => exits.extend([Exit::Value, Exit::Gap(Gap::MemberValue)]),
             Place::Object(object) => {
-                if byte != b',' && byte != b'"' && inner.space.object_closes(object)?.is_some() {
+                if (exact || byte == b'}') && inner.space.object_closes(object)?.is_some() {
                     exits.push(Exit::Close);
                 }
-                if byte != b'}' && inner.space.key_table(self.tools(arena), object)?.body.is_some() {
+                if (exact || byte != b'}') && inner.space.key_table(self.tools(arena), object)?.body.is_some() {
                     exits.extend([Exit::Key, Exit::Gap(Gap::NextKey)]);
                 }
             }
             Place::Array(array) => {
-                if byte != b',' && inner.space.array_facts(array)?.closes.is_some() {
+                if (exact || byte == b']') && inner.space.array_facts(array)?.closes.is_some() {
                     exits.push(Exit::Close);
                 }
-                let item = byte != b']' && inner.space.item_table(self.tools(arena), array)?.child != Formula::FALSE;
-                if item && !(gap == Gap::ArrayOpen && byte == b']') {
+                let item = (exact || byte != b']') && inner.space.item_table(self.tools(arena), array)?.child != Formula::FALSE;
+                if item {
                     exits.extend([Exit::Value, Exit::Gap(Gap::NextItem)]);
                 }
             }
@@ -352,6 +356,10 @@ impl SchemaProvider {
     }
 }
 
+fn all_but(set: ByteSet) -> ByteSet {
+    ByteSet(set.0.map(|word| !word))
+}
+
 /// A value after its first byte.
 enum Begun {
     Dead,
@@ -363,6 +371,13 @@ enum Begun {
 impl Provider for SchemaProvider {
     fn step(&self, arena: &Arena, local: u32, byte: u8) -> Result<Step, EngineError> {
         match self.spot(local)? {
+            Spot::Value { .. } if !VALUE_STARTS.contains(&byte) => {
+                let mut starts = ByteSet::default();
+                for &start in VALUE_STARTS {
+                    starts.insert(start);
+                }
+                Ok(Step::dead(all_but(starts)))
+            }
             Spot::Value { obligation, depth } => {
                 let begun = self.begin(arena, &mut self.lock(), obligation, depth, byte)?;
                 Self::call(arena, &begun, None, byte)
@@ -370,8 +385,9 @@ impl Provider for SchemaProvider {
             Spot::Word { kind, read, class } => {
                 let word = kind.word().unwrap_or_default();
                 let bytes = ByteSet::one(byte);
-                if word.get(read as usize) != Some(&byte) {
-                    return Ok(Step::dead(bytes));
+                match word.get(read as usize) {
+                    Some(&next) if next == byte => {}
+                    next => return Ok(Step::dead(all_but(next.map_or_else(ByteSet::default, |&b| ByteSet::one(b))))),
                 }
                 let read = read + 1;
                 let next = if read as usize == word.len() { Spot::End { class } } else { Spot::Word { kind, read, class } };

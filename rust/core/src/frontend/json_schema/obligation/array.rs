@@ -83,7 +83,7 @@ impl Space {
     /// The state of an array with `count` items.
     pub fn segment(&mut self, formula: Formula, count: u64) -> Result<ArrayId, EngineError> {
         let mut formula = formula;
-        for atom in self.atoms_of(formula)? {
+        for &atom in self.atoms_of(formula)?.iter() {
             if let Atom::Count(bound) = atom
                 && bound <= count
             {
@@ -104,7 +104,7 @@ impl Space {
         let mut prefix = 0;
         let mut bounds = Vec::new();
         let mut loose = 0u64;
-        for atom in self.atoms_of(formula)? {
+        for &atom in self.atoms_of(formula)?.iter() {
             match atom {
                 Atom::Items(id) => {
                     prefix = prefix.max(self.typed(id)?.array.prefix.len() as u64);
@@ -156,7 +156,7 @@ impl Space {
         }
         let key = self.array_key(array)?;
         let mut conditions = Vec::new();
-        for atom in self.atoms_of(key.formula)? {
+        for &atom in self.atoms_of(key.formula)?.iter() {
             if let Atom::Items(id) = atom {
                 let typed = self.typed(id)?;
                 // Before the end of the longest prefix the count is exact.

@@ -22,7 +22,7 @@ impl Space {
         if let Some(&known) = self.composed.get(&(obligation, kind)) {
             return Ok(known);
         }
-        for atom in self.atoms_of(obligation)? {
+        for &atom in self.atoms_of(obligation)?.iter() {
             if let Atom::Schema(id) = atom {
                 self.specialise(id, kind)?;
             }
@@ -139,8 +139,9 @@ impl Space {
                     }
                 }
                 Self::count_atoms(&mut atoms, part.min, part.max);
-                // Last to first: each conjunction is built on top of a smaller one.
-                atoms.extend(part.required.iter().map(|&name| (Atom::Present(name), true)));
+                if !part.required.is_empty() {
+                    atoms.push((Atom::Required(self.names_id(part.required.clone())), true));
+                }
             }
         }
         let mut order: Vec<_> = atoms.into_iter().map(|(atom, sign)| (self.variable(atom), sign)).collect();
@@ -153,13 +154,12 @@ impl Space {
         }
         if kind == Kind::Object {
             for (key, names) in &typed.object.dependent {
-                let mut both = Formula::TRUE;
-                for &name in names {
-                    let present = self.atom_formula(Atom::Present(name))?;
-                    both = self.formulas.and(both, present)?;
+                if names.is_empty() {
+                    continue;
                 }
-                let key = self.atom_formula(Atom::Present(*key))?;
-                let holds = self.formulas.if_then_else(key, both, Formula::TRUE)?;
+                let others = self.required(names.clone())?;
+                let key = self.required(vec![*key])?;
+                let holds = self.formulas.if_then_else(key, others, Formula::TRUE)?;
                 all = self.formulas.and(all, holds)?;
             }
         }
@@ -203,7 +203,7 @@ impl Space {
                 // Only objects have keys.
                 let holds = parts.first().copied().unwrap_or(Formula::TRUE);
                 if kind == Kind::Object {
-                    let present = self.atom_formula(Atom::Present(*name))?;
+                    let present = self.required(vec![*name])?;
                     self.formulas.if_then_else(present, holds, Formula::TRUE)
                 } else {
                     Ok(Formula::TRUE)

@@ -124,7 +124,7 @@ impl Space {
         if !self.is_bounded(formula)? {
             return Ok((formula, 0));
         }
-        for atom in self.atoms_of(formula)? {
+        for &atom in self.atoms_of(formula)?.iter() {
             if let Atom::Count(bound) = atom {
                 if bound <= count {
                     formula = self.decide(formula, atom, true)?;
@@ -175,7 +175,7 @@ impl Space {
         Ok(closes)
     }
 
-    /// The keys that must still come.
+    /// The keys that must still come, sorted.
     pub(super) fn needed_keys(&mut self, formula: Formula) -> Result<Arc<[NameId]>, EngineError> {
         if let Some(known) = self.objects.needed.get(&formula) {
             return Ok(known.clone());
@@ -185,8 +185,8 @@ impl Space {
         // A conjunction is a chain; only what is not needs a closer look.
         while let Some((variable, yes, no)) = self.formulas.branch(at) {
             if no == Formula::FALSE {
-                if let Atom::Present(name) = self.atom(variable)? {
-                    needed.push(name);
+                if let Atom::Required(names) = self.atom(variable)? {
+                    needed.extend_from_slice(self.names_in(names));
                 }
                 at = yes;
             } else if yes == Formula::FALSE {
@@ -195,13 +195,15 @@ impl Space {
                 break;
             }
         }
-        for atom in self.atoms_of(at)? {
-            if let Atom::Present(name) = atom
+        for &atom in self.atoms_of(at)?.iter() {
+            if let Atom::Required(names) = atom
                 && self.decide(at, atom, false)? == Formula::FALSE
             {
-                needed.push(name);
+                needed.extend_from_slice(self.names_in(names));
             }
         }
+        needed.sort_unstable();
+        needed.dedup();
         let needed: Arc<[NameId]> = needed.into();
         self.objects.needed.insert(formula, needed.clone());
         Ok(needed)
@@ -213,7 +215,6 @@ impl Space {
         if search.free {
             return Ok((self.names_in(search.remaining).iter().map(|&name| (name, SmallVec::new())).collect(), needed));
         }
-        let must: hashbrown::HashSet<NameId> = needed.iter().copied().collect();
         let mut offers: indexmap::IndexMap<NameId, SmallVec<[Rest; 1]>> = indexmap::IndexMap::new();
         for &list in &search.lists {
             for (name, rest) in self.orders.names(list) {
@@ -221,7 +222,7 @@ impl Space {
                 if !rests.contains(&rest) {
                     rests.push(rest);
                 }
-                if must.contains(&name) {
+                if needed.binary_search(&name).is_ok() {
                     break;
                 }
             }
@@ -252,6 +253,31 @@ impl Space {
         Ok(Search { formula, lists: lists.into(), free, remaining, count })
     }
 
+    /// The formula that all these keys are there.
+    pub(super) fn required(&mut self, names: Vec<NameId>) -> Result<Formula, EngineError> {
+        let names = self.names_id(names);
+        if names == 0 { Ok(Formula::TRUE) } else { self.atom_formula(Atom::Required(names)) }
+    }
+
+    /// The formula once the key is there.
+    fn with_key(&mut self, formula: Formula, name: NameId) -> Result<Formula, EngineError> {
+        let mut progress = HashMap::new();
+        for &atom in self.atoms_of(formula)?.iter() {
+            if let Atom::Required(names) = atom {
+                let set = self.names_in(names);
+                if set.binary_search(&name).is_ok() {
+                    let left = set.iter().copied().filter(|&n| n != name).collect();
+                    let left = self.required(left)?;
+                    progress.insert(self.variable(atom), left);
+                }
+            }
+        }
+        if progress.is_empty() {
+            return Ok(formula);
+        }
+        self.formulas.substitute(formula, |_, v| Ok(progress.get(&v).copied()), |_, _| Ok(None))
+    }
+
     /// What the object asks of the value of a key.
     pub(super) fn key_partition(&mut self, formula: Formula, key: Key) -> Result<Arc<Partition>, EngineError> {
         if let Some(known) = self.objects.partitions.get(&(formula, key)) {
@@ -259,10 +285,10 @@ impl Space {
         }
         let mut parent = formula;
         if let Key::Name(name) = key {
-            parent = self.decide(parent, Atom::Present(name), true)?;
+            parent = self.with_key(parent, name)?;
         }
         let mut conditions = Vec::new();
-        for atom in self.atoms_of(parent)? {
+        for &atom in self.atoms_of(parent)?.iter() {
             match atom {
                 Atom::Keys(demand) => {
                     let failed = match key {

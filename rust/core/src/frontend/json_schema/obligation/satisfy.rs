@@ -14,7 +14,7 @@ use super::array::ArrayId;
 use super::kinds::Kind;
 use super::object::{Key, NamesId};
 use super::order::Rest;
-use super::space::{Atom, Space};
+use super::space::{Atom, NameId, Space};
 use super::strings::Tools;
 use crate::error::EngineError;
 use crate::formula::Formula;
@@ -273,19 +273,11 @@ impl Space {
             // Keys that must come, then declared keys that may help, then others.
             0 | 1 => {
                 let (offers, needed) = self.offers(search)?;
-                let needed: hashbrown::HashSet<_> = needed.iter().copied().collect();
-                if round == 0 {
-                    let offered: hashbrown::HashSet<_> = if search.free {
-                        offers.iter().map(|(name, _)| *name).collect()
-                    } else {
-                        search.lists.iter().flat_map(|&list| self.orders.names(list).map(|(name, _)| name)).collect()
-                    };
-                    if needed.iter().any(|name| !offered.contains(name)) {
-                        return Ok(None);
-                    }
+                if round == 0 && !self.all_may_come(search, &needed) {
+                    return Ok(None);
                 }
                 for (name, lists) in offers {
-                    if needed.contains(&name) == (round == 0) {
+                    if needed.binary_search(&name).is_ok() == (round == 0) {
                         self.ways_through_key(search, Key::Name(name), &lists, &mut ways)?;
                     }
                 }
@@ -298,6 +290,24 @@ impl Space {
             _ => return Ok(None),
         }
         Ok(Some(ways))
+    }
+
+    /// Are all these names (sorted) still to come?
+    fn all_may_come(&self, search: &Search, needed: &[NameId]) -> bool {
+        if search.free {
+            let remaining = self.names_in(search.remaining);
+            return needed.iter().all(|name| remaining.binary_search(name).is_ok());
+        }
+        search.lists.iter().any(|&list| {
+            let mut missing = needed.len();
+            for (name, _) in self.orders.names(list) {
+                if missing == 0 {
+                    break;
+                }
+                missing -= usize::from(needed.binary_search(&name).is_ok());
+            }
+            missing == 0
+        })
     }
 
     fn ways_through_key(&mut self, search: &Search, key: Key, lists: &[Rest], ways: &mut Vec<Vec<Goal>>) -> Result<(), EngineError> {

@@ -10,7 +10,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::array::Arrays;
 use super::kinds::Kind;
-use super::object::Objects;
+use super::object::{NamesId, Objects};
 use super::order::Orders;
 use super::satisfy::Verdicts;
 use super::strings::Strings;
@@ -57,8 +57,8 @@ pub(crate) enum Atom {
     Members(SchemaId),
     /// The keys satisfy the formula.
     Keys(Formula),
-    /// The key is there.
-    Present(NameId),
+    /// The keys of the set are all there.
+    Required(NamesId),
     /// The items satisfy what the schema's `items` and its kin say.
     Items(SchemaId),
     /// There are at least so many members or items.
@@ -79,6 +79,7 @@ pub(crate) struct Space {
     pub limits: Limits,
     pub formulas: Formulas,
     atoms: IndexSet<Atom>,
+    supports: HashMap<Formula, Arc<[Atom]>>,
     schemas: IndexMap<u128, Source>,
     typed: Vec<Option<Arc<Typed>>>,
     names: IndexSet<Arc<str>>,
@@ -103,6 +104,7 @@ impl Space {
             limits: limits.clone(),
             formulas: Formulas::new(limits.max_formula_nodes),
             atoms: IndexSet::new(),
+            supports: HashMap::new(),
             schemas: IndexMap::new(),
             typed: Vec::new(),
             names: IndexSet::new(),
@@ -140,8 +142,14 @@ impl Space {
     }
 
     /// The atoms a formula depends on.
-    pub fn atoms_of(&self, formula: Formula) -> Result<Vec<Atom>, EngineError> {
-        self.formulas.support(formula).0.into_iter().map(|v| self.atom(v)).collect()
+    pub fn atoms_of(&mut self, formula: Formula) -> Result<Arc<[Atom]>, EngineError> {
+        if let Some(known) = self.supports.get(&formula) {
+            return Ok(known.clone());
+        }
+        let atoms: Result<Arc<[Atom]>, EngineError> = self.formulas.support(formula).0.into_iter().map(|v| self.atom(v)).collect();
+        let atoms = atoms?;
+        self.supports.insert(formula, atoms.clone());
+        Ok(atoms)
     }
 
     /// The formula with an atom decided.

@@ -159,7 +159,7 @@ impl Space {
 
     /// The names that a demand on keys allows, if it plainly allows but few.
     pub(super) fn names_in_demand(&mut self, demand: Formula) -> Result<Option<Arc<[NameId]>>, EngineError> {
-        for atom in self.atoms_of(demand)? {
+        for &atom in self.atoms_of(demand)?.iter() {
             if let Atom::Text(id) = atom
                 && self.decide(demand, atom, false)? == Formula::FALSE
                 && let Some(names) = self.finite_language(id)?

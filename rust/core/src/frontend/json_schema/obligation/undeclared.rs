@@ -34,7 +34,7 @@ impl Space {
 
     /// The groups of undeclared keys that the obligation tells apart.
     pub(super) fn undeclared(&mut self, tools: Tools<'_>, formula: Formula) -> Result<Arc<Undeclared>, EngineError> {
-        let mut watching = self.atoms_of(formula)?;
+        let mut watching = self.atoms_of(formula)?.to_vec();
         watching.retain(|a| matches!(a, Atom::Members(_) | Atom::Keys(_)));
         if let Some(known) = self.objects.undeclared.get(&watching) {
             return Ok(known.clone());
