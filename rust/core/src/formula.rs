@@ -1,5 +1,5 @@
-//! Canonical boolean functions with many-valued leaves: multi-terminal binary decision diagrams (Bryant 1986; Fujita, McGeer and
-//! Yang 1997). Below every step that combines verdicts: schema obligations, pattern positions.
+//! Canonical boolean functions with many-valued leaves: multi-terminal binary decision diagrams (Bryant 1986; Fujita and
+//! others 1997). Below every step that combines verdicts: schema obligations, pattern positions.
 //!
 //! Invariant: two formulas are the same function exactly when their ids are equal (variables are decided in numeric order).
 //! Must not know: what a variable stands for.

@@ -43,7 +43,8 @@ pub struct Facts {
     pub guarded: bool,
     /// Of items in this state with the same parents the one with the smallest register can do all that the others can.
     pub smallest_wins: bool,
-    /// A state whose mask is likely known and differs from this one's on few tokens (both must be non-counting).
+    /// A state that does not count, whose mask is likely known. Of a state that does not count either: one that differs on few tokens. Of a
+    /// state that counts: what it would be if its limit were out of reach.
     pub base: Option<StateId>,
     /// A keyed 128-bit hash of everything the state's *rule-local* behaviour depends on (bytes, return values, pushes none), if masks
     /// of this state may be shared between grammars of a vocabulary.

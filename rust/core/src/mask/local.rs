@@ -33,6 +33,9 @@ pub enum Local {
     Full(u32),
 }
 
+/// State, register and place of parents of each item, sorted.
+type Items = SmallVec<[(StateId, u64, u32); 2]>;
+
 /// What a byte does.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -49,7 +52,7 @@ pub struct LocalTable {
     parents: Vec<Parents>,
     parent_places: HashMap<SmallVec<[usize; 2]>, u32>,
     configurations: Vec<Configuration>,
-    places: HashMap<SmallVec<[(StateId, u64, u32); 2]>, u32>,
+    places: HashMap<Items, u32>,
     outcomes: Vec<Outcome>,
     steps: HashMap<(Local, u8), u32>,
 }
@@ -73,8 +76,7 @@ impl LocalTable {
             item.parents = self.canonical(&item.parents).0;
             item.memory = Memory::NONE;
         }
-        let keys: SmallVec<[(StateId, u64, u32); 2]> =
-            configuration.items.iter().map(|item| (item.state, item.register, self.canonical(&item.parents).1)).collect();
+        let keys: Items = configuration.items.iter().map(|item| (item.state, item.register, self.canonical(&item.parents).1)).collect();
         match keys.as_slice() {
             [] => None,
             &[(state, register, parents)] => Some(Local::One { state, register, parents }),

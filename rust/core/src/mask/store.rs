@@ -203,7 +203,11 @@ impl MaskStore {
                 let found = self.with_locals(|table| difference(&walk, table, (state, register), (next, beyond), DIFFERENCE_BOUND))?;
                 return Ok(found.map(|found| self.based(&base, found)));
             }
-            let base = self.frozen(arena, state)?;
+            let base = match facts.base {
+                Some(base) => self.mask(arena, base, 0, Effort::Learn)?,
+                None => Some(self.frozen(arena, state)?),
+            };
+            let Some(base) = base else { return Ok(None) };
             if !base.accepted.is_broad() {
                 return Ok(None);
             }

@@ -23,12 +23,11 @@ fn characters(alphabet: &ByteSet) -> CharClass {
     let mut ranges: Vec<(u32, u32)> = (0..0x80u8).filter(|&b| alphabet.contains(b)).map(|b| (u32::from(b), u32::from(b))).collect();
     if (0x80..0xC0).all(|b| alphabet.contains(b)) {
         for lead in (0xC2..=0xF4u8).filter(|&b| alphabet.contains(b)) {
-            let (payload, shift) = match lead {
-                0xC2..0xE0 => (u32::from(lead & 0x1F), 6),
-                0xE0..0xF0 => (u32::from(lead & 0x0F), 12),
-                _ => (u32::from(lead & 0x07), 18),
+            let (payload, shift, least) = match lead {
+                0xC2..0xE0 => (u32::from(lead & 0x1F), 6, 0x80),
+                0xE0..0xF0 => (u32::from(lead & 0x0F), 12, 0x800),
+                _ => (u32::from(lead & 0x07), 18, 0x1_0000),
             };
-            let least = [0x80, 0x800, 0x1_0000][shift as usize / 6 - 1];
             ranges.push(((payload << shift).max(least), (payload << shift) + ((1 << shift) - 1)));
         }
     }

@@ -93,7 +93,9 @@ impl TextAutomaton {
                 if self.raw && matches!(kind, Kind::Body(_)) {
                     facts.returns = self.products.verdict(product)?.checked_sub(1);
                 }
-                if !self.raw && !facts.counting {
+                // While the length may still grow by more than a token, a string of any characters is the plain body.
+                let plain = !facts.counting || !facts.guarded && self.products.key(product).parts.is_empty();
+                if !self.raw && plain {
                     let leaf = self.products.verdict_if_all_fail(product);
                     if leaf != 0 {
                         let base = self.products.base(leaf, arena.limits())?;
