@@ -20,7 +20,7 @@ use crate::testing::{generate, oracle, schema};
 use serde_json::Value;
 
 /// A schema, documents for it, and the grammar unless nothing satisfies the schema.
-pub struct Case {
+pub(super) struct Case {
     pub schema: Value,
     pub documents: Vec<Document>,
     pub vocabulary: TinyVocabulary,
@@ -28,7 +28,8 @@ pub struct Case {
     pub compiled: Arc<CompiledGrammar>,
 }
 
-pub fn case(source: &mut Source) -> Result<Option<Case>, String> {
+/// A random case; `None` if nothing satisfies the schema.
+pub(super) fn case(source: &mut Source) -> Result<Option<Case>, String> {
     let schema = schema::schema(source, 2);
     let documents: Vec<Document> = (0..4).filter_map(|_| schema::document(source, &schema, 3)).collect();
     let samples: Vec<Vec<u8>> = documents.iter().map(|d| d.write(&mut Spelling::compact()).into_bytes()).collect();
