@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use maskwright::error::CompileError;
-use maskwright::frontend::{ebnf, json_schema, regex};
+use maskwright::frontend::{MacroArgument, MacroValue, ebnf, json_schema, regex};
 use maskwright::grammar::Grammar;
 use maskwright::limits::Limits;
 use maskwright::matcher::Matcher;
@@ -78,19 +78,19 @@ impl Case {
             (Some(text), None, None, None) => ebnf::parse(text, &self.root, &limits),
             (None, Some(pattern), None, None) => regex::grammar(pattern, &limits),
             (None, None, Some(schema), None) => {
-                let named: Vec<(String, json_schema::OptionValue)> = self
+                let arguments: Vec<MacroArgument> = self
                     .options
                     .iter()
                     .map(|(name, value)| {
                         let value = match value {
-                            toml::Value::Boolean(b) => json_schema::OptionValue::Bool(*b),
-                            toml::Value::Integer(n) => json_schema::OptionValue::Number(u64::try_from(*n).expect("a count")),
-                            other => json_schema::OptionValue::Text(other.as_str().expect("an option").to_owned()),
+                            toml::Value::Boolean(b) => MacroValue::Boolean(*b),
+                            toml::Value::Integer(n) => MacroValue::Integer(*n),
+                            other => MacroValue::Text(other.as_str().expect("an option").to_owned()),
                         };
-                        (name.clone(), value)
+                        MacroArgument { name: Some(name.clone()), value }
                     })
                     .collect();
-                json_schema::grammar(schema, &json_schema::Options::from_named(&named)?, &limits)
+                json_schema::grammar(schema, &json_schema::Options::from_arguments(&arguments)?, &limits)
             }
             (None, None, None, Some(choices)) => Ok(Grammar::from_choices(choices)),
             _ => panic!("{}: give one grammar", self.name),

@@ -113,7 +113,7 @@ pub fn walks(bytes: &[u8]) -> Result<(), String> {
     let Ok(compiled) = oracle::compile(&grammar, &vocabulary) else { return Ok(()) };
     let mut matcher = oracle::matcher(&compiled);
     let described = |e: String| format!("{e}\n{grammar}");
-    let end = walk::walk(&mut source, &mut matcher, &vocabulary, 12, 0, &mut |_, _, _| Ok(())).map_err(described)?;
+    let end = walk::walk(&mut source, &mut matcher, &vocabulary, (12, 0), &[], &mut |_, _, _| Ok(())).map_err(described)?;
     let text = match end {
         End::Finished(text) => text,
         End::Unfinished(mut text) => match walk::completion(&matcher, 3_000).map_err(described)? {
