@@ -237,10 +237,17 @@ mod tests {
     #[test]
     fn brackets_are_preferred() {
         let xml =
-            r#"root ::= element; element ::= "<" name (">" content* "</" name ">" | "/>"); content ::= element | [^<&]; name ::= [a-z]+"#;
+            r#"root ::= element; element ::= "<" name (">" content* "</" name ">" | "/>"); content ::= element | [^<&]; name ::= [a-f]+"#;
         assert_eq!(pushing(xml), ["element"]);
-        let json = r#"root ::= v; v ::= o | l | [0-9]+; o ::= "{" (m ("," m)*)? "}"; m ::= [a-z]+ ":" v; l ::= "[" (v ("," v)*)? "]""#;
+        let json = r#"root ::= v; v ::= o | l | [0-9]+; o ::= "{" (m ("," m)*)? "}"; m ::= [a-f]+ ":" v; l ::= "[" (v ("," v)*)? "]""#;
         assert_eq!(pushing(json), ["o", "l"]);
+    }
+
+    #[test]
+    fn rules_with_a_broad_loop_are_shared() {
+        assert_eq!(pushing(r#"root ::= name "=" name; name ::= [a-z_]+"#), ["name"]);
+        assert_eq!(pushing(r#"root ::= "<" name ">"; name ::= [a-z_]+"#), [""; 0]);
+        assert_eq!(pushing(r#"root ::= ws "x" ws; ws ::= [ \t]*"#), [""; 0]);
     }
 
     #[test]

@@ -66,7 +66,7 @@ struct Counters {
 pub struct MaskStore {
     vocabulary: Arc<Vocabulary>,
     shared: Option<Arc<SharedMasks>>,
-    masks: DashMap<(StateId, u64), Arc<Mask>, foldhash::fast::RandomState>,
+    masks: DashMap<(StateId, u64, bool), Arc<Mask>, foldhash::fast::RandomState>,
     resolved: DashMap<(u128, StateId, u64), Arc<Mask>, foldhash::fast::RandomState>,
     /// By node of the vocabulary's trie, state and view: what the state allows below the node.
     parts: DashMap<(u32, StateId, u64), Arc<Mask>, foldhash::fast::RandomState>,
@@ -118,39 +118,46 @@ impl MaskStore {
         }
     }
 
-    /// What an item in `state` allows; `None` if that is not known and must not be learned.
-    pub fn mask(&self, arena: &Arena, state: StateId, register: u64, effort: Effort) -> Result<Option<Arc<Mask>>, EngineError> {
+    /// What an item in `state` allows, with the tokens that leave if it is `framed`; `None` if that is not known and must not be learned.
+    pub fn mask(
+        &self,
+        arena: &Arena,
+        state: StateId,
+        register: u64,
+        framed: bool,
+        effort: Effort,
+    ) -> Result<Option<Arc<Mask>>, EngineError> {
         let view = arena.view(state, register, self.vocabulary.longest_token() as u64);
-        if let Some(mask) = self.masks.get(&(state, view)) {
+        if let Some(mask) = self.masks.get(&(state, view, framed)) {
             return Ok(Some(Arc::clone(&mask)));
         }
         if effort == Effort::Known {
             return Ok(None);
         }
-        let identity = arena.facts(state).identity;
+        let identity = arena.facts(state).identity.filter(|_| framed);
         if let (Some(identity), Some(shared)) = (identity, &self.shared) {
             let known = shared.masks.get(&(identity, view)).map(|mask| Arc::clone(&mask));
             let mask = if let Some(mask) = known {
                 self.counters.shared.fetch_add(1, Ordering::Relaxed);
                 mask
             } else {
-                let mask = Arc::new(self.learn(arena, state, register)?);
+                let mask = Arc::new(self.learn(arena, state, register, framed)?);
                 shared.masks.insert((identity, view), Arc::clone(&mask));
                 mask
             };
-            self.masks.insert((state, view), Arc::clone(&mask));
+            self.masks.insert((state, view, framed), Arc::clone(&mask));
             return Ok(Some(mask));
         }
-        let mask = Arc::new(self.learn(arena, state, register)?);
-        self.masks.insert((state, view), Arc::clone(&mask));
+        let mask = Arc::new(self.learn(arena, state, register, framed)?);
+        self.masks.insert((state, view, framed), Arc::clone(&mask));
         Ok(Some(mask))
     }
 
-    fn learn(&self, arena: &Arena, state: StateId, register: u64) -> Result<Mask, EngineError> {
+    fn learn(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Mask, EngineError> {
         self.counters.masks.fetch_add(1, Ordering::Relaxed);
-        let mask = match self.relative(arena, state, register)? {
+        let mask = match self.relative(arena, state, register, framed)? {
             Some(mask) => mask,
-            None => self.walked(arena, state, register)?,
+            None => self.walked(arena, state, register, framed)?,
         };
         self.count_bytes(&mask);
         Ok(mask)
@@ -165,13 +172,13 @@ impl MaskStore {
         run(table)
     }
 
-    fn walked(&self, arena: &Arena, state: StateId, register: u64) -> Result<Mask, EngineError> {
+    fn walked(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Mask, EngineError> {
         let mut accepted = vec![0u32; self.vocabulary.words()].into_boxed_slice();
         let mut leaving = Leaving::default();
         let accept = |tokens: &[u32]| tokens.iter().for_each(|&token| bitmask::set(&mut accepted, token));
         let trie = self.vocabulary.trie();
         let parts = PartStore { arena, store: self, depth: 0 };
-        let walk = Walk { frozen: register == FROZEN, ..Walk::over(arena, trie, Some(&parts)) };
+        let walk = Walk { frozen: register == FROZEN, keep: framed, ..Walk::over(arena, trie, Some(&parts)) };
         let start = Local::One { state, register: if register == FROZEN { 0 } else { register }, parents: 0 };
         let visited = self.with_locals(|table| walk.run(table, start, &[], accept, &mut leaving))?;
         if visited * 10 > trie.nodes().len() {
@@ -184,14 +191,14 @@ impl MaskStore {
 
     /// The mask as a difference from one that is likely known, if that helps: of a state that counts from the same state far from its limit,
     /// or, close before the limit, from the state that takes over there; of another state from the base that it names.
-    fn relative(&self, arena: &Arena, state: StateId, register: u64) -> Result<Option<Mask>, EngineError> {
+    fn relative(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Option<Mask>, EngineError> {
         let facts = arena.facts(state);
         if facts.guarded || register == FROZEN {
             return Ok(None);
         }
         let trie = self.vocabulary.trie();
         let parts = PartStore { arena, store: self, depth: 0 };
-        let walk = Walk::over(arena, trie, Some(&parts));
+        let walk = Walk { keep: framed, ..Walk::over(arena, trie, Some(&parts)) };
         if facts.counting {
             let distance = facts.limit.saturating_sub(register);
             if distance <= CLOSE {
@@ -199,42 +206,42 @@ impl MaskStore {
                     return Ok(None);
                 };
                 let beyond = if arena.facts(next).counting { register } else { 0 };
-                let Some(base) = self.mask(arena, next, beyond, Effort::Learn)? else { return Ok(None) };
+                let Some(base) = self.mask(arena, next, beyond, true, Effort::Learn)? else { return Ok(None) };
                 if !base.accepted.is_broad() {
                     return Ok(None);
                 }
                 let found = self.with_locals(|table| difference(&walk, table, (state, register), (next, beyond), DIFFERENCE_BOUND))?;
-                return Ok(found.map(|found| self.based(&base, found)));
+                return Ok(found.map(|found| self.based(&base, found, framed)));
             }
             let base = match facts.base {
-                Some(base) => self.mask(arena, base, 0, Effort::Learn)?,
-                None => Some(self.frozen(arena, state)?),
+                Some(base) => self.mask(arena, base, 0, true, Effort::Learn)?,
+                None => Some(self.frozen(arena, state, framed)?),
             };
             let Some(base) = base else { return Ok(None) };
             if !base.accepted.is_broad() {
                 return Ok(None);
             }
             let found = self.with_locals(|table| near(&walk, table, (state, register), DIFFERENCE_BOUND))?;
-            return Ok(found.map(|found| self.based(&base, found)));
+            return Ok(found.map(|found| self.based(&base, found, framed)));
         }
         let Some(base_state) = facts.base.filter(|&base| base != state && !arena.facts(base).counting) else { return Ok(None) };
-        let Some(base) = self.mask(arena, base_state, 0, Effort::Learn)? else { return Ok(None) };
+        let Some(base) = self.mask(arena, base_state, 0, true, Effort::Learn)? else { return Ok(None) };
         let found = self.with_locals(|table| difference(&walk, table, (state, 0), (base_state, 0), DIFFERENCE_BOUND))?;
-        Ok(found.map(|found| self.based(&base, found)))
+        Ok(found.map(|found| self.based(&base, found, framed)))
     }
 
     /// What a state that counts would allow if its limit were out of reach of any token.
-    fn frozen(&self, arena: &Arena, state: StateId) -> Result<Arc<Mask>, EngineError> {
-        if let Some(mask) = self.masks.get(&(state, FROZEN)) {
+    fn frozen(&self, arena: &Arena, state: StateId, framed: bool) -> Result<Arc<Mask>, EngineError> {
+        if let Some(mask) = self.masks.get(&(state, FROZEN, framed)) {
             return Ok(Arc::clone(&mask));
         }
-        let mask = Arc::new(self.learn(arena, state, FROZEN)?);
-        self.masks.insert((state, FROZEN), Arc::clone(&mask));
+        let mask = Arc::new(self.learn(arena, state, FROZEN, framed)?);
+        self.masks.insert((state, FROZEN, framed), Arc::clone(&mask));
         Ok(mask)
     }
 
     /// A mask that differs from `base` as found.
-    fn based(&self, base: &Arc<Mask>, found: Difference) -> Mask {
+    fn based(&self, base: &Arc<Mask>, found: Difference, framed: bool) -> Mask {
         self.counters.differences.fetch_add(1, Ordering::Relaxed);
         let Difference { mut touched, mut accepted, mut leaving } = found;
         touched.sort_unstable();
@@ -244,7 +251,7 @@ impl MaskStore {
         leaving.leftovers.retain(|l| accepted.binary_search(&l.token).is_err());
         let less: Vec<u32> = touched.iter().copied().filter(|t| accepted.binary_search(t).is_err()).collect();
         let below = base.residual.clone().map(|residual| (residual, Arc::<[u32]>::from(touched)));
-        let residual = self.residual(leaving, below);
+        let residual = if framed { self.residual(leaving, below) } else { None };
         Mask { accepted: TokenSet::relative(base, accepted, less), residual }
     }
 

@@ -131,12 +131,13 @@ struct Exit {
 struct Exits {
     open: Vec<Exit>,
     bytes: Vec<u8>,
+    keep: bool,
 }
 
 impl Exits {
-    fn new(depth: usize, returned: &[u32]) -> Self {
+    fn new(depth: usize, returned: &[u32], keep: bool) -> Self {
         let open = returned.iter().map(|&value| Exit { depth: 0, value, follow: ByteSet::ALL }).collect();
-        Self { open, bytes: vec![0; depth + 1] }
+        Self { open, bytes: vec![0; depth + 1], keep }
     }
 
     #[inline]
@@ -148,6 +149,9 @@ impl Exits {
     }
 
     fn push(&mut self, depth: u16, values: SmallVec<[u32; 1]>, follow: ByteSet) {
+        if !self.keep {
+            return;
+        }
         self.open.extend(values.into_iter().map(|value| Exit { depth, value, follow }));
     }
 
@@ -185,6 +189,8 @@ pub struct Walk<'a> {
     pub nodes: std::ops::Range<usize>,
     /// Registers stay as they are: what would be allowed if no limit were near.
     pub frozen: bool,
+    /// Whether tokens that leave are wanted: with nothing below the item they are refused.
+    pub keep: bool,
     /// Masks of parts of this trie, if they are kept: asked when a configuration with frames, or of several items, enters a large subtree.
     pub parts: Option<&'a dyn Parts>,
 }
@@ -210,7 +216,7 @@ const PART_NODES: usize = 64;
 impl<'a> Walk<'a> {
     /// Over all of a trie.
     pub fn over(arena: &'a Arena, trie: &'a Trie, parts: Option<&'a dyn Parts>) -> Self {
-        Self { arena, trie, nodes: 0..trie.nodes().len(), frozen: false, parts }
+        Self { arena, trie, nodes: 0..trie.nodes().len(), frozen: false, keep: true, parts }
     }
 
     /// Walk from `start`; `accept` gets the tokens that stay inside the rule or end exactly where it returns, `leaving` those that leave
@@ -225,7 +231,7 @@ impl<'a> Walk<'a> {
     ) -> Result<usize, EngineError> {
         let (arena, trie) = (self.arena, self.trie);
         let nodes = &trie.nodes()[..self.nodes.end];
-        let mut exits = Exits::new(trie.depth(), returned);
+        let mut exits = Exits::new(trie.depth(), returned, self.keep);
         let mut path = Path::new(arena, table, trie.depth());
         let Some(first) = nodes.get(self.nodes.start) else { return Ok(0) };
         path.frozen = self.frozen;
@@ -277,7 +283,9 @@ impl<'a> Walk<'a> {
                 }
                 Next::Left(None, values, follow) => {
                     accept(trie.tokens_at(i));
-                    if self.parts.is_some() && exits.open.is_empty() && node.end as usize - i > PART_NODES {
+                    if !self.keep {
+                        // Nothing below goes on.
+                    } else if self.parts.is_some() && exits.open.is_empty() && node.end as usize - i > PART_NODES {
                         // The usual end of a string: what is left is the same whatever string it was.
                         leaving.subtrees.extend(values.into_iter().map(|value| (value, i as u32)));
                     } else {
@@ -303,7 +311,7 @@ impl<'a> Walk<'a> {
         if let Some(start) = table.intern(start) {
             return self.run(table, start, &returned, accept, leaving);
         }
-        let mut exits = Exits::new(self.trie.depth(), &returned);
+        let mut exits = Exits::new(self.trie.depth(), &returned, true);
         let mut i = self.nodes.start;
         while let Some(node) = self.trie.nodes().get(i) {
             exits.bytes[0] = node.byte;
@@ -430,7 +438,8 @@ impl Difference {
     fn subtree(&mut self, walk: &Walk<'_>, table: &mut LocalTable, i: usize, item: (StateId, u64)) -> Result<(), EngineError> {
         let trie = walk.trie;
         self.touched.extend(trie.places_below(i).map(|place| trie.tokens()[place]));
-        let inner = Walk { arena: walk.arena, trie, nodes: i..trie.nodes()[i].end as usize, frozen: false, parts: walk.parts };
+        let inner =
+            Walk { arena: walk.arena, trie, nodes: i..trie.nodes()[i].end as usize, frozen: false, keep: walk.keep, parts: walk.parts };
         let start = Local::One { state: item.0, register: item.1, parents: 0 };
         inner.run(table, start, &[], |tokens| self.accepted.extend_from_slice(tokens), &mut self.leaving)?;
         Ok(())

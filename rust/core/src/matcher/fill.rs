@@ -141,7 +141,7 @@ fn gather(
     let mut parts: SmallVec<[Arc<Mask>; 4]> = SmallVec::new();
     let mut open: SmallVec<[(Arc<Residual>, Parents); 4]> = SmallVec::new();
     for item in &configuration.items {
-        let Some(mask) = store.mask(arena, item.state, item.register, effort)? else { return Ok(None) };
+        let Some(mask) = store.mask(arena, item.state, item.register, !item.parents.frames().is_empty(), effort)? else { return Ok(None) };
         if let Some(residual) = &mask.residual {
             open.push((Arc::clone(residual), item.parents.clone()));
         }
