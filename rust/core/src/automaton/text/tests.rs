@@ -577,8 +577,8 @@ fn names_judged_alike_share_states() {
     assert_eq!(closed.run(&arena, b"key_0017"), None);
     assert_eq!(closed.run(&arena, b"key_3"), None);
     assert_eq!(closed.run(&arena, format!("{long}\"").as_bytes()).unwrap().returns(&arena), Some(8));
-    let closer = body(3000, 0);
-    assert_eq!(closer.run(&arena, b"key_0018"), closed.run(&arena, b"key_0018"));
+    let complete = body(3000, 0);
+    assert_eq!(complete.run(&arena, b"key_0018"), closed.run(&arena, b"key_0018"));
     let count = arena.state_count();
     body(0, 0);
     assert!(arena.state_count() <= count + 2, "{count} {}", arena.state_count());
