@@ -172,7 +172,7 @@ impl Products {
     /// Must the register be looked at after each character?
     pub(super) fn is_guarded(&self, id: ProductId, bound: &Limits) -> Result<bool, EngineError> {
         let key = self.key(id);
-        Ok(key.counts() && !key.parts.is_empty() && !self.guard(id, bound)?.is_free())
+        Ok(key.counts() && !key.is_plain() && !self.guard(id, bound)?.is_free())
     }
 
     /// The count at which a product must be settled.
@@ -198,7 +198,7 @@ impl Products {
             let leaf = self.verdict(id)?;
             return Ok((leaf != 0).then_some(Settled::Close(leaf)));
         }
-        let viable = if key.parts.is_empty() {
+        let viable = if key.is_plain() {
             true
         } else if key.counts() {
             self.guard(id, bound)?.viable(count)
@@ -244,7 +244,7 @@ impl Products {
         let analysis = Arc::new(self.layers(limits, &products, successors, &mut budget)?);
         for (node, &id) in products.iter().enumerate() {
             let key = self.key(id);
-            if key.counts() && !key.parts.is_empty() {
+            if key.counts() && !key.is_plain() {
                 let segment = analysis.limits.iter().position(|&l| l == key.limits[0]).unwrap_or(0) as u32;
                 let _ = self.guard_cell(id).set(Guard {
                     analysis: Arc::clone(&analysis),

@@ -6,6 +6,7 @@
 
 mod guard;
 mod lift;
+mod names;
 mod outcome;
 mod product;
 mod search;
@@ -18,9 +19,11 @@ mod tests;
 use std::sync::{Arc, OnceLock};
 
 use dashmap::DashMap;
+use foldhash::fast::RandomState;
 
 use self::guard::Settled;
 use self::lift::{Entry, ListId};
+pub use self::names::NameMapId;
 pub(crate) use self::outcome::Mapped;
 pub use self::outcome::Outcome;
 use self::product::{ProductId, Products};
@@ -74,10 +77,10 @@ pub struct TextAutomaton {
     raw: bool,
     products: Products,
     lists: boxcar::Vec<Box<[Entry]>>,
-    by_entries: DashMap<Box<[Entry]>, ListId>,
-    units: DashMap<ProductId, ListId>,
+    by_entries: DashMap<Box<[Entry]>, ListId, RandomState>,
+    units: DashMap<ProductId, ListId, RandomState>,
     kinds: boxcar::Vec<Kind>,
-    by_kind: DashMap<Kind, StateId>,
+    by_kind: DashMap<Kind, StateId, RandomState>,
 }
 
 impl TextAutomaton {
@@ -92,10 +95,10 @@ impl TextAutomaton {
             raw,
             products: Products::default(),
             lists: boxcar::Vec::new(),
-            by_entries: DashMap::new(),
-            units: DashMap::new(),
+            by_entries: DashMap::default(),
+            units: DashMap::default(),
             kinds: boxcar::Vec::new(),
-            by_kind: DashMap::new(),
+            by_kind: DashMap::default(),
         });
         let provider = arena.register(Arc::clone(&automaton) as Arc<dyn crate::provider::Provider>);
         let _ = automaton.provider.set(provider);
@@ -105,8 +108,20 @@ impl TextAutomaton {
     /// The state right after the opening quote of a JSON string. Returns the value of the outcome after the closing quote.
     /// `None`: no string is accepted.
     pub fn json_string_body(&self, arena: &Arena, spec: &TextSpec) -> Result<Option<StateId>, EngineError> {
+        self.named_string_body(arena, spec, None)
+    }
+
+    /// The number of a map from names to what strings that are just that name are worth: 0 refused, v + 1 the value v. `None` if there are no
+    /// names. They are in ascending order, each once.
+    pub fn name_map<'s>(&self, names: impl IntoIterator<Item = (&'s str, u32)>) -> Option<NameMapId> {
+        self.products.names.of(names)
+    }
+
+    /// Like [`Self::json_string_body`], for strings that are worth what the map says if they are one of its names, and else what
+    /// the specification does. Where the names that can still come are worth the same, the states are the same.
+    pub fn named_string_body(&self, arena: &Arena, spec: &TextSpec, names: Option<NameMapId>) -> Result<Option<StateId>, EngineError> {
         let bound = arena.limits();
-        let Some(start) = self.products.start(spec, bound)? else { return Ok(None) };
+        let Some(start) = self.products.start(spec, names, bound)? else { return Ok(None) };
         match self.products.settle(start, 0, bound)? {
             None => Ok(None),
             Some(Settled::Product(product)) => self.state(arena, Kind::Body(product)).map(Some),
@@ -123,7 +138,7 @@ impl TextAutomaton {
     /// The values with which some text is accepted, ascending. Empty: no text is.
     pub fn which(&self, arena: &Arena, spec: &TextSpec) -> Result<Vec<u32>, EngineError> {
         let bound = arena.limits();
-        match self.products.start(spec, bound)? {
+        match self.products.start(spec, None, bound)? {
             None => Ok(Vec::new()),
             Some(start) => self.products.reachable_values(start, bound),
         }
@@ -136,7 +151,7 @@ pub fn attach_raw(arena: &Arena, automaton: Arc<dyn CodepointAutomaton>) -> Resu
     let spec = TextSpec { components: vec![automaton], lengths: Vec::new(), outcome: Outcome::all(1) };
     let text = TextAutomaton::attach(arena, true);
     let bound = arena.limits();
-    let Some(start) = text.products.start(&spec, bound)? else {
+    let Some(start) = text.products.start(&spec, None, bound)? else {
         return Ok(Attached { start: None, nullable: false });
     };
     let Some(Settled::Product(product)) = text.products.settle(start, 0, bound)? else {

@@ -10,10 +10,12 @@ use std::sync::atomic::AtomicU8;
 use std::sync::{Arc, OnceLock};
 
 use dashmap::DashMap;
+use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::guard::Guard;
+use super::names::{NameMapId, Names};
 use super::outcome::{Mapped, Outcome};
 use super::{Length, TextSpec};
 use crate::error::EngineError;
@@ -38,13 +40,20 @@ pub(super) struct Part {
 #[derive(PartialEq, Eq, Hash, Debug)]
 pub(super) struct Key {
     pub(super) parts: Box<[Part]>,
-    /// What the text is worth if it ends, by segment of the character count. The last one is not refused.
+    /// Names that may still come: where the text ends as one of them, what is said there goes before the outcomes.
+    pub(super) names: Option<NameMapId>,
+    /// What the text is worth if it ends, by segment of the character count. Without names the last one is not refused.
     pub(super) outcomes: Box<[Outcome]>,
     /// Where each segment ends: the first count that is no longer in it. Ascending; the last may be `u64::MAX`, never.
     pub(super) limits: Box<[u64]>,
 }
 
 impl Key {
+    /// Is no character different from another?
+    pub(super) fn is_plain(&self) -> bool {
+        self.parts.is_empty() && self.names.is_none()
+    }
+
     /// Does it depend on how many characters there are?
     pub(super) fn counts(&self) -> bool {
         self.limits.first() != Some(&u64::MAX)
@@ -85,9 +94,10 @@ struct Component {
 #[derive(Default)]
 pub(super) struct Products {
     components: boxcar::Vec<Component>,
-    by_identity: DashMap<u128, u32>,
+    by_identity: DashMap<u128, u32, RandomState>,
     made: boxcar::Vec<Product>,
-    by_key: DashMap<Arc<Key>, u32>,
+    by_key: DashMap<Arc<Key>, u32, RandomState>,
+    pub(super) names: Names,
 }
 
 /// A component state as far as its verdict is known.
@@ -107,7 +117,7 @@ impl Products {
 
     /// Rough size in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.made.count() * (size_of::<Product>() + 192)
+        self.made.count() * (size_of::<Product>() + 192) + self.names.memory_bytes()
     }
 
     pub(super) fn guard_cell(&self, id: ProductId) -> &OnceLock<Guard> {
@@ -165,11 +175,16 @@ impl Products {
     pub(super) fn make(
         &self,
         parts: &[Part],
+        mut names: Option<NameMapId>,
         mut outcomes: Vec<Outcome>,
         mut limits: Vec<u64>,
         bound: &Limits,
     ) -> Result<Option<ProductId>, EngineError> {
-        while outcomes.last().is_some_and(Outcome::is_refused) {
+        // Names that are all refused change nothing where everything is.
+        if outcomes.iter().all(Outcome::is_refused) {
+            names = names.filter(|&names| self.names.hopeful(names));
+        }
+        while names.is_none() && outcomes.last().is_some_and(Outcome::is_refused) {
             outcomes.pop();
             limits.pop();
         }
@@ -206,7 +221,7 @@ impl Products {
                 i += 1;
             }
         }
-        self.intern(Key { parts, outcomes: outcomes.into(), limits: limits.into() }, bound).map(Some)
+        self.intern(Key { parts, names, outcomes: outcomes.into(), limits: limits.into() }, bound).map(Some)
     }
 
     fn intern(&self, key: Key, bound: &Limits) -> Result<ProductId, EngineError> {
@@ -231,11 +246,12 @@ impl Products {
 
     /// The product that accepts every text with the value of `leaf`.
     pub(super) fn base(&self, leaf: u32, bound: &Limits) -> Result<ProductId, EngineError> {
-        self.intern(Key { parts: Box::new([]), outcomes: Box::new([Outcome::leaf(leaf)]), limits: Box::new([u64::MAX]) }, bound)
+        let outcomes = Box::new([Outcome::leaf(leaf)]);
+        self.intern(Key { parts: Box::new([]), names: None, outcomes, limits: Box::new([u64::MAX]) }, bound)
     }
 
     /// The product before the first character; `None`: every text is refused.
-    pub(super) fn start(&self, spec: &TextSpec, bound: &Limits) -> Result<Option<ProductId>, EngineError> {
+    pub(super) fn start(&self, spec: &TextSpec, names: Option<NameMapId>, bound: &Limits) -> Result<Option<ProductId>, EngineError> {
         let components = spec.components.len();
         let mut mapping = Vec::with_capacity(components);
         let mut parts = Vec::with_capacity(components);
@@ -271,18 +287,21 @@ impl Products {
             }));
             first = limit;
         }
-        self.make(&parts, outcomes, limits, bound)
+        self.make(&parts, names, outcomes, limits, bound)
     }
 
     /// The product once the count has left the first segment.
     pub(super) fn next_segment(&self, id: ProductId, bound: &Limits) -> Result<Option<ProductId>, EngineError> {
         let key = self.key(id);
-        self.make(&key.parts, key.outcomes[1..].to_vec(), key.limits[1..].to_vec(), bound)
+        self.make(&key.parts, key.names, key.outcomes[1..].to_vec(), key.limits[1..].to_vec(), bound)
     }
 
     /// The leaf of a text that ends here, for `outcome` over the parts of this product.
     pub(super) fn leaf_of(&self, key: &Key, outcome: &Outcome) -> Result<u32, EngineError> {
-        outcome.try_leaf(|v| self.accepts(key.parts[v as usize]))
+        match key.names.and_then(|names| self.names.leaf(names)) {
+            Some(leaf) => Ok(leaf),
+            None => outcome.try_leaf(|v| self.accepts(key.parts[v as usize])),
+        }
     }
 
     /// The leaf of a text that ends here, in the first segment: 0 refused, v + 1 accepted with value v.
@@ -295,7 +314,7 @@ impl Products {
         Ok(*product.verdict.get_or_init(|| leaf))
     }
 
-    /// The leaf in the first segment if no component accepts.
+    /// The leaf in the first segment if the text is no name and no component accepts.
     pub(super) fn verdict_if_all_fail(&self, id: ProductId) -> u32 {
         self.key(id).outcomes[0].evaluate(|_| false).map_or(0, |v| v.saturating_add(1))
     }
@@ -312,13 +331,17 @@ impl Products {
 
     fn make_moves(&self, id: ProductId, bound: &Limits) -> Result<Box<[Move]>, EngineError> {
         let key = self.key(id);
-        if key.parts.is_empty() {
+        if key.is_plain() {
             return Ok(SCALARS.iter().map(|&(low, high)| Move { low, high, target: id }).collect());
         }
         // Edges by first character; a sweep over their ends, with the parts alive in between.
         let mut edges: Vec<(CodepointEdge, u32)> = Vec::new();
         for (i, &part) in key.parts.iter().enumerate() {
             edges.extend(self.edges(part)?.iter().map(|&edge| (edge, i as u32)));
+        }
+        if let Some(names) = key.names {
+            // They stand behind the last part.
+            edges.extend(self.names.edges(names).iter().map(|&edge| (edge, key.parts.len() as u32)));
         }
         edges.sort_unstable_by_key(|(edge, part)| (edge.low, *part));
         let mut ends: Vec<u32> = edges.iter().flat_map(|(edge, _)| [edge.low, edge.high + 1]).chain([0, 0xD800, 0xE000]).collect();
@@ -357,9 +380,17 @@ impl Products {
         Ok(moves.into())
     }
 
-    /// The product in which just these parts live, in these states. `mapping` is all "false" before and after.
+    /// The product in which just these parts (and names) live, in these states. `mapping` is all "false" before and after.
     fn derive(&self, key: &Key, alive: &[(u32, u32)], mapping: &mut [Mapped], bound: &Limits) -> Result<Option<ProductId>, EngineError> {
         let mut parts: SmallVec<[Part; 4]> = SmallVec::new();
+        let mut names = None;
+        let alive = match alive.split_last() {
+            Some((&(i, target), parts)) if i as usize == key.parts.len() => {
+                names = Some(Names::target(target));
+                parts
+            }
+            _ => alive,
+        };
         for &(i, state) in alive {
             let part = Part { component: key.parts[i as usize].component, state };
             mapping[i as usize] = match self.known(part)? {
@@ -374,7 +405,7 @@ impl Products {
         for &(i, _) in alive {
             mapping[i as usize] = Mapped::Constant(false);
         }
-        self.make(&parts, outcomes, key.limits.to_vec(), bound)
+        self.make(&parts, names, outcomes, key.limits.to_vec(), bound)
     }
 
     /// The moves from which some continuation is accepted, for at least one count of characters.
@@ -401,7 +432,7 @@ impl Products {
     /// Is some continuation accepted, for at least one count of characters so far?
     fn possible(&self, id: ProductId, bound: &Limits) -> Result<bool, EngineError> {
         let key = self.key(id);
-        if key.parts.is_empty() {
+        if key.is_plain() {
             Ok(true)
         } else if key.counts() {
             Ok(self.guard(id, bound)?.possible())

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use hashbrown::HashSet;
 
 use super::outcome::Outcome;
-use super::product::{ProductId, Products};
+use super::product::{Key, ProductId, Products};
 use crate::error::EngineError;
 use crate::limits::Limits;
 
@@ -24,9 +24,13 @@ impl Products {
             HOPELESS => return Ok(Some(false)),
             _ => {}
         }
-        let parts = &product.key.parts;
-        // A trie can be completed and can be left, so each leaf of the outcome can be reached.
-        let sure = parts.is_empty() || (parts.len() == 1 && self.is_trie(parts[0])) || self.verdict(id)? != 0;
+        let key = &product.key;
+        let sure = match key.names {
+            // Names can be completed, and every text but finitely many leaves them.
+            Some(names) if self.names.hopeful(names) || (key.parts.is_empty() && !key.outcomes[0].is_refused()) => true,
+            None if self.reaches_every_leaf(key) => true,
+            _ => self.verdict(id)? != 0,
+        };
         if sure {
             product.viable.store(VIABLE, Ordering::Relaxed);
         }
@@ -75,15 +79,20 @@ impl Products {
         Ok(false)
     }
 
-    /// The values with which some text is accepted, ascending.
+    /// Is it plain that each leaf of the outcome can be reached? A trie can be completed and can be left.
+    fn reaches_every_leaf(&self, key: &Key) -> bool {
+        key.is_plain() || (key.names.is_none() && key.parts.len() == 1 && self.is_trie(key.parts[0]))
+    }
+
+    /// The values with which some text is accepted, ascending. Of a product without names.
     pub(super) fn reachable_values(&self, root: ProductId, bound: &Limits) -> Result<Vec<u32>, EngineError> {
         let key = self.key(root);
-        if key.counts() && !key.parts.is_empty() {
+        if key.counts() && !key.is_plain() {
             return self.reachable_values_by_length(root, bound);
         }
         let mut wanted: HashSet<u32> = key.outcomes.iter().flat_map(Outcome::values).collect();
         let mut found: Vec<u32> = Vec::new();
-        if key.parts.is_empty() {
+        if key.is_plain() {
             found.extend(wanted.drain());
         }
         let mut seen: HashSet<ProductId> = HashSet::from_iter([root]);
@@ -95,7 +104,7 @@ impl Products {
             }
             let key = self.key(at);
             let verdict = self.verdict(at)?;
-            let all = key.parts.is_empty() || (key.parts.len() == 1 && self.is_trie(key.parts[0]));
+            let all = self.reaches_every_leaf(key);
             let here = key.outcomes.iter().flat_map(Outcome::values);
             let mut open = false;
             for value in here {
@@ -124,7 +133,7 @@ impl Products {
         let mut found = Vec::new();
         for value in values {
             let only: Vec<Outcome> = key.outcomes.iter().map(|o| o.only(value)).collect();
-            let product = self.make(&key.parts, only, key.limits.to_vec(), bound)?;
+            let product = self.make(&key.parts, key.names, only, key.limits.to_vec(), bound)?;
             if let Some(product) = product
                 && self.settle(product, 0, bound)?.is_some()
             {

@@ -94,7 +94,7 @@ impl TextAutomaton {
                     facts.returns = self.products.verdict(product)?.checked_sub(1);
                 }
                 // While the length may still grow by more than a token, a string of any characters is the plain body.
-                let plain = !facts.counting || !facts.guarded && self.products.key(product).parts.is_empty();
+                let plain = !facts.counting || !facts.guarded && self.products.key(product).is_plain();
                 if !self.raw && plain {
                     let leaf = self.products.verdict_if_all_fail(product);
                     if leaf != 0 {
@@ -160,7 +160,7 @@ impl TextAutomaton {
 
     fn product_identity(&self, product: ProductId) -> Option<u128> {
         let key = self.products.key(product);
-        if !key.parts.is_empty() {
+        if !key.is_plain() {
             return None;
         }
         let mut identity = Identity::new("text product");
@@ -360,7 +360,7 @@ impl TextAutomaton {
     /// How many further characters may matter before the limit of `product` does; `None`: any number.
     fn distance(&self, product: ProductId) -> Option<u64> {
         let key = self.products.key(product);
-        if !key.counts() || key.parts.is_empty() {
+        if !key.counts() || key.is_plain() {
             return Some(0);
         }
         let guard = self.products.guard_cell(product).get()?;
@@ -428,7 +428,7 @@ impl Provider for TextAutomaton {
         match self.kind(local) {
             Kind::End(_) => "the end of a text".to_owned(),
             Kind::Close(_) => "a closing quote".to_owned(),
-            Kind::Body(product) | Kind::Start(product) => match (self.raw, self.products.key(product).parts.is_empty()) {
+            Kind::Body(product) | Kind::Start(product) => match (self.raw, self.products.key(product).is_plain()) {
                 (true, true) => "any character".to_owned(),
                 (true, false) => "a character of the pattern".to_owned(),
                 (false, true) => "a character of a string, or its closing quote".to_owned(),

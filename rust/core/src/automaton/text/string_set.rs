@@ -7,6 +7,7 @@
 use std::sync::{Arc, OnceLock};
 
 use dashmap::DashMap;
+use foldhash::fast::RandomState;
 
 use crate::error::EngineError;
 use crate::identity::Identity;
@@ -29,7 +30,7 @@ struct State {
 pub struct StringSet {
     strings: Box<[Box<str>]>,
     states: boxcar::Vec<State>,
-    by_place: DashMap<Place, u32>,
+    by_place: DashMap<Place, u32, RandomState>,
     identity: u128,
 }
 
@@ -46,7 +47,7 @@ impl StringSet {
         let set = Self {
             strings: strings.into(),
             states: boxcar::Vec::new(),
-            by_place: DashMap::with_shard_amount(2),
+            by_place: DashMap::with_hasher_and_shard_amount(RandomState::default(), 2),
             identity: identity.finish(),
         };
         if !set.strings.is_empty() {

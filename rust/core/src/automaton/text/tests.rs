@@ -1,6 +1,6 @@
 //! Texts against the obvious: decode the JSON, run the components, evaluate the outcome.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -78,6 +78,8 @@ struct Case {
     lengths: Vec<Length>,
     /// The leaf for each set of variables that hold.
     leaves: Vec<u32>,
+    /// What texts that are just a name are worth.
+    names: BTreeMap<String, u32>,
 }
 
 impl Case {
@@ -93,8 +95,16 @@ impl Case {
         TextSpec { components, lengths: self.lengths.clone(), outcome: outcome(&self.leaves) }
     }
 
+    fn body(&self, arena: &Arena, automaton: &TextAutomaton) -> Option<StateId> {
+        let names = automaton.name_map(self.names.iter().map(|(name, &leaf)| (name.as_str(), leaf)));
+        automaton.named_string_body(arena, &self.spec(), names).unwrap()
+    }
+
     /// Where the components are after a text: table states, or whether the text so far.
     fn leaf(&self, text: &str) -> u32 {
+        if let Some(&leaf) = self.names.get(text) {
+            return leaf;
+        }
         let holds = self.parts.iter().map(|part| match part {
             Part::Table(table) => text
                 .chars()
@@ -114,7 +124,8 @@ impl Case {
             Part::Table(table) => text.chars().try_fold(0, |state, c| table.moves[state as usize][class(c)]).map(|state| state.to_string()),
             Part::Set(strings) => strings.iter().any(|s| s.starts_with(text)).then(|| text.to_owned()),
         });
-        (parts.collect(), text.chars().count().min(12))
+        let named = self.names.keys().any(|s| s.starts_with(text)).then(|| text.to_owned());
+        (parts.chain([named]).collect(), text.chars().count().min(12))
     }
 
     /// Is some continuation accepted?
@@ -226,8 +237,19 @@ fn any_case() -> impl Strategy<Value = Case> {
     (parts, prop::collection::vec(length, 0..3)).prop_flat_map(|(parts, lengths)| {
         let variables = parts.len() + lengths.len();
         let leaf = prop_oneof![3 => Just(0u32), 1 => Just(1), 1 => Just(2)];
-        prop::collection::vec(leaf, 1 << variables).prop_map(move |leaves| Case { parts: parts.clone(), lengths: lengths.clone(), leaves })
+        prop::collection::vec(leaf, 1 << variables).prop_map(move |leaves| Case {
+            parts: parts.clone(),
+            lengths: lengths.clone(),
+            leaves,
+            names: BTreeMap::new(),
+        })
     })
+}
+
+fn any_named_case() -> impl Strategy<Value = Case> {
+    let name = prop::collection::vec(prop::sample::select(&NAMED[..]), 0..4).prop_map(|name| name.into_iter().collect::<String>());
+    let names = prop::collection::btree_map(name, 0..3u32, 0..6);
+    (any_case(), names).prop_map(|(case, names)| Case { names, ..case })
 }
 
 fn any_text(most: usize) -> impl Strategy<Value = Vec<(char, prop::sample::Index)>> {
@@ -239,10 +261,10 @@ proptest! {
 
     /// Every prefix is alive exactly when some continuation is accepted, and the closing quote returns the right value.
     #[test]
-    fn strings_agree_with_the_decoded_text(case in any_case(), texts in prop::collection::vec(any_text(7), 1..6)) {
+    fn strings_agree_with_the_decoded_text(case in prop_oneof![any_case(), any_named_case()], texts in prop::collection::vec(any_text(7), 1..6)) {
         let arena = Arena::new(Limits::default());
         let automaton = TextAutomaton::register(&arena);
-        let start = automaton.json_string_body(&arena, &case.spec()).unwrap();
+        let start = case.body(&arena, &automaton);
         let mut memo = HashMap::new();
         prop_assert_eq!(start.is_some(), case.viable("", &mut memo));
         let Some(start) = start else { return Ok(()) };
@@ -271,10 +293,10 @@ proptest! {
 
     /// Registers with equal views behave alike for as many bytes as the horizon.
     #[test]
-    fn equal_views_behave_alike(case in any_case(), text in any_text(4), horizon in 1..4u64) {
+    fn equal_views_behave_alike(case in prop_oneof![any_case(), any_named_case()], text in any_text(4), horizon in 1..4u64) {
         let arena = Arena::new(Limits::default());
         let automaton = TextAutomaton::register(&arena);
-        let Some(start) = automaton.json_string_body(&arena, &case.spec()).unwrap() else { return Ok(()) };
+        let Some(start) = case.body(&arena, &automaton) else { return Ok(()) };
         let mut item = Item::new(start);
         for (c, spelling) in text {
             match item.run(&arena, &spelling.get(&spellings(c)).clone()) {
@@ -337,7 +359,7 @@ proptest! {
     /// Plain texts: no quotes, no escapes, and returning wherever the text may end.
     #[test]
     fn plain_text(part in prop_oneof![any_table(), any_set()], text in prop::collection::vec(prop::sample::select(&CHARACTERS[..]), 0..5)) {
-        let case = Case { parts: vec![part], lengths: vec![], leaves: vec![0, 1] };
+        let case = Case { parts: vec![part], lengths: vec![], leaves: vec![0, 1], names: BTreeMap::new() };
         let arena = Arena::new(Limits::default());
         let attached = attach_raw(&arena, Arc::clone(&case.spec().components[0])).unwrap();
         prop_assert_eq!(attached.nullable, case.leaf("") == 1);
@@ -527,6 +549,54 @@ fn many_single_names() {
     assert_eq!(start.run(&arena, b"key_2999\"").unwrap().returns(&arena), Some(2999));
     assert!(start.run(&arena, b"key_3000").is_none());
     assert_eq!(automaton.which(&arena, &spec).unwrap().len(), 3000);
+}
+
+#[test]
+fn names_judged_alike_share_states() {
+    let arena = Arena::new(Limits::default());
+    let automaton = TextAutomaton::register(&arena);
+    let names: Vec<String> = (0..3000).map(|i| format!("key_{i:04}")).collect();
+    let long = "é".repeat(20_000);
+    let body = |without: usize, other: u32| {
+        let leaves = names.iter().enumerate().map(|(i, name)| (name.as_str(), if i == without { 0 } else { i as u32 + 2 }));
+        let map = automaton.name_map(leaves.chain([(long.as_str(), 9)]));
+        let spec = TextSpec { components: vec![], lengths: vec![], outcome: outcome(&[other]) };
+        Item::new(automaton.named_string_body(&arena, &spec, map).unwrap().unwrap())
+    };
+    let (a, b) = (body(17, 1), body(2999, 1));
+    assert_ne!(a, b);
+    assert_ne!(a.run(&arena, b"key_00"), b.run(&arena, b"key_00"));
+    assert_eq!(a.run(&arena, b"key_01"), b.run(&arena, b"key_01"));
+    let base = automaton.base_body(&arena).unwrap();
+    assert_eq!(a.run(&arena, b"key_0017x").map(|i| i.state), Some(base));
+    assert_eq!(arena.facts(a.state).base, Some(base));
+    assert_eq!(a.run(&arena, b"key_0017\""), None);
+    assert_eq!(a.run(&arena, b"key_2999\"").unwrap().returns(&arena), Some(3000));
+    assert_eq!(a.run(&arena, b"key_3000\"").unwrap().returns(&arena), Some(0));
+    let closed = body(17, 0);
+    assert_eq!(closed.run(&arena, b"key_0017"), None);
+    assert_eq!(closed.run(&arena, b"key_3"), None);
+    assert_eq!(closed.run(&arena, format!("{long}\"").as_bytes()).unwrap().returns(&arena), Some(8));
+    let complete = body(3000, 0);
+    assert_eq!(complete.run(&arena, b"key_0018"), closed.run(&arena, b"key_0018"));
+    let count = arena.state_count();
+    body(0, 0);
+    assert!(arena.state_count() <= count + 2, "{count} {}", arena.state_count());
+}
+
+#[test]
+fn a_refused_name_is_a_matter_of_what_else_may_come() {
+    let arena = Arena::new(Limits::default());
+    let automaton = TextAutomaton::register(&arena);
+    let body = |other: u32| {
+        let spec = TextSpec { components: vec![], lengths: vec![], outcome: outcome(&[other]) };
+        automaton.named_string_body(&arena, &spec, automaton.name_map([("a", 0), ("ab", 0)])).unwrap()
+    };
+    assert_eq!(body(0), None);
+    let open = Item::new(body(1).unwrap());
+    assert_eq!(open.run(&arena, b"a\""), None);
+    assert_eq!(open.run(&arena, b"abc\"").unwrap().returns(&arena), Some(0));
+    assert_eq!(automaton.name_map([]), None);
 }
 
 #[test]

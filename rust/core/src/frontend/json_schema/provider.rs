@@ -9,6 +9,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use dashmap::DashMap;
+use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use smallvec::{SmallVec, smallvec};
 
@@ -89,7 +90,7 @@ pub(super) struct SchemaProvider {
     number: Arc<NumberAutomaton>,
     spots: boxcar::Vec<Spot>,
     inner: Mutex<Inner>,
-    returns: DashMap<(u32, u32), Option<StateId>>,
+    returns: DashMap<(u32, u32), Option<StateId>, RandomState>,
 }
 
 const WHITESPACE: [u8; 4] = [b' ', b'\t', b'\n', b'\r'];
@@ -106,7 +107,7 @@ impl SchemaProvider {
             number: NumberAutomaton::register(arena),
             spots: boxcar::Vec::new(),
             inner: Mutex::new(Inner { space, by_spot: HashMap::new() }),
-            returns: DashMap::new(),
+            returns: DashMap::default(),
         });
         let _ = provider.id.set(arena.register(Arc::clone(&provider) as Arc<dyn Provider>));
         Ok(provider)
@@ -170,7 +171,7 @@ impl SchemaProvider {
             }
             Spot::KeyReturn { object, .. } => {
                 let table = inner.space.key_table(self.tools(arena), object)?;
-                facts.tracks_keys = table.classes.iter().flatten().any(super::obligation::KeyClass::is_undeclared);
+                facts.tracks_keys = table.classes().any(super::obligation::KeyClass::is_undeclared);
             }
             _ => {}
         }
@@ -275,7 +276,7 @@ impl SchemaProvider {
                     Place::Root => Some((self.root, Spot::RootReturn, false)),
                     Place::Member(object, key) => {
                         let table = inner.space.key_table(self.tools(arena), object)?;
-                        let class = table.classes.get(key as usize).and_then(Option::as_ref);
+                        let class = table.class(key);
                         class.map(|class| (class.value.child, Spot::MemberReturn { object, key, depth }, false))
                     }
                     Place::Array(array) => {
@@ -337,7 +338,7 @@ impl SchemaProvider {
             Spot::RootReturn => (value == 0).then_some((Gap::RootEnd, Place::Root, 0)),
             Spot::KeyReturn { object, depth } => {
                 let table = inner.space.key_table(self.tools(arena), object)?;
-                let known = table.classes.get(value as usize).is_some_and(Option::is_some);
+                let known = table.class(value).is_some();
                 known.then_some((Gap::Colon, Place::Member(object, value), depth))
             }
             Spot::MemberReturn { object, key, depth } => {

@@ -36,12 +36,37 @@ impl KeyClass {
     }
 }
 
-/// The keys that may come next. Class 0 is for keys that no name and no pattern of the schema declares.
+/// The keys that may come next. Class 0 is for keys that no name and no pattern of the schema declares; a name, or a group of undeclared keys,
+/// is the same class wherever it may come, so that states amid its characters are the same too.
 #[derive(Debug)]
 pub(crate) struct KeyTable {
-    pub classes: Vec<Option<KeyClass>>,
+    /// By class, ascending.
+    classes: Vec<(u32, KeyClass)>,
     /// The state after the opening quote; `None`: no key may come.
     pub body: Option<StateId>,
+}
+
+impl KeyTable {
+    /// The keys of a class; `None`: none of them may come.
+    pub fn class(&self, class: u32) -> Option<&KeyClass> {
+        let at = self.classes.binary_search_by_key(&class, |&(value, _)| value).ok()?;
+        self.classes.get(at).map(|(_, class)| class)
+    }
+
+    /// All classes that may come.
+    pub fn classes(&self) -> impl Iterator<Item = &KeyClass> {
+        self.classes.iter().map(|(_, class)| class)
+    }
+}
+
+/// The class of a declared name: odd.
+fn class_of_name(name: NameId) -> u32 {
+    name.0 << 1 | 1
+}
+
+/// The class of a group of undeclared keys that match something: even.
+fn class_of_group(group: u32) -> u32 {
+    (group + 1) << 1
 }
 
 impl Space {
@@ -82,11 +107,11 @@ impl Space {
         }
         let search = self.search_of(object)?;
         let key = self.object_key(object)?.clone();
-        let mut classes: Vec<Option<KeyClass>> = vec![None];
+        let mut classes: Vec<(u32, KeyClass)> = Vec::new();
         let mut offered: Vec<NameId> = Vec::new();
         for (name, lists) in self.offers(&search)?.0 {
             if let Some(class) = self.key_class(tools, &search, Key::Name(name), lists)? {
-                classes.push(Some(class));
+                classes.push((class_of_name(name), class));
                 offered.push(name);
             }
         }
@@ -99,20 +124,20 @@ impl Space {
             let all = self.names_in(key.remaining).iter().chain(self.names_in(key.used)).copied();
             all.filter(|name| !taken.contains(name)).collect()
         };
-        let demand = self.name_demand(&offered, &refused, demand)?;
-        let body = self.string_body(tools, demand)?;
+        let body = self.key_body(tools, &offered, &refused, demand)?;
+        classes.sort_unstable_by_key(|&(value, _)| value);
         let table = Arc::new(KeyTable { classes, body });
         self.objects.tables.insert(object, table.clone());
         Ok(table)
     }
 
-    /// The demand on undeclared keys, with their classes appended; class 0 is for those that match nothing.
+    /// The demand on undeclared keys, with their classes appended.
     fn undeclared_demand(
         &mut self,
         tools: Tools<'_>,
         object: ObjectId,
         search: &Search,
-        classes: &mut Vec<Option<KeyClass>>,
+        classes: &mut Vec<(u32, KeyClass)>,
     ) -> Result<Formula, EngineError> {
         if !self.is_open(tools, search.formula)? {
             return Ok(Formula::FALSE);
@@ -133,14 +158,9 @@ impl Space {
             if !self.satisfiable(tools, Goal::Value(kept.child))? {
                 continue;
             }
-            let class = Some(KeyClass { key, value: Arc::new(kept), lists: SmallVec::new() });
-            if self.group(group) == Group::default() {
-                classes[0] = class;
-                value.insert(leaf, 1);
-            } else {
-                classes.push(class);
-                value.insert(leaf, classes.len() as u32);
-            }
+            let class = if self.group(group) == Group::default() { 0 } else { class_of_group(group) };
+            classes.push((class, KeyClass { key, value: Arc::new(kept), lists: SmallVec::new() }));
+            value.insert(leaf, class + 1);
         }
         let leaf = |store: &mut Formulas, old: u32| store.leaf(value.get(&old).copied().unwrap_or(0)).map(Some);
         self.formulas.substitute(undeclared.demand, |_, _| Ok(None), leaf)
@@ -166,60 +186,41 @@ impl Space {
         self.formulas.if_then_else(begins, Formula::FALSE, demand)
     }
 
-    /// A demand on keys: the name `offered[i]` is class i + 1, refused names are refused, any other key is as `others` says.
-    /// The class of a name is spelled in bits, one set of names for each.
-    fn name_demand(&mut self, offered: &[NameId], refused: &[NameId], others: Formula) -> Result<Formula, EngineError> {
-        let codes = offered.len() + usize::from(!refused.is_empty());
-        if codes == 0 {
-            return Ok(others);
+    /// The state that reads a key: offered names return their class, refused ones are refused, any other key is as `others` says.
+    fn key_body(
+        &mut self,
+        tools: Tools<'_>,
+        offered: &[NameId],
+        refused: &[NameId],
+        others: Formula,
+    ) -> Result<Option<StateId>, EngineError> {
+        if offered.is_empty() && refused.is_empty() {
+            return self.string_body(tools, others);
         }
-        let bits = usize::BITS - codes.leading_zeros();
-        let mut conditions = Vec::new();
-        for bit in 0..bits {
-            let mut members: Vec<Arc<str>> = Vec::new();
-            for (i, &name) in offered.iter().enumerate() {
-                if (i + 1) >> bit & 1 == 1 {
-                    members.push(self.name_text(name));
-                }
-            }
-            if codes >> bit & 1 == 1 {
-                members.extend(refused.iter().map(|&name| self.name_text(name)));
-            }
-            let component = self.string_set(members.iter().map(|m| &**m));
-            conditions.push(self.atom_formula(Atom::Text(component))?);
-        }
-        let mut layer: Vec<Formula> = Vec::with_capacity(1 << bits);
-        for code in 0..1usize << bits {
-            layer.push(match code {
-                0 => others,
-                code if code <= offered.len() => self.formulas.leaf(code as u32 + 1)?,
-                _ => Formula::FALSE,
-            });
-        }
-        for &condition in &conditions {
-            let mut next = Vec::with_capacity(layer.len() / 2);
-            for pair in layer.chunks_exact(2) {
-                next.push(self.formulas.if_then_else(condition, pair[1], pair[0])?);
-            }
-            layer = next;
-        }
-        layer.first().copied().ok_or(EngineError::Internal("a demand without a root"))
+        let mut names: Vec<(&str, u32)> = Vec::with_capacity(offered.len() + refused.len());
+        names.extend(offered.iter().map(|&name| (self.name_str(name), class_of_name(name) + 1)));
+        names.extend(refused.iter().map(|&name| (self.name_str(name), 0)));
+        names.sort_unstable();
+        names.dedup_by_key(|(text, _)| *text);
+        let names = tools.text.name_map(names);
+        let spec = self.text_spec(others)?;
+        tools.text.named_string_body(tools.arena, &spec, names)
     }
 
     /// Is a key of this class one that no schema of the object declares by name?
     pub fn key_is_undeclared(&self, object: ObjectId, class: u32) -> bool {
         let table = self.objects.tables.get(&object);
-        table.and_then(|t| t.classes.get(class as usize)?.as_ref()).is_some_and(KeyClass::is_undeclared)
+        table.and_then(|t| t.class(class)).is_some_and(KeyClass::is_undeclared)
     }
 
     /// The names that may come next, and whether others may: for messages.
     pub fn expected_keys(&self, object: ObjectId) -> Option<(Vec<Arc<str>>, bool)> {
         let table = self.objects.tables.get(&object)?;
-        let names = table.classes.iter().flatten().filter_map(|class| match class.key {
+        let names = table.classes().filter_map(|class| match class.key {
             Key::Name(name) => Some(self.name_text(name)),
             Key::Undeclared(_) => None,
         });
-        let others = table.classes.iter().flatten().any(|class| matches!(class.key, Key::Undeclared(_)));
+        let others = table.classes().any(|class| matches!(class.key, Key::Undeclared(_)));
         Some((names.collect(), others))
     }
 }

@@ -393,7 +393,7 @@ impl Space {
         if let Some(&known) = self.objects.after.get(&(object, key, class)) {
             return Ok(Some(known));
         }
-        let Some(Some(of_key)) = table.classes.get(key as usize) else { return Ok(None) };
+        let Some(of_key) = table.class(key) else { return Ok(None) };
         let Some(&result) = of_key.value.results.get(class as usize) else { return Ok(None) };
         let after = self.object_after(tools, object, of_key.key, &of_key.lists, result)?;
         self.objects.after.insert((object, key, class), after);

@@ -166,6 +166,10 @@ impl Space {
         }
     }
 
+    pub fn name_str(&self, name: NameId) -> &str {
+        self.names.get_index(name.index()).map_or("", |text| text)
+    }
+
     pub fn name_text(&self, name: NameId) -> Arc<str> {
         self.names.get_index(name.index()).cloned().unwrap_or_default()
     }

@@ -61,7 +61,7 @@ impl Space {
         Ok(tools.text.which(tools.arena, &spec)?.into_iter().map(|value| value + 1).collect())
     }
 
-    fn text_spec(&mut self, demand: Formula) -> Result<TextSpec, EngineError> {
+    pub(super) fn text_spec(&mut self, demand: Formula) -> Result<TextSpec, EngineError> {
         let (mut components, mut lengths) = (Vec::new(), Vec::new());
         let mut place: HashMap<Variable, (bool, u32)> = HashMap::new();
         for variable in self.formulas.support(demand).0 {
