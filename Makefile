@@ -3,7 +3,7 @@
 PYTHON ?= python3
 DEMO := .demo-venv
 
-.PHONY: demo wheel
+.PHONY: demo wheel test rust python lint fuzz race
 
 # One thread: on a busy machine two collapse.
 demo: $(DEMO)/ready
@@ -27,3 +27,46 @@ $(BUILD)/ready:
 	$(PYTHON) -m venv $(BUILD)
 	$(BUILD)/bin/python -m pip install --quiet --disable-pip-version-check 'maturin>=1.9.4,<2' abi3audit
 	touch $@
+
+# Everything that is checked, part by part, with the minutes each took.
+TEST := .test-venv
+PARTS := rust python lint fuzz
+test:
+	@set -e; for part in $(PARTS); do \
+	  start=$$(date +%s); echo "== $$part"; $(MAKE) --no-print-directory $$part; \
+	  echo "== $$part: $$(( ($$(date +%s) - start + 30) / 60 )) min"; \
+	done
+
+# The core: unit tests, the oracles over random grammars and schemas, data-driven cases, hostile inputs.
+rust:
+	cargo test --workspace --quiet
+
+# The package, as a user installs it: the wheel in an environment of its own.
+python: $(TEST)/ready
+	$(TEST)/bin/python -m pytest -q tests/python
+
+$(TEST)/ready: pyproject.toml Cargo.toml Cargo.lock $(shell find rust python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name Cargo.toml)
+	$(PYTHON) -m venv $(TEST)
+	$(TEST)/bin/python -m pip install --quiet --disable-pip-version-check 'maturin>=1.9.4,<2'
+	rm -rf build/wheel
+	$(TEST)/bin/maturin build --release --quiet --out build/wheel
+	$(TEST)/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps build/wheel/*.whl
+	$(TEST)/bin/python -m pip install --quiet --disable-pip-version-check 'maskwright[test,lint]'
+	touch $@
+
+lint: $(TEST)/ready
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	$(TEST)/bin/ruff check --quiet python tests
+	$(TEST)/bin/mypy
+	$(TEST)/bin/python -m mypy.stubtest maskwright._core
+
+# Each target for a few seconds (SECONDS=…), without a sanitizer; needs `cargo install cargo-fuzz`.
+SECONDS ?= 15
+TARGETS := ebnf regex json_schema matcher_vs_recogniser schemas_vs_validator operations
+fuzz:
+	@command -v cargo-fuzz > /dev/null || { [ -n "$$CI" ] && cargo install --quiet --locked cargo-fuzz; } || { echo "cargo install cargo-fuzz first" >&2; exit 1; }
+	@set -e; for target in $(TARGETS); do \
+	  echo "-- $$target"; \
+	  cargo fuzz run -s none $$target -- -max_total_time=$(SECONDS) -rss_limit_mb=4096 -timeout=60 -print_final_stats=0 -verbosity=0; \
+	done

@@ -159,14 +159,19 @@ _ORDER = {b"}": 1, b"]": 1, b")": 1, b'"': 2, b",": 6, b"{": 6, b"[": 6, b"(": 6
 
 
 def _towards_the_end(allowed: np.ndarray, vocab: list[bytes], stop: set[int], rng: random.Random) -> int:
+    # Only inside a string may a tilde come; there brackets close nothing.
+    ids = allowed.tolist()
+    in_string = any(vocab[token] == b"~" for token in ids)
+
     def order(token: int) -> int:
         if token in stop:
             return 0
         text = vocab[token]
         if len(text) > 1:
             return 8
+        if in_string and text in b"}])":
+            return 4
         return _ORDER.get(text, 3 if text.isalnum() or text[0] >= 0x80 else 4)
 
-    ids = allowed.tolist()
     best = min(map(order, ids))
     return rng.choice([token for token in ids if order(token) == best])

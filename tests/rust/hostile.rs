@@ -386,7 +386,6 @@ fn rubbish_is_refused_politely() {
             "\u{FEFF}",
             "root",
             "root ::=",
-            "root ::= |",
             "::= \"a\"",
             "root ::= \"\\",
             "root ::= [",
@@ -397,10 +396,8 @@ fn rubbish_is_refused_politely() {
             "root ::= json_schema(\"{\")",
             "root ::= )",
         ];
-        for text in texts {
-            assert!(rules(text).is_err(), "{text:?}");
-        }
-        for text in [
+        let mut read: Vec<&str> = texts.into_iter().filter(|text| rules(text).is_ok()).collect();
+        let schemas = [
             "",
             "{",
             "[1",
@@ -415,12 +412,11 @@ fn rubbish_is_refused_politely() {
             "{\"enum\":{}}",
             "{\"minimum\":\"5\"}",
             "{\"required\":\"a\"}",
-        ] {
-            assert!(schema(text).is_err(), "{text:?}");
-        }
-        for pattern in ["(", ")", "[", "a{2,1}", "\\", "(?<a", "\\p{Nope}", "*", "(?<=a)b\\1", "[z-a]"] {
-            assert!(regex::grammar(pattern, &Limits::default()).is_err(), "{pattern:?}");
-        }
+        ];
+        read.extend(schemas.into_iter().filter(|text| schema(text).is_ok()));
+        let patterns = ["(", ")", "[", "a{2,1}", "\\", "(?<a", "\\p{Nope}", "*", "(a)\\1", "[z-a]"];
+        read.extend(patterns.into_iter().filter(|text| regex::grammar(text, &Limits::default()).is_ok()));
+        assert!(read.is_empty(), "{read:?}");
     });
 }
 

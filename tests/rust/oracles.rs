@@ -4,7 +4,7 @@
 //! more of each.
 
 use maskwright::testing::properties::{cache, grammars, history, schemas};
-use proptest::test_runner::Config;
+use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 
 /// Few cases by default, so that the suite stays quick; the environment asks for more.
 fn config(cases: u32) -> Config {
@@ -18,22 +18,28 @@ fn bytes(length: usize) -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
     proptest::collection::vec(proptest::num::u8::ANY, 0..length)
 }
 
+/// For a regression file: `xxd -r -p`.
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
 /// A property over bytes, as a test.
 macro_rules! property {
     ($name:ident, $cases:expr, $length:expr, $check:path) => {
         #[test]
         fn $name() {
-            let mut runner = proptest::test_runner::TestRunner::new(config($cases));
-            let outcome =
-                runner.run(&bytes($length), |bytes| $check(&bytes).map_err(|message| proptest::test_runner::TestCaseError::fail(message)));
-            if let Err(error) = outcome {
-                panic!("{error}");
+            let mut runner = TestRunner::new(config($cases));
+            let outcome = runner.run(&bytes($length), |bytes| $check(&bytes).map_err(|message| TestCaseError::fail(message)));
+            match outcome {
+                Ok(()) => {}
+                Err(TestError::Fail(message, bytes)) => panic!("{message}\nby the bytes {}", hexadecimal(&bytes)),
+                Err(other) => panic!("{other}"),
             }
         }
     };
 }
 
-property!(masks_are_what_forks_accept_and_the_recogniser_finds, 160, 500, grammars::masks);
+property!(masks_are_what_forks_accept_and_the_recogniser_finds, 48, 500, grammars::masks);
 property!(texts_are_accepted_as_the_recogniser_says, 160, 300, grammars::texts);
 property!(walks_end_in_derived_texts, 120, 400, grammars::walks);
 property!(printed_grammars_parse_back, 200, 300, grammars::printing);

@@ -19,24 +19,42 @@ pub struct Leftover {
     pub length: u16,
 }
 
-/// Leftovers, in one trie per returned value; possibly on top of another residual with some of its tokens taken out.
+/// Tokens that leave, as a walk finds them.
+#[derive(Clone, Debug, Default)]
+pub struct Leaving {
+    /// One by one.
+    pub leftovers: Vec<Leftover>,
+    /// (returned value, node of the vocabulary's trie): every token strictly below the node leaves with what lies below.
+    pub subtrees: Vec<(u32, u32)>,
+}
+
+/// Leftovers, in tries by returned value; possibly on top of another residual with some of its tokens taken out.
 #[derive(Debug)]
 pub struct Residual {
     /// Content hash: equal ids mean equal residuals, across grammars of a vocabulary.
     pub id: u128,
     /// (returned value, leftovers).
-    pub groups: Box<[(u32, Trie)]>,
+    pub groups: Box<[(u32, Arc<Trie>)]>,
+    /// The subtrees that the last groups stand for, one each.
+    subtrees: Box<[(u32, u32)]>,
     /// The base, and the tokens (ascending) whose fate differs from the base's: none of the base's leftovers count for them.
     pub base: Option<(Arc<Residual>, Arc<[u32]>)>,
 }
 
 impl Residual {
-    /// From leftovers in any order; `None` if there are none at all.
-    pub fn build(vocabulary: &Vocabulary, mut leftovers: Vec<Leftover>, base: Option<(Arc<Residual>, Arc<[u32]>)>) -> Option<Self> {
+    /// From leftovers in any order; `None` if there are none at all. `subtree` gives the bytes below a node as a trie.
+    pub fn build(
+        vocabulary: &Vocabulary,
+        leaving: Leaving,
+        base: Option<(Arc<Residual>, Arc<[u32]>)>,
+        subtree: impl Fn(u32) -> Arc<Trie>,
+    ) -> Option<Self> {
+        let Leaving { mut leftovers, mut subtrees } = leaving;
         leftovers.sort_unstable();
         leftovers.dedup();
-        let base = base.filter(|(residual, _)| !residual.groups.is_empty() || residual.base.is_some());
-        if leftovers.is_empty() && base.is_none() {
+        subtrees.sort_unstable();
+        subtrees.dedup();
+        if leftovers.is_empty() && subtrees.is_empty() && base.is_none() {
             return None;
         }
         let mut hasher = SipHasher13::new_with_keys(0x6d61_736b_7772_6967, 0x7265_7369_6475_616c);
@@ -45,44 +63,63 @@ impl Residual {
             hasher.write_u32(leftover.token);
             hasher.write_u16(leftover.length);
         }
+        hasher.write_u8(1);
+        for &(value, node) in &subtrees {
+            hasher.write_u32(value);
+            hasher.write_u32(node);
+        }
         if let Some((residual, without)) = &base {
-            hasher.write_u8(1);
+            hasher.write_u8(2);
             hasher.write_u128(residual.id);
             for &token in without.iter() {
                 hasher.write_u32(token);
             }
         }
         let hash = hasher.finish128();
-        let groups = leftovers
-            .chunk_by(|a, b| a.value == b.value)
-            .map(|group| {
-                let entries = group
-                    .iter()
-                    .map(|l| {
-                        let bytes = vocabulary.token_bytes(l.token);
-                        (l.token, &bytes[bytes.len() - usize::from(l.length)..])
-                    })
-                    .collect();
-                (group[0].value, Trie::build(entries))
-            })
-            .collect();
-        Some(Self { id: u128::from(hash.h1) << 64 | u128::from(hash.h2), groups, base })
+        let listed = leftovers.chunk_by(|a, b| a.value == b.value).map(|group| {
+            let entries = group
+                .iter()
+                .map(|l| {
+                    let bytes = vocabulary.token_bytes(l.token);
+                    (l.token, &bytes[bytes.len() - usize::from(l.length)..])
+                })
+                .collect();
+            (group[0].value, Arc::new(Trie::build(entries)))
+        });
+        let groups = listed.chain(subtrees.iter().map(|&(value, node)| (value, subtree(node)))).collect();
+        Some(Self { id: u128::from(hash.h1) << 64 | u128::from(hash.h2), groups, subtrees: subtrees.into(), base })
     }
 
-    /// All leftovers, those of the base included.
-    pub fn leftovers(&self) -> Vec<Leftover> {
-        let mut all = Vec::new();
+    /// Add all that leaves, the base included.
+    pub fn leaving(&self, into: &mut Leaving) {
+        for (value, trie) in &self.groups[..self.groups.len() - self.subtrees.len()] {
+            let all = trie.tokens().iter().enumerate();
+            into.leftovers.extend(all.map(|(i, &token)| Leftover { value: *value, token, length: trie.length(i) }));
+        }
+        into.subtrees.extend_from_slice(&self.subtrees);
+        if let Some((base, without)) = &self.base {
+            let mut below = Leaving::default();
+            base.listed(&mut below.leftovers);
+            into.leftovers.extend(below.leftovers.into_iter().filter(|leftover| without.binary_search(&leftover.token).is_err()));
+        }
+    }
+
+    /// Add every leftover one by one.
+    fn listed(&self, into: &mut Vec<Leftover>) {
         for (value, trie) in &self.groups {
-            all.extend(trie.tokens().iter().enumerate().map(|(i, &token)| Leftover { value: *value, token, length: trie.length(i) }));
+            let all = trie.tokens().iter().enumerate();
+            into.extend(all.map(|(i, &token)| Leftover { value: *value, token, length: trie.length(i) }));
         }
         if let Some((base, without)) = &self.base {
-            all.extend(base.leftovers().into_iter().filter(|leftover| without.binary_search(&leftover.token).is_err()));
+            let mut below = Vec::new();
+            base.listed(&mut below);
+            into.extend(below.into_iter().filter(|leftover| without.binary_search(&leftover.token).is_err()));
         }
-        all
     }
 
-    /// Bytes held, the base not counted.
+    /// Bytes held, the base and shared subtrees not counted.
     pub fn memory_bytes(&self) -> usize {
-        self.groups.iter().map(|(_, trie)| trie.memory_bytes()).sum::<usize>() + self.base.as_ref().map_or(0, |(_, w)| w.len() * 4) + 64
+        let own = &self.groups[..self.groups.len() - self.subtrees.len()];
+        own.iter().map(|(_, trie)| trie.memory_bytes()).sum::<usize>() + self.base.as_ref().map_or(0, |(_, w)| w.len() * 4) + 64
     }
 }

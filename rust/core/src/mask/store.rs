@@ -8,7 +8,7 @@ use hashbrown::HashSet;
 use smallvec::SmallVec;
 
 use super::local::{Local, LocalTable};
-use super::residual::{Leftover, Residual};
+use super::residual::{Leaving, Residual};
 use super::token_set::TokenSet;
 use super::walk::{Difference, Gathered, Parts, Walk, difference, near};
 use super::{Mask, token_set};
@@ -18,6 +18,7 @@ use crate::ids::StateId;
 use crate::provider::Arena;
 use crate::stack::{Configuration, Frame, Item, Parents};
 use crate::vocab::Vocabulary;
+use crate::vocab::trie::Trie;
 
 /// A base is given up when more tokens than this differ from it.
 const DIFFERENCE_BOUND: usize = 4096;
@@ -30,6 +31,8 @@ const FROZEN: u64 = u64::MAX;
 #[derive(Default)]
 pub struct SharedMasks {
     masks: DashMap<(u128, u64), Arc<Mask>, foldhash::fast::RandomState>,
+    /// By node of the vocabulary's trie: what lies below it, as a trie of its own.
+    subtrees: DashMap<u32, Arc<Trie>, foldhash::fast::RandomState>,
 }
 
 /// What the store has done so far.
@@ -164,18 +167,18 @@ impl MaskStore {
 
     fn walked(&self, arena: &Arena, state: StateId, register: u64) -> Result<Mask, EngineError> {
         let mut accepted = vec![0u32; self.vocabulary.words()].into_boxed_slice();
-        let mut leftovers = Vec::new();
+        let mut leaving = Leaving::default();
         let accept = |tokens: &[u32]| tokens.iter().for_each(|&token| bitmask::set(&mut accepted, token));
         let trie = self.vocabulary.trie();
         let parts = PartStore { arena, store: self, depth: 0 };
         let walk = Walk { frozen: register == FROZEN, ..Walk::over(arena, trie, Some(&parts)) };
         let start = Local::One { state, register: if register == FROZEN { 0 } else { register }, parents: 0 };
-        let visited = self.with_locals(|table| walk.run(table, start, &[], accept, &mut leftovers))?;
+        let visited = self.with_locals(|table| walk.run(table, start, &[], accept, &mut leaving))?;
         if visited * 10 > trie.nodes().len() {
             self.counters.full_walks.fetch_add(1, Ordering::Relaxed);
         }
-        leftovers.retain(|leftover| !bitmask::get(&accepted, leftover.token));
-        let residual = Residual::build(&self.vocabulary, leftovers, None).map(Arc::new);
+        leaving.leftovers.retain(|leftover| !bitmask::get(&accepted, leftover.token));
+        let residual = self.residual(leaving, None);
         Ok(Mask { accepted: TokenSet::from_bits(accepted), residual })
     }
 
@@ -233,15 +236,15 @@ impl MaskStore {
     /// A mask that differs from `base` as found.
     fn based(&self, base: &Arc<Mask>, found: Difference) -> Mask {
         self.counters.differences.fetch_add(1, Ordering::Relaxed);
-        let Difference { mut touched, mut accepted, mut leftovers } = found;
+        let Difference { mut touched, mut accepted, mut leaving } = found;
         touched.sort_unstable();
         touched.dedup();
         accepted.sort_unstable();
         accepted.dedup();
-        leftovers.retain(|l| accepted.binary_search(&l.token).is_err());
+        leaving.leftovers.retain(|l| accepted.binary_search(&l.token).is_err());
         let less: Vec<u32> = touched.iter().copied().filter(|t| accepted.binary_search(t).is_err()).collect();
         let below = base.residual.clone().map(|residual| (residual, Arc::<[u32]>::from(touched)));
-        let residual = Residual::build(&self.vocabulary, leftovers, below).map(Arc::new);
+        let residual = self.residual(leaving, below);
         Mask { accepted: TokenSet::relative(base, accepted, less), residual }
     }
 
@@ -279,28 +282,50 @@ impl MaskStore {
         }
         self.counters.resolved.fetch_add(1, Ordering::Relaxed);
         let mut accepted: Vec<u32> = Vec::new();
-        let mut leftovers: Vec<Leftover> = Vec::new();
+        let mut leaving = Leaving::default();
         for (value, trie) in &residual.groups {
             if let Some(state) = arena.on_return(return_to, *value)? {
                 let start = Configuration::closed(arena, state, register)?;
                 let walk = Walk::over(arena, trie, None);
-                walk.run_from(table, start, |tokens| accepted.extend_from_slice(tokens), &mut leftovers)?;
+                walk.run_from(table, start, |tokens| accepted.extend_from_slice(tokens), &mut leaving)?;
             }
         }
         accepted.sort_unstable();
         accepted.dedup();
-        leftovers.retain(|l| accepted.binary_search(&l.token).is_err());
+        leaving.leftovers.retain(|l| accepted.binary_search(&l.token).is_err());
         let mut below = None;
         if let Some((base, without)) = &residual.base {
             let mask = self.resolve_with(arena, table, base, return_to, register)?;
             accepted.extend(mask.accepted.ids().into_iter().filter(|t| without.binary_search(t).is_err()));
             below = mask.residual.clone().map(|next| (next, Arc::clone(without)));
         }
-        let residual = Residual::build(&self.vocabulary, leftovers, below).map(Arc::new);
+        let residual = self.residual(leaving, below);
         let mask = Arc::new(Mask { accepted: TokenSet::from_ids(accepted, self.vocabulary.words()), residual });
         self.count_bytes(&mask);
         self.resolved.insert(key, Arc::clone(&mask));
         Ok(mask)
+    }
+
+    fn residual(&self, leaving: Leaving, base: Option<(Arc<Residual>, Arc<[u32]>)>) -> Option<Arc<Residual>> {
+        Residual::build(&self.vocabulary, leaving, base, |node| self.subtree(node)).map(Arc::new)
+    }
+
+    /// What lies strictly below a node of the vocabulary's trie.
+    fn subtree(&self, node: u32) -> Arc<Trie> {
+        if let Some(known) = self.shared.as_ref().and_then(|shared| shared.subtrees.get(&node).map(|trie| Arc::clone(&trie))) {
+            return known;
+        }
+        let whole = self.vocabulary.trie();
+        let depth = usize::from(whole.nodes()[node as usize].depth);
+        let entries = whole.places_strictly_below(node as usize).map(|place| {
+            let token = whole.tokens()[place];
+            (token, &self.vocabulary.token_bytes(token)[depth..])
+        });
+        let trie = Arc::new(Trie::build(entries.collect()));
+        if let Some(shared) = &self.shared {
+            shared.subtrees.insert(node, Arc::clone(&trie));
+        }
+        trie
     }
 
     fn count_bytes(&self, mask: &Mask) {
@@ -329,16 +354,16 @@ impl PartStore<'_> {
             return Ok(Arc::clone(&mask));
         }
         let trie = store.vocabulary.trie();
-        let (mut accepted, mut leftovers) = (Vec::new(), Vec::new());
+        let (mut accepted, mut leaving) = (Vec::new(), Leaving::default());
         let deeper = PartStore { depth: self.depth + 1, ..*self };
         let parts: Option<&dyn Parts> = if deeper.depth < PART_DEPTH { Some(&deeper) } else { None };
         let walk = Walk { nodes: i + 1..trie.nodes()[i].end as usize, ..Walk::over(self.arena, trie, parts) };
         let start = Local::One { state, register, parents: 0 };
-        walk.run(table, start, &[], |tokens| accepted.extend_from_slice(tokens), &mut leftovers)?;
+        walk.run(table, start, &[], |tokens| accepted.extend_from_slice(tokens), &mut leaving)?;
         accepted.sort_unstable();
         accepted.dedup();
-        leftovers.retain(|leftover| accepted.binary_search(&leftover.token).is_err());
-        let residual = Residual::build(&store.vocabulary, leftovers, None).map(Arc::new);
+        leaving.leftovers.retain(|leftover| accepted.binary_search(&leftover.token).is_err());
+        let residual = store.residual(leaving, None);
         let mask = Arc::new(Mask { accepted: TokenSet::from_ids(accepted, store.vocabulary.words()), residual });
         store.count_bytes(&mask);
         store.parts.insert(key, Arc::clone(&mask));
@@ -357,7 +382,7 @@ impl Parts for PartStore<'_> {
         let mut done: HashSet<(u128, *const Frame)> = HashSet::new();
         while let Some((residual, parents)) = open.pop() {
             if parents.has_bottom() {
-                into.leftovers.extend(residual.leftovers());
+                residual.leaving(&mut into.leaving);
             }
             for frame in parents.frames() {
                 if done.insert((residual.id, Arc::as_ptr(frame))) {

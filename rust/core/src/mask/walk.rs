@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::local::{Local, LocalTable};
 use crate::error::EngineError;
 use crate::ids::StateId;
-use crate::mask::residual::Leftover;
+use crate::mask::residual::{Leaving, Leftover};
 use crate::provider::{Arena, ByteSet, Cell, Glance, Row};
 use crate::stack::{Configuration, Item};
 use crate::vocab::trie::Trie;
@@ -201,7 +201,7 @@ pub struct Gathered {
     /// Tokens accepted.
     pub accepted: Vec<u32>,
     /// Tokens that leave at the bottom.
-    pub leftovers: Vec<Leftover>,
+    pub leaving: Leaving,
 }
 
 /// Subtrees of at least so many nodes are worth being kept as parts.
@@ -213,7 +213,7 @@ impl<'a> Walk<'a> {
         Self { arena, trie, nodes: 0..trie.nodes().len(), frozen: false, parts }
     }
 
-    /// Walk from `start`; `accept` gets the tokens that stay inside the rule or end exactly where it returns, `leftovers` those that leave
+    /// Walk from `start`; `accept` gets the tokens that stay inside the rule or end exactly where it returns, `leaving` those that leave
     /// it and may not have been accepted. Exits before the first byte: `returned`. Gives the nodes looked at.
     pub fn run(
         &self,
@@ -221,7 +221,7 @@ impl<'a> Walk<'a> {
         start: Local,
         returned: &[u32],
         mut accept: impl FnMut(&[u32]),
-        leftovers: &mut Vec<Leftover>,
+        leaving: &mut Leaving,
     ) -> Result<usize, EngineError> {
         let (arena, trie) = (self.arena, self.trie);
         let nodes = &trie.nodes()[..self.nodes.end];
@@ -246,7 +246,7 @@ impl<'a> Walk<'a> {
             };
             match next {
                 Next::Dead => {
-                    exits.leave(trie, i, leftovers);
+                    exits.leave(trie, i, &mut leaving.leftovers);
                     i = node.end as usize;
                 }
                 Next::Alive(level) => {
@@ -261,23 +261,30 @@ impl<'a> Walk<'a> {
                             parts.add(path.table, i, &item, &mut gathered)?;
                         }
                         accept(&gathered.accepted);
-                        leftovers.append(&mut gathered.leftovers);
+                        leaving.leftovers.append(&mut gathered.leaving.leftovers);
+                        leaving.subtrees.append(&mut gathered.leaving.subtrees);
                         i = node.end as usize;
                         continue;
                     }
                     path.set(depth, level);
                     i += 1;
                 }
-                Next::Left(level, values, follow) => {
+                Next::Left(Some(level), values, follow) => {
                     accept(trie.tokens_at(i));
                     exits.push(node.depth, values, follow);
-                    if let Some(level) = level {
-                        path.set(depth, level);
-                        i += 1;
+                    path.set(depth, level);
+                    i += 1;
+                }
+                Next::Left(None, values, follow) => {
+                    accept(trie.tokens_at(i));
+                    if self.parts.is_some() && exits.open.is_empty() && node.end as usize - i > PART_NODES {
+                        // The usual end of a string: what is left is the same whatever string it was.
+                        leaving.subtrees.extend(values.into_iter().map(|value| (value, i as u32)));
                     } else {
-                        exits.leave_below(trie, i, leftovers);
-                        i = node.end as usize;
+                        exits.push(node.depth, values, follow);
+                        exits.leave_below(trie, i, &mut leaving.leftovers);
                     }
+                    i = node.end as usize;
                 }
             }
         }
@@ -290,17 +297,17 @@ impl<'a> Walk<'a> {
         table: &mut LocalTable,
         start: Configuration,
         accept: impl FnMut(&[u32]),
-        leftovers: &mut Vec<Leftover>,
+        leaving: &mut Leaving,
     ) -> Result<usize, EngineError> {
         let returned = start.returned.clone();
         if let Some(start) = table.intern(start) {
-            return self.run(table, start, &returned, accept, leftovers);
+            return self.run(table, start, &returned, accept, leaving);
         }
         let mut exits = Exits::new(self.trie.depth(), &returned);
         let mut i = self.nodes.start;
         while let Some(node) = self.trie.nodes().get(i) {
             exits.bytes[0] = node.byte;
-            exits.leave(self.trie, i, leftovers);
+            exits.leave(self.trie, i, &mut leaving.leftovers);
             i = node.end as usize;
         }
         Ok(0)
@@ -315,7 +322,7 @@ pub struct Difference {
     /// Of those, the accepted ones, in the order met.
     pub accepted: Vec<u32>,
     /// Of those, the ones that leave.
-    pub leftovers: Vec<Leftover>,
+    pub leaving: Leaving,
 }
 
 /// Walk `trie` from two items at once and keep only what differs: a subtree is skipped as soon as both are in the same state with the same
@@ -425,7 +432,7 @@ impl Difference {
         self.touched.extend(trie.places_below(i).map(|place| trie.tokens()[place]));
         let inner = Walk { arena: walk.arena, trie, nodes: i..trie.nodes()[i].end as usize, frozen: false, parts: walk.parts };
         let start = Local::One { state: item.0, register: item.1, parents: 0 };
-        inner.run(table, start, &[], |tokens| self.accepted.extend_from_slice(tokens), &mut self.leftovers)?;
+        inner.run(table, start, &[], |tokens| self.accepted.extend_from_slice(tokens), &mut self.leaving)?;
         Ok(())
     }
 }

@@ -104,7 +104,8 @@ impl Matcher {
 
     /// Steps that can be rolled back.
     pub fn steps(&self) -> usize {
-        self.history.steps()
+        // The history forgets in bulk, so it may still hold more than was asked for.
+        self.options.max_rollback_tokens.map_or(self.history.steps(), |bound| bound.min(self.history.steps()))
     }
 
     /// May the text end here?
@@ -141,6 +142,10 @@ impl Matcher {
     /// Go on with a text, as one step. False if it is refused; then nothing has changed.
     pub fn accept_bytes(&mut self, bytes: &[u8]) -> Result<bool, EngineError> {
         if self.history.stopped() {
+            if bytes.is_empty() {
+                // Like a stop token it changes nothing and is a step.
+                self.history.stop(self.options.max_rollback_tokens);
+            }
             return Ok(bytes.is_empty());
         }
         self.advance(bytes)
@@ -172,7 +177,7 @@ impl Matcher {
 
     /// Take back the last `steps` accepted tokens or texts.
     pub fn rollback(&mut self, steps: usize) -> Result<(), MatcherError> {
-        let remembered = self.history.steps();
+        let remembered = self.steps();
         if steps > remembered {
             return Err(MatcherError::TooFarBack { steps, remembered });
         }

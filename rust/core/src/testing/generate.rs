@@ -38,29 +38,40 @@ impl Shape {
 pub fn grammar(source: &mut Source, shape: &Shape) -> Grammar {
     let count = 1 + source.below(shape.rules);
     let rules = (0..count)
-        .map(|i| Rule { name: if i == 0 { "root".into() } else { format!("r{i}") }, body: expression(source, shape, count, shape.depth) })
+        .map(|i| {
+            let mut body = expression(source, shape, count, shape.depth);
+            // A way out, so that most grammars derive something.
+            if source.chance(60) {
+                let out = Expr::Bytes(source.pick(shape.letters).as_bytes().into());
+                body = Expr::Choice(if source.chance(50) { vec![body, out] } else { vec![out, body] });
+            }
+            Rule { name: if i == 0 { "root".into() } else { format!("r{i}") }, body }
+        })
         .collect();
     Grammar { rules, root: RuleId(0) }
 }
 
 fn expression(source: &mut Source, shape: &Shape, rules: usize, depth: usize) -> Expr {
-    let literal = |source: &mut Source| Expr::Bytes(source.pick(shape.letters).as_bytes().into());
-    let leaf = depth == 0 || (depth == shape.depth && source.chance(10));
+    let top = depth == shape.depth;
+    let leaf = depth == 0 || (top && source.chance(4));
     let kind = match () {
-        () if leaf => source.below(8),
-        () if depth == shape.depth => 8 + source.below(12),
-        () => source.below(20),
+        () if leaf => source.below(10),
+        () if top => 10 + source.below(14),
+        () => source.below(24),
     };
     match kind {
-        5..=6 => Expr::Rule(RuleId(source.below(rules) as u32)),
-        7 if source.chance(50) => Expr::Bytes([].into()),
-        7 if shape.classes => Expr::Class(class(source, shape.nothing)),
-        8..=12 => Expr::Sequence((0..source.below(4)).map(|_| expression(source, shape, rules, depth - 1)).collect()),
-        13..=16 => {
-            let least = usize::from(!shape.nothing);
+        4..=7 => Expr::Rule(RuleId(source.below(rules) as u32)),
+        8 if shape.classes => Expr::Class(class(source, shape.nothing)),
+        9 => Expr::Bytes([].into()),
+        10..=16 => {
+            let least = source.below(10).min(1);
+            Expr::Sequence((0..least + source.below(4)).map(|_| expression(source, shape, rules, depth - 1)).collect())
+        }
+        17..=20 => {
+            let least = usize::from(!shape.nothing || source.chance(90));
             Expr::Choice((0..least + source.below(4)).map(|_| expression(source, shape, rules, depth - 1)).collect())
         }
-        17..=19 => {
+        21..=23 => {
             let body = Box::new(expression(source, shape, rules, depth - 1));
             let (min, max) = match source.below(if shape.count > 0 { 6 } else { 3 }) {
                 0 => (0, Some(1)),
@@ -74,7 +85,7 @@ fn expression(source: &mut Source, shape: &Shape, rules: usize, depth: usize) ->
             };
             Expr::Repeat { body, min, max }
         }
-        _ => literal(source),
+        _ => Expr::Bytes(source.pick(shape.letters).as_bytes().into()),
     }
 }
 
@@ -82,7 +93,7 @@ fn expression(source: &mut Source, shape: &Shape, rules: usize, depth: usize) ->
 pub fn class(source: &mut Source, may_be_empty: bool) -> CharClass {
     const EDGES: [u32; 16] =
         [0x61, 0x62, 0x7A, 0x00, 0x22, 0x5C, 0x7F, 0x80, 0xE9, 0x7FF, 0x800, 0x20AC, 0xD7FF, 0xFFFF, 0x1_0000, 0x10_FFFF];
-    let count = source.below(3) + usize::from(!may_be_empty);
+    let count = if may_be_empty && source.chance(6) { 0 } else { 1 + source.below(3) };
     let class = CharClass::new((0..count).map(|_| {
         let (a, b) = (*source.pick(&EDGES), *source.pick(&EDGES));
         if source.chance(50) { (a, a) } else { (a.min(b), a.max(b)) }

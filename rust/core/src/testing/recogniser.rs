@@ -179,10 +179,18 @@ fn repeated(body: &Expr, min: u32, max: Option<u32>, from: Positions, tables: &T
     let enough = tables.text.len() as u32 + 2;
     let mut reached = from;
     for _ in 0..min.min(enough) {
-        reached = after(body, reached, tables);
+        let next = after(body, reached, tables);
+        if next == reached {
+            break;
+        }
+        reached = next;
     }
     for _ in min..max.unwrap_or(u32::MAX).min(min.saturating_add(enough)) {
-        reached |= after(body, reached, tables);
+        let next = reached | after(body, reached, tables);
+        if next == reached {
+            break;
+        }
+        reached = next;
     }
     reached
 }

@@ -3,7 +3,7 @@
 //! Invariant: a walk takes only tokens that the mask allows; a token allowed and then refused, or nothing allowed, is an error.
 //! Must not know: the grammar, but for the hint which bytes tend to close things.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::matcher::Matcher;
 use crate::testing::oracle;
@@ -19,17 +19,20 @@ pub enum End {
     Unfinished(Vec<u8>),
 }
 
-/// Walk `free` steps at random, then towards an end for at most `closing` steps, JSON's closing bytes first.
-/// `each_step` sees the matcher, the mask and the text before every step.
+/// Walk `free` steps at random, then towards an end for at most `closing` steps: JSON's closing bytes first, and in a string one of
+/// the `hints`, texts that may be needed (the names of required keys). `each_step` sees the matcher, the mask and the text
+/// before every step.
 pub fn walk(
     source: &mut Source,
     matcher: &mut Matcher,
     vocabulary: &TinyVocabulary,
-    free: usize,
-    closing: usize,
+    (free, closing): (usize, usize),
+    hints: &[Vec<u8>],
     each_step: &mut dyn FnMut(&mut Matcher, &[u32], &[u8]) -> Result<(), String>,
 ) -> Result<End, String> {
     let mut text = Vec::new();
+    let mut random = source.byte().into();
+    let mut planned: VecDeque<u8> = VecDeque::new();
     for step in 0..free + closing {
         let row = oracle::filled(matcher, vocabulary.vocab_size)?;
         each_step(matcher, &row, &text)?;
@@ -40,9 +43,16 @@ pub fn walk(
         let id = if step < free {
             *source.pick(&allowed)
         } else {
-            let best = allowed.iter().map(|&id| openness(vocabulary, id)).min().unwrap_or(0);
-            let near: Vec<u32> = allowed.into_iter().filter(|&id| openness(vocabulary, id) == best).collect();
-            near[(usize::from(source.byte()) + step * 7919) % near.len()]
+            if planned.is_empty() && (text.last() == Some(&b'"') || step % 16 == 0) {
+                planned.extend(hint(matcher, hints, next(&mut random))?);
+            }
+            match planned.pop_front() {
+                Some(byte) => *allowed
+                    .iter()
+                    .find(|&&id| vocabulary.text_of(id) == Some(&[byte]))
+                    .ok_or_else(|| format!("byte 0x{byte:02X} is accepted after \"{}\", its token is not allowed", text.escape_ascii()))?,
+                None => towards_the_end(vocabulary, &allowed, next(&mut random)),
+            }
         };
         if !matcher.accept_token(id).map_err(|e| format!("accept failed: {e}"))? {
             return Err(format!("token {id} is allowed and refused after \"{}\"", text.escape_ascii()));
@@ -56,11 +66,43 @@ pub fn walk(
     Ok(End::Unfinished(text))
 }
 
+/// A step of SplitMix64: closing takes more choices than a source has bytes.
+fn next(state: &mut u64) -> usize {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    (mixed >> 33) as usize
+}
+
+/// A hint that may come next and end the string, or else only come next, as bytes.
+fn hint(matcher: &Matcher, hints: &[Vec<u8>], random: usize) -> Result<Vec<u8>, String> {
+    // Mostly in the given order: the most needed ones stand first.
+    let first = if random % 4 == 0 { random / 4 } else { 0 };
+    for index in 0..2 * hints.len() {
+        let mut text = hints[(index + first) % hints.len()].clone();
+        text.extend((index < hints.len()).then_some(b'"'));
+        if matcher.fork().accept_bytes(&text).map_err(|e| format!("accept failed: {e}"))? {
+            return Ok(text);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Of the allowed tokens mostly one that leads to the end the quickest way, sometimes one of the next best kind, which may be the only way on.
+fn towards_the_end(vocabulary: &TinyVocabulary, allowed: &[u32], random: usize) -> u32 {
+    // Only inside a string may a tilde come.
+    let in_string = allowed.iter().any(|&id| vocabulary.text_of(id) == Some(b"~"));
+    let kinds: BTreeSet<usize> = allowed.iter().map(|&id| openness(vocabulary, id, in_string)).collect();
+    let second = random % 4 == 0 && !kinds.contains(&0);
+    let kind = kinds.iter().nth(1).filter(|_| second).or(kinds.first()).copied().unwrap_or(0);
+    let near: Vec<u32> = allowed.iter().copied().filter(|&id| openness(vocabulary, id, in_string) == kind).collect();
+    near[random / 4 % near.len()]
+}
+
 /// How far a token leads away from the end of a JSON text.
-fn openness(vocabulary: &TinyVocabulary, id: u32) -> usize {
+fn openness(vocabulary: &TinyVocabulary, id: u32, in_string: bool) -> usize {
     match vocabulary.text_of(id) {
         None => 0,
-        Some(b"}" | b"]") => 1,
+        Some(b"}" | b"]") => 1 + usize::from(in_string) * 3,
         Some(b"\"") => 2,
         Some([b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b':' | 0x80..]) => 3,
         Some([b' ' | b'\t' | b'\n' | b'\r']) => 6,

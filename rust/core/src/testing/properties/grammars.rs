@@ -17,12 +17,13 @@ use crate::testing::walk::{self, End};
 /// The longest text that the recogniser is asked about here.
 const LONGEST: usize = 44;
 
-pub fn shape(source: &mut Source) -> Shape {
+/// One of the shapes.
+pub(super) fn shape(source: &mut Source) -> Shape {
     [Shape::LETTERS, Shape::MIXED, Shape::COUNTED][source.below(3)]
 }
 
 /// A random grammar and a vocabulary that can spell it, with tokens cut from its texts.
-pub fn case(source: &mut Source, shape: &Shape) -> (Grammar, TinyVocabulary) {
+pub(super) fn case(source: &mut Source, shape: &Shape) -> (Grammar, TinyVocabulary) {
     let grammar = generate::grammar(source, shape);
     let samples: Vec<Vec<u8>> = (0..3).filter_map(|_| generate::text(source, &grammar, 12)).filter(|t| !t.is_empty()).collect();
     let vocabulary = vocabulary::vocabulary(source, &generate::bytes_of(&grammar), &samples);
@@ -30,7 +31,7 @@ pub fn case(source: &mut Source, shape: &Shape) -> (Grammar, TinyVocabulary) {
 }
 
 /// May the grammar be refused? Exactly when a rule derives nothing; it must be if the root does.
-pub fn check_refusal(error: &CompileError, recogniser: &Recogniser) -> Result<(), String> {
+fn check_refusal(error: &CompileError, recogniser: &Recogniser) -> Result<(), String> {
     match error {
         CompileError::Grammar { .. } if recogniser.productive().contains(&false) => Ok(()),
         other => Err(format!("refused: {other}")),
@@ -51,7 +52,7 @@ pub fn masks(bytes: &[u8]) -> Result<(), String> {
     };
     let mut matcher = oracle::matcher(&compiled);
     let mut text = Vec::new();
-    for _ in 0..10 {
+    for _ in 0..8 {
         let row = oracle::check_mask(&mut matcher, &vocabulary).map_err(|e| described(e, &text))?;
         let expected = oracle::recognised(&recogniser, &vocabulary, &text);
         oracle::same(&vocabulary, &row, &expected, "mask against the recogniser").map_err(|e| described(e, &text))?;
@@ -112,7 +113,7 @@ pub fn walks(bytes: &[u8]) -> Result<(), String> {
     let Ok(compiled) = oracle::compile(&grammar, &vocabulary) else { return Ok(()) };
     let mut matcher = oracle::matcher(&compiled);
     let described = |e: String| format!("{e}\n{grammar}");
-    let end = walk::walk(&mut source, &mut matcher, &vocabulary, 12, 0, &mut |_, _, _| Ok(())).map_err(described)?;
+    let end = walk::walk(&mut source, &mut matcher, &vocabulary, (12, 0), &[], &mut |_, _, _| Ok(())).map_err(described)?;
     let text = match end {
         End::Finished(text) => text,
         End::Unfinished(mut text) => match walk::completion(&matcher, 3_000).map_err(described)? {

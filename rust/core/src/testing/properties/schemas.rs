@@ -20,7 +20,7 @@ use crate::testing::{generate, oracle, schema};
 use serde_json::Value;
 
 /// A schema, documents for it, and the grammar unless nothing satisfies the schema.
-pub struct Case {
+pub(super) struct Case {
     pub schema: Value,
     pub documents: Vec<Document>,
     pub vocabulary: TinyVocabulary,
@@ -28,7 +28,8 @@ pub struct Case {
     pub compiled: Arc<CompiledGrammar>,
 }
 
-pub fn case(source: &mut Source) -> Result<Option<Case>, String> {
+/// A random case; `None` if nothing satisfies the schema.
+pub(super) fn case(source: &mut Source) -> Result<Option<Case>, String> {
     let schema = schema::schema(source, 2);
     let documents: Vec<Document> = (0..4).filter_map(|_| schema::document(source, &schema, 3)).collect();
     let samples: Vec<Vec<u8>> = documents.iter().map(|d| d.write(&mut Spelling::compact()).into_bytes()).collect();
@@ -103,11 +104,40 @@ pub fn damaged(bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
+/// All strings of a schema, keys and values, as they stand in JSON text; names of required keys first.
+fn strings(value: &Value, out: &mut Vec<Vec<u8>>) {
+    let written = |text: &str| {
+        let written = Document::String(text.to_owned()).write(&mut Spelling::compact()).into_bytes();
+        written[1..written.len() - 1].to_vec()
+    };
+    match value {
+        Value::String(text) => out.push(written(text)),
+        Value::Array(items) => items.iter().for_each(|item| strings(item, out)),
+        Value::Object(members) => {
+            if let Some(required) = members.get("required") {
+                let mut first = Vec::new();
+                strings(required, &mut first);
+                out.splice(..0, first);
+            }
+            out.extend(members.keys().map(|key| written(key)));
+            members.values().for_each(|member| strings(member, out));
+        }
+        _ => {}
+    }
+}
+
 /// Walks guided by masks end within a bound, in valid documents; on the way masks are what forks accept.
 pub fn walks(bytes: &[u8]) -> Result<(), String> {
     let mut source = Source::new(bytes);
     let Some(case) = case(&mut source)? else { return Ok(()) };
     let described = |e: String| format!("{e}\n{}", case.schema);
+    let mut hints = Vec::new();
+    strings(&case.schema, &mut hints);
+    for (pattern, samples) in schema::PATTERNS {
+        if case.schema.to_string().contains(pattern) {
+            samples.iter().for_each(|sample| strings(&Value::String((*sample).to_owned()), &mut hints));
+        }
+    }
     for free in [0, 8, 40] {
         let mut matcher = oracle::matcher(&case.compiled);
         let mut checks = 12;
@@ -118,7 +148,7 @@ pub fn walks(bytes: &[u8]) -> Result<(), String> {
             }
             Ok(())
         };
-        match walk::walk(&mut source, &mut matcher, &case.vocabulary, free, 1_500, &mut each_step).map_err(described)? {
+        match walk::walk(&mut source, &mut matcher, &case.vocabulary, (free, 1_500), &hints, &mut each_step).map_err(described)? {
             End::Unfinished(text) => return Err(described(format!("no end in sight after {}", text.escape_ascii()))),
             End::Finished(text) => {
                 if !Document::read(&text).is_some_and(|d| is_valid(&case.schema, &d) == Ok(true)) {
