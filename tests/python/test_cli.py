@@ -66,6 +66,14 @@ def test_the_language_of_a_grammar_is_seen_by_its_looks(tmp_path):
     assert check(compile_for_bytes(read_grammar("true", Kind.REGEX)), b"true") is None
 
 
+def test_the_name_of_a_file_that_is_not_there_is_no_regular_expression():
+    result = run("check", "missing/schema.json", "1")
+    assert result.returncode == 2
+    assert "no such file: missing/schema.json" in result.stderr
+    assert check(compile_for_bytes(read_grammar("schema.re", Kind.REGEX)), b"schema.re") is None
+    assert check(compile_for_bytes(read_grammar(r".*\.json")), b"a.json") is None
+
+
 def test_a_broken_grammar_is_an_error_with_its_place():
     result = run("check", "root ::= (", "x")
     assert result.returncode == 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import re
 import sys
 from pathlib import Path
 
@@ -32,6 +33,10 @@ _SUFFIXES = {
 }
 
 
+# Without this, the name of a file that is not there would be read as a regular expression.
+_MISTYPED = re.compile(rf"[\w./~-]+({'|'.join(map(re.escape, _SUFFIXES))})")
+
+
 def _file(argument: str) -> Path | None:
     try:
         path = Path(argument)
@@ -50,6 +55,8 @@ def read_text(argument: str) -> bytes:
 
 def read_grammar(argument: str, kind: Kind = Kind.AUTO) -> Grammar:
     """The grammar in a file, or written out in the argument; its language by its looks unless ``kind`` says."""
+    if kind is not Kind.REGEX and _file(argument) is None and _MISTYPED.fullmatch(argument):
+        raise FileNotFoundError(f"no such file: {argument} (if it is a regular expression, say --kind regex)")
     text = read_text(argument).decode()
     if kind is Kind.AUTO:
         path = _file(argument)
