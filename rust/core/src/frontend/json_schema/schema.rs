@@ -36,6 +36,8 @@ pub(super) struct SchemaDocument {
     pub options: Options,
     located: HashMap<NodeId, Located>,
     patterns: HashMap<Box<str>, Arc<dyn CodepointAutomaton>>,
+    /// Where a content stands first in the document, as itself or as a reference to it.
+    first: HashMap<u128, NodeId>,
 }
 
 impl SchemaDocument {
@@ -57,7 +59,19 @@ impl SchemaDocument {
         scan.refuse_cycles()?;
         scan.hash_contents();
         let Scan { located, patterns, .. } = scan;
-        Ok(Self { document, options: options.clone(), located, patterns })
+        let mut this = Self { document, options: options.clone(), located, patterns, first: HashMap::new() };
+        for &node in this.located.keys() {
+            if let Some(content) = this.located(this.follow(node)).map(|l| l.content) {
+                let first = this.first.entry(content).or_insert(node);
+                *first = node.min(*first);
+            }
+        }
+        Ok(this)
+    }
+
+    /// Where the content of a schema stands first. Unlike ids given on a first visit this does not depend on what was visited before.
+    pub fn first_place(&self, node: NodeId) -> NodeId {
+        self.located(node).and_then(|l| self.first.get(&l.content)).copied().unwrap_or(node)
     }
 
     pub fn located(&self, node: NodeId) -> Option<&Located> {

@@ -11,7 +11,7 @@ use indexmap::IndexSet;
 use smallvec::SmallVec;
 
 use super::kinds::Kind;
-use super::space::{Atom, NameId, SchemaId, Space};
+use super::space::{Atom, NameId, SchemaId, Source, Space};
 use super::typed::Logic;
 use crate::error::EngineError;
 use crate::formula::Formula;
@@ -92,10 +92,14 @@ impl Space {
                 let order = self.schema_order(id)?;
                 if !(order.lists.iter().all(Vec::is_empty) && order.tail.is_empty()) {
                     all_needed &= self.decide(obligation, Atom::Schema(id), false)? == Formula::FALSE;
-                    parts.push(order);
+                    let (Source::Schema(node) | Source::Value(node)) = self.source_of(id);
+                    parts.push((self.schema.first_place(node), order));
                 }
             }
         }
+        // In document order: variables are numbered as they are met, and what was met before must not show.
+        parts.sort_by_key(|&(place, _)| place);
+        let parts: Vec<_> = parts.into_iter().map(|(_, order)| order).collect();
         let mut order = Order { lists: vec![Vec::new()], tail: Vec::new() };
         if all_needed {
             // A conjunction: as allOf.
