@@ -39,7 +39,7 @@ test:
 
 # The core: unit tests, the oracles over random grammars and schemas, data-driven cases, hostile inputs.
 rust:
-	cargo test --workspace --quiet
+	cargo test --workspace --quiet --no-fail-fast
 
 # The package, as a user installs it: the wheel in an environment of its own.
 python: $(TEST)/ready
