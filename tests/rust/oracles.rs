@@ -19,6 +19,7 @@ fn bytes(length: usize) -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
 }
 
 /// For a regression file: `xxd -r -p`.
+#[allow(clippy::format_collect)] // only on failure
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -243,6 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::many_single_char_names)] // as in the books
     fn equal_functions_have_equal_ids() {
         let mut s = Formulas::new(1000);
         let (a, b, c) = (s.variable(0).unwrap(), s.variable(1).unwrap(), s.variable(2).unwrap());

@@ -36,6 +36,7 @@ impl Arrays {
 }
 
 impl Provider for Arrays {
+    #[allow(clippy::only_used_in_recursion)]
     fn step(&self, arena: &Arena, local: u32, byte: u8) -> Result<Step, EngineError> {
         let one = ByteSet::one(byte);
         let to = |target| Ok(Step::to(StateId(target), one));
