@@ -9,9 +9,10 @@ import sys
 import threading
 import time
 
-import maskwright as mw
 import numpy as np
 import pytest
+
+import maskwright as mw
 
 VOCAB = ["</s>", "a", "b", "ab", "c", "é", "<pad>"]
 

@@ -4,8 +4,9 @@ import json
 import re
 from pathlib import Path
 
-import maskwright as mw
 import pytest
+
+import maskwright as mw
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -35,9 +35,8 @@ def test_stop_tokens_are_special_and_inside(real):
 def test_huggingface_and_tiktoken_agree():
     """The same vocabulary through another library: token ids and bytes are the same."""
     transformers = pytest.importorskip("transformers")
-    from transformers.convert_slow_tokenizer import TikTokenConverter
-
     from conftest import SPECIAL, SPLIT, downloaded
+    from transformers.convert_slow_tokenizer import TikTokenConverter
 
     converter = TikTokenConverter(vocab_file=str(downloaded("qwen.tiktoken")), pattern=SPLIT, extra_special_tokens=SPECIAL["qwen"])
     fast = transformers.PreTrainedTokenizerFast(tokenizer_object=converter.converted(), eos_token=SPECIAL["qwen"][-1])

@@ -7,9 +7,10 @@ import pickle
 import time
 from pathlib import Path
 
-import maskwright as mw
 import numpy as np
 import pytest
+
+import maskwright as mw
 
 TEXTS = [
     "Hello, world!",
