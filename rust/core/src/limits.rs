@@ -43,7 +43,7 @@ impl Default for Limits {
             max_states: 4_000_000,
             max_subset_positions: 50_000,
             max_formula_nodes: 1_000_000,
-            max_search_steps: 300_000,
+            max_search_steps: 1_000_000,
             max_number_digits: 5_000,
             max_items: 20_000,
             max_step_frames: 200_000,
