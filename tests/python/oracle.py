@@ -136,16 +136,28 @@ def walk(
     free: int,
     closing: int = 3000,
     each_step: Callable[[maskwright.GrammarMatcher], None] = lambda _: None,
+    keys: list[str] | None = None,
 ) -> str:
-    """A random text: `free` tokens as the mask allows them, then towards the end, which must come within `closing` tokens."""
+    """A random text: `free` tokens as the mask allows them, then towards the end, which must come within `closing` tokens.
+
+    `keys` are names that objects may ask for: where other keys may come as well, chance would not find them.
+    """
     vocab = info.decoded_vocab
     stop = set(info.stop_token_ids)
     text = b""
+    words = [json.dumps(key).encode() for key in keys or []]
+    pending = b""
     for step in range(free + closing):
         each_step(matcher)
         allowed = allowed_ids(matcher, info.vocab_size)
         assert len(allowed), f"dead end after {text!r}"
-        token = rng.choice(allowed) if step < free else _towards_the_end(allowed, vocab, stop, rng)
+        if step >= free and not pending and text.rstrip().endswith((b"{", b",")):
+            pending = next((word for word in words if matcher.matched_prefix_length(word) == len(word)), b"")
+        if pending:
+            token = vocab.index(pending[:1])
+            pending = pending[1:]
+        else:
+            token = rng.choice(allowed) if step < free else _towards_the_end(allowed, vocab, stop, rng)
         token = int(token)
         assert matcher.accept_token(token), f"token {token} is allowed and refused after {text!r}"
         if token in stop:
@@ -153,6 +165,17 @@ def walk(
             return text.decode()
         text += vocab[token]
     raise AssertionError(f"no end in sight after {text!r}")
+
+
+def required_keys(schema: Any) -> list[str]:
+    """The names in every `required` of a schema."""
+    if isinstance(schema, list):
+        return [name for part in schema for name in required_keys(part)]
+    if not isinstance(schema, dict):
+        return []
+    own = schema.get("required")
+    names = [name for name in own if isinstance(name, str)] if isinstance(own, list) else []
+    return names + [name for part in schema.values() for name in required_keys(part)]
 
 
 _ORDER = {b"}": 1, b"]": 1, b")": 1, b'"': 2, b",": 6, b"{": 6, b"[": 6, b"(": 6, b"\\": 6, b" ": 7, b"\n": 7, b"\t": 7, b"\r": 7}
@@ -171,6 +194,8 @@ def _towards_the_end(allowed: np.ndarray, vocab: list[bytes], stop: set[int], rn
             return 8
         if in_string and text in b"}])":
             return 4
+        if not in_string and text == b",":
+            return 2
         return _ORDER.get(text, 3 if text.isalnum() or text[0] >= 0x80 else 4)
 
     best = min(map(order, ids))
