@@ -199,4 +199,9 @@ def _towards_the_end(allowed: np.ndarray, vocab: list[bytes], stop: set[int], rn
         return _ORDER.get(text, 3 if text.isalnum() or text[0] >= 0x80 else 4)
 
     best = min(map(order, ids))
+    if best == 3 and rng.random() < 0.3:
+        # A string that may not end yet: what a pattern still wants is rarely another letter.
+        marks = [token for token in ids if len(vocab[token]) == 1 and vocab[token] in b"@.-_/:#+"]
+        if marks:
+            return rng.choice(marks)
     return rng.choice([token for token in ids if order(token) == best])
