@@ -61,12 +61,12 @@ lint: $(TEST)/ready
 	$(TEST)/bin/mypy
 	$(TEST)/bin/python -m mypy.stubtest maskwright._core
 
-# Each target for a few seconds (SECONDS=…), without a sanitizer; needs `cargo install cargo-fuzz`.
-SECONDS ?= 15
+# Each target for a while (RUNS=…) from a fixed seed, without a sanitizer; needs `cargo install cargo-fuzz`.
+RUNS ?= 1000
 TARGETS := ebnf regex json_schema matcher_vs_recogniser schemas_vs_validator operations
 fuzz:
 	@command -v cargo-fuzz > /dev/null || { [ -n "$$CI" ] && cargo install --quiet --locked cargo-fuzz; } || { echo "cargo install cargo-fuzz first" >&2; exit 1; }
 	@set -e; for target in $(TARGETS); do \
 	  echo "-- $$target"; \
-	  cargo fuzz run -s none $$target -- -max_total_time=$(SECONDS) -rss_limit_mb=4096 -timeout=60 -print_final_stats=0 -verbosity=0; \
+	  cargo fuzz run -s none $$target -- -runs=$(RUNS) -seed=1 -max_total_time=90 -rss_limit_mb=4096 -timeout=60 -print_final_stats=0 -verbosity=0; \
 	done
