@@ -2,8 +2,9 @@
 
 PYTHON ?= python3
 DEMO := .demo-venv
+RACE := .race-venv
 
-.PHONY: demo wheel test rust python lint fuzz race
+.PHONY: demo wheel test rust python lint fuzz bench race
 
 # One thread: on a busy machine two collapse.
 demo: $(DEMO)/ready
@@ -57,7 +58,7 @@ $(TEST)/ready: pyproject.toml Cargo.toml Cargo.lock $(shell find rust python -na
 lint: $(TEST)/ready
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
-	$(TEST)/bin/ruff check --quiet python tests
+	$(TEST)/bin/ruff check --quiet python tests benches
 	$(TEST)/bin/mypy
 	$(TEST)/bin/python -m mypy.stubtest maskwright._core
 
@@ -70,3 +71,19 @@ fuzz:
 	  echo "-- $$target"; \
 	  cargo fuzz run -s none $$target -- -runs=$(RUNS) -seed=1 -max_total_time=90 -rss_limit_mb=4096 -timeout=60 -print_final_stats=0 -verbosity=0; \
 	done
+
+# What the core costs, piece by piece, over the vocabulary of Llama 3; FILTER picks benches by name.
+FILTER ?=
+bench: $(RACE)/ready
+	PYTHONPATH=tests/python $(RACE)/bin/python -c 'import tokenizer_files; tokenizer_files.downloaded("llama3.tiktoken")'
+	MASKWRIGHT_VOCABULARY=$(CURDIR)/build/tokenizers/llama3.tiktoken cargo bench --package maskwright-benches -- $(FILTER)
+
+# Against XGrammar and LLGuidance, in one run: prints ratios, draws build/race.svg. ARGUMENTS as `race.py --help` says.
+ARGUMENTS ?= --picture build/race.svg
+race: $(RACE)/ready
+	OMP_NUM_THREADS=1 $(RACE)/bin/python benches/python/race.py $(ARGUMENTS)
+
+$(RACE)/ready: pyproject.toml Cargo.toml Cargo.lock $(shell find rust python -name '*.rs' -o -name '*.py' -o -name Cargo.toml)
+	$(PYTHON) -m venv $(RACE)
+	$(RACE)/bin/python -m pip install --quiet --disable-pip-version-check '.[race]'
+	touch $@

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from conftest import make_tokenizer, tiktoken_encoding
+from conftest import make_tokenizer
+from tokenizer_files import SPECIAL, SPLIT, downloaded, tiktoken_encoding
 
 import maskwright
 
@@ -35,7 +36,6 @@ def test_stop_tokens_are_special_and_inside(real):
 def test_huggingface_and_tiktoken_agree():
     """The same vocabulary through another library: token ids and bytes are the same."""
     transformers = pytest.importorskip("transformers")
-    from conftest import SPECIAL, SPLIT, downloaded
     from transformers.convert_slow_tokenizer import TikTokenConverter
 
     converter = TikTokenConverter(vocab_file=str(downloaded("qwen.tiktoken")), pattern=SPLIT, extra_special_tokens=SPECIAL["qwen"])
