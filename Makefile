@@ -4,7 +4,7 @@ PYTHON ?= python3
 DEMO := .demo-venv
 RACE := .race-venv
 
-.PHONY: demo wheel test rust python lint fuzz bench race
+.PHONY: demo wheel test rust python lint ratchets conformance maskbench fuzz bench race
 
 # One thread: on a busy machine two collapse.
 demo: $(DEMO)/ready
@@ -31,7 +31,7 @@ $(BUILD)/ready:
 
 # Everything that is checked, part by part, with the minutes each took.
 TEST := .test-venv
-PARTS := rust python lint fuzz
+PARTS := rust python lint ratchets fuzz
 test:
 	@set -e; for part in $(PARTS); do \
 	  start=$$(date +%s); echo "== $$part"; $(MAKE) --no-print-directory $$part; \
@@ -61,6 +61,26 @@ lint: $(TEST)/ready
 	$(TEST)/bin/ruff check --quiet python tests benches
 	$(TEST)/bin/mypy
 	$(TEST)/bin/python -m mypy.stubtest maskwright._core
+
+# Verdicts that only change on purpose: the official JSON Schema test suite and real schemas, where they are at hand
+# (folder JSON_SCHEMA_TEST_SUITE, file MASKBENCH).
+ratchets: $(if $(JSON_SCHEMA_TEST_SUITE),conformance) $(if $(MASKBENCH),maskbench)
+
+# The suite against tests/conformance/suite.toml; ARGS=--update records the verdicts as they are. Who has no copy of the suite gets the
+# one in an archive on the index.
+SUITE_ARCHIVE := jsonschema==4.26.0
+JSON_SCHEMA_TEST_SUITE_USED := $(or $(JSON_SCHEMA_TEST_SUITE),build/json-schema-test-suite)
+conformance: $(TEST)/ready $(JSON_SCHEMA_TEST_SUITE_USED)
+	$(TEST)/bin/python tests/conformance/suite.py --suite $(JSON_SCHEMA_TEST_SUITE_USED) $(ARGS)
+
+build/json-schema-test-suite:
+	rm -rf build/suite && mkdir -p build/suite
+	$(TEST)/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary jsonschema --dest build/suite $(SUITE_ARCHIVE)
+	tar -xzf build/suite/*.tar.gz -C build/suite --strip-components=1
+	mv build/suite/json $@
+
+maskbench: $(TEST)/ready
+	$(TEST)/bin/python tests/conformance/maskbench.py --data $(MASKBENCH) $(ARGS)
 
 # Each target for a while (RUNS=…) from a fixed seed, without a sanitizer; needs `cargo install cargo-fuzz`.
 RUNS ?= 1000

@@ -18,5 +18,6 @@ pub(super) const ROWS: &[Keyword] = &[
     row("then", Shape::Schema, Role::InPlace).since(Draft::Draft7),
     row("else", Shape::Schema, Role::InPlace).since(Draft::Draft7),
     row("dependentSchemas", Shape::SchemasByName, Role::InPlace).since(Draft::Draft201909),
-    row("dependencies", Shape::SchemaOrNamesByName, Role::InPlace).until(Draft::Draft7),
+    // No keyword since 2019-09, but the specification lets implementations go on enforcing it, and schemas go on using it.
+    row("dependencies", Shape::SchemaOrNamesByName, Role::InPlace),
 ];
