@@ -105,6 +105,13 @@ impl SchemaDocument {
             })
     }
 
+    /// The value of a keyword, if the schema has it and its draft knows it.
+    pub fn member_in_force(&self, node: NodeId, name: &str) -> Option<NodeId> {
+        let draft = self.located(node).map_or(Draft::Unstated, |l| l.draft);
+        keyword(name).filter(|k| k.in_force(draft))?;
+        self.document.member(node, name)
+    }
+
     /// The keywords in force in a schema, in order.
     pub fn keywords(&self, node: NodeId) -> impl Iterator<Item = (&'static Keyword, NodeId)> {
         let draft = self.located(node).map_or(Draft::Unstated, |l| l.draft);

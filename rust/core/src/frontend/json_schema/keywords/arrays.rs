@@ -13,9 +13,9 @@ pub(super) const ROWS: &[Keyword] = &[
     row("minItems", Shape::Count, Role::Assertion),
     row("maxItems", Shape::Count, Role::Assertion),
     row("uniqueItems", Shape::Bool, Role::RefusedUnlessTrivial),
-    row("contains", Shape::Schema, Role::Refused).since(Draft::Draft6),
-    // Without `contains` these two mean nothing, and `contains` is refused.
-    row("minContains", Shape::Count, Role::Annotation).since(Draft::Draft201909),
-    row("maxContains", Shape::Count, Role::Annotation).since(Draft::Draft201909),
+    row("contains", Shape::Schema, Role::Child).since(Draft::Draft6),
+    // These two mean nothing without `contains`.
+    row("minContains", Shape::Count, Role::Assertion).since(Draft::Draft201909),
+    row("maxContains", Shape::Count, Role::Assertion).since(Draft::Draft201909),
     row("unevaluatedItems", Shape::Schema, Role::RefusedUnlessTrivial).since(Draft::Draft201909),
 ];

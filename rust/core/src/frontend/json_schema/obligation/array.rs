@@ -2,8 +2,9 @@
 //!
 //! A state is a formula and a *segment* of counts between two boundaries; within a segment nothing depends on the count, so a register
 //! holds it. Boundaries are the places of `prefixItems`, and for each bound n of the count the counts from n - 1 - m to n, where m is how
-//! many monitors an item may still give up without ending all hope: items that change nothing can be left out or repeated, so a completion
-//! from one count of a segment is one from any other.
+//! many items may still change the formula without ending all hope: an item gives up monitors, or is one of those that `contains` counts.
+//! Other items can be left out or repeated, and past the prefixes the order of items is all the same, so a completion from one count of a
+//! segment is one from any other.
 //!
 //! Invariant: every state handed out can be completed.
 //! Must not know: text.
@@ -19,7 +20,7 @@ use super::satisfy::Goal;
 use super::space::{Atom, Space};
 use super::strings::Tools;
 use crate::error::EngineError;
-use crate::formula::Formula;
+use crate::formula::{Formula, Variable};
 
 /// A state of an array, between items.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -83,14 +84,40 @@ impl Space {
     /// The state of an array with `count` items.
     pub fn segment(&mut self, formula: Formula, count: u64) -> Result<ArrayId, EngineError> {
         let mut formula = formula;
+        let mut looks_for_items = false;
         for &atom in self.atoms_of(formula)?.iter() {
-            if let Atom::Count(bound) = atom
-                && bound <= count
-            {
-                formula = self.decide(formula, atom, true)?;
+            match atom {
+                Atom::Count(bound) if bound <= count => formula = self.decide(formula, atom, true)?,
+                Atom::Matches(..) => looks_for_items = true,
+                _ => {}
             }
         }
+        if looks_for_items {
+            formula = self.within_room(formula, count)?;
+        }
         self.segment_at(formula, count)
+    }
+
+    /// Give up finding more items than there is room for.
+    fn within_room(&mut self, formula: Formula, count: u64) -> Result<Formula, EngineError> {
+        let mut room = u64::MAX;
+        for &atom in self.atoms_of(formula)?.iter() {
+            if let Atom::Count(bound) = atom
+                && bound.saturating_sub(count) <= room
+                && self.decide(formula, atom, true)? == Formula::FALSE
+            {
+                room = bound.saturating_sub(count.saturating_add(1));
+            }
+        }
+        let mut formula = formula;
+        for &atom in self.atoms_of(formula)?.iter() {
+            if let Atom::Matches(_, wanted) = atom
+                && wanted > room
+            {
+                formula = self.decide(formula, atom, false)?;
+            }
+        }
+        Ok(formula)
     }
 
     /// The same where the bounds up to `count` are decided already.
@@ -104,6 +131,7 @@ impl Space {
         let mut prefix = 0;
         let mut bounds = Vec::new();
         let mut loose = 0u64;
+        let mut wanted: HashMap<Formula, u64> = HashMap::new();
         for &atom in self.atoms_of(formula)?.iter() {
             match atom {
                 Atom::Items(id) => {
@@ -113,12 +141,17 @@ impl Space {
                     }
                 }
                 Atom::Count(bound) => bounds.push(bound),
+                Atom::Matches(item, count) => {
+                    let most = wanted.entry(item).or_default();
+                    *most = count.max(*most);
+                }
                 _ => return Err(EngineError::Internal("an array's obligation with other atoms")),
             }
         }
+        loose = wanted.into_values().fold(loose, u64::saturating_add);
         let (mut low, mut high) = if count < prefix { (count, count + 1) } else { (prefix, u64::MAX) };
         for bound in bounds {
-            let first = bound.saturating_sub(loose + 1);
+            let first = bound.saturating_sub(loose.saturating_add(1));
             let (l, h) = if count < first {
                 (0, first)
             } else if count < bound {
@@ -154,19 +187,59 @@ impl Space {
         if let Some(known) = self.arrays.partitions.get(&array) {
             return Ok(known.clone());
         }
-        let key = self.array_key(array)?;
-        let mut conditions = Vec::new();
-        for &atom in self.atoms_of(key.formula)?.iter() {
-            if let Atom::Items(id) = atom {
-                let typed = self.typed(id)?;
-                // Before the end of the longest prefix the count is exact.
-                let condition = usize::try_from(key.low).ok().and_then(|i| typed.array.prefix.get(i)).copied().unwrap_or(typed.array.rest);
-                conditions.push((atom, condition));
-            }
-        }
-        let partition = Arc::new(self.partition(key.formula, &conditions)?);
+        let partition = Arc::new(self.partition_of_alike(array, 1)?);
         self.arrays.partitions.insert(array, partition.clone());
         Ok(partition)
+    }
+
+    /// What it asks of so many items that are all alike.
+    fn partition_of_alike(&mut self, array: ArrayId, times: u64) -> Result<Partition, EngineError> {
+        let key = self.array_key(array)?;
+        let mut conditions = Vec::new();
+        let mut progress: HashMap<Variable, Formula> = HashMap::new();
+        for &atom in self.atoms_of(key.formula)?.iter() {
+            match atom {
+                Atom::Items(id) => {
+                    let typed = self.typed(id)?;
+                    // Before the end of the longest prefix the count is exact.
+                    let index = usize::try_from(key.low).ok();
+                    conditions.push((atom, index.and_then(|i| typed.array.prefix.get(i)).copied().unwrap_or(typed.array.rest)));
+                }
+                Atom::Matches(item, wanted) => {
+                    let verdict = self.verdict(item)?;
+                    let fewer = self.matches_formula(item, wanted.saturating_sub(times))?;
+                    let variable = self.variable(atom);
+                    let same = self.formulas.variable(variable)?;
+                    progress.insert(variable, self.formulas.if_then_else(verdict, fewer, same)?);
+                    conditions.push((Atom::Verdict(item), item));
+                }
+                _ => {}
+            }
+        }
+        let parent = self.formulas.substitute(key.formula, |_, v| Ok(progress.get(&v).copied()), |_, _| Ok(None))?;
+        self.partition(parent, &conditions)
+    }
+
+    fn matches_formula(&mut self, item: Formula, wanted: u64) -> Result<Formula, EngineError> {
+        if wanted == 0 { Ok(Formula::TRUE) } else { self.atom_formula(Atom::Matches(item, wanted)) }
+    }
+
+    /// So many items may be taken in one step of a search, past the prefixes, before the formula's atoms are others.
+    fn stride(&mut self, array: ArrayId) -> Result<u64, EngineError> {
+        let key = self.array_key(array)?;
+        let (mut stride, mut looks_for_items) = (u64::MAX, false);
+        for &atom in self.atoms_of(key.formula)?.iter() {
+            match atom {
+                Atom::Items(id) if (self.typed(id)?.array.prefix.len() as u64) > key.low => return Ok(1),
+                Atom::Matches(_, wanted) => {
+                    looks_for_items = true;
+                    stride = stride.min(wanted.saturating_sub(1));
+                }
+                Atom::Count(bound) => stride = stride.min(bound.saturating_sub(key.low + 1)),
+                _ => {}
+            }
+        }
+        Ok(if looks_for_items { stride } else { 1 })
     }
 
     /// The state after an item that made the obligation `result`; if the count is not exact, before the count is looked at.
@@ -201,7 +274,7 @@ impl Space {
 
     /// Ways to complete an array: each a list of things that must be possible. `None`: no more.
     pub(super) fn ways_to_close_array(&mut self, array: ArrayId, round: usize) -> Result<Option<Vec<Vec<Goal>>>, EngineError> {
-        if round > 0 {
+        if round > 1 {
             return Ok(None);
         }
         let facts = self.array_facts(array)?;
@@ -209,6 +282,22 @@ impl Space {
             return Ok(Some(vec![Vec::new()]));
         }
         let key = self.array_key(array)?;
+        if round == 0 {
+            // Large counts are come nearer to in one step, by items all alike; what that misses is found item by item.
+            let stride = self.stride(array)?;
+            if stride < 2 {
+                return Ok(Some(Vec::new()));
+            }
+            let partition = self.partition_of_alike(array, stride)?;
+            let mut ways = Vec::new();
+            for (class, &result) in partition.results.iter().enumerate() {
+                if result != key.formula {
+                    let after = self.segment(result, key.low + stride)?;
+                    ways.push(vec![Goal::Value(self.only_class(partition.child, class)?), Goal::Array(after)]);
+                }
+            }
+            return Ok(Some(ways));
+        }
         let partition = self.item_partition(array)?;
         let mut ways = Vec::new();
         for (class, &result) in partition.results.iter().enumerate() {

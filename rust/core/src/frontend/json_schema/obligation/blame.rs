@@ -77,6 +77,13 @@ impl Space {
                 }
             }
         }
+        if only(Kind::Array)
+            && let Some(contains) = typed.array.contains.filter(|c| c.min > 0)
+            && self.impossible(tools, contains.item)?
+        {
+            let words = "it must contain an item that is not possible".to_owned();
+            return Ok(self.as_schema(contains.item).map_or(Guilty::False(words), Guilty::Part));
+        }
         if only(Kind::Array) && typed.array.min > 0 {
             let first = typed.array.prefix.first().copied().unwrap_or(typed.array.rest);
             if self.impossible(tools, first)? {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::kinds::Kind;
 use super::space::{Atom, SchemaId, Space};
-use super::typed::{Candidates, Logic, Typed};
+use super::typed::{Candidates, Contains, Logic, Typed};
 use crate::error::EngineError;
 use crate::formula::Formula;
 use crate::limits::Limits;
@@ -125,6 +125,11 @@ impl Space {
                     atoms.push((Atom::Items(id), true));
                 }
                 Self::count_atoms(&mut atoms, typed.array.min, typed.array.max);
+                if let Some(contains) = typed.array.contains
+                    && !Self::contains_atoms(&mut atoms, contains)
+                {
+                    return Ok(Formula::FALSE);
+                }
             }
             Kind::Object => {
                 let part = &typed.object;
@@ -173,6 +178,28 @@ impl Space {
         if let Some(max) = max {
             atoms.push((Atom::Count(max.saturating_add(1)), false));
         }
+    }
+
+    /// False if no array is enough.
+    fn contains_atoms(atoms: &mut Vec<(Atom, bool)>, contains: Contains) -> bool {
+        let Contains { item, min, max } = contains;
+        if max.is_some_and(|max| max < min) {
+            return false;
+        }
+        match item {
+            // Every item matches, or none.
+            Formula::TRUE => Self::count_atoms(atoms, min, max),
+            Formula::FALSE => return min == 0,
+            _ => {
+                if min > 0 {
+                    atoms.push((Atom::Matches(item, min), true));
+                }
+                if let Some(max) = max {
+                    atoms.push((Atom::Matches(item, max.saturating_add(1)), false));
+                }
+            }
+        }
+        true
     }
 
     fn logic(&mut self, logic: &Logic, kind: Kind) -> Result<Formula, EngineError> {

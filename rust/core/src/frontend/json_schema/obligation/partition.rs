@@ -23,7 +23,7 @@ pub(crate) struct Partition {
     pub results: Vec<Formula>,
 }
 
-/// Monitors that are given up when the condition fails.
+/// Monitors that are given up when the condition fails, or the verdict on it.
 type Condition = (Formula, SmallVec<[Atom; 1]>);
 
 /// A parent's obligation with some conditions decided, and what is known of the child from those that held.
@@ -35,7 +35,24 @@ struct Known {
 }
 
 impl Space {
-    /// Partition the child's verdicts on `conditions` by what they make of `parent`.
+    /// The verdict on a condition, as a formula.
+    pub(super) fn verdict(&mut self, condition: Formula) -> Result<Formula, EngineError> {
+        if self.formulas.as_leaf(condition).is_some() { Ok(condition) } else { self.atom_formula(Atom::Verdict(condition)) }
+    }
+
+    /// What is left of `parent` once the condition of these atoms is known to hold, or to fail.
+    fn known(&mut self, parent: Formula, atoms: &[Atom], holds: bool) -> Result<Formula, EngineError> {
+        let mut parent = parent;
+        for &atom in atoms {
+            if !holds || matches!(atom, Atom::Verdict(_)) {
+                parent = self.decide(parent, atom, holds)?;
+            }
+        }
+        Ok(parent)
+    }
+
+    /// Partition the child's verdicts on `conditions` by what they make of `parent`. An atom goes with its condition: a monitor that is given up
+    /// when it fails, or the verdict on it.
     pub(super) fn partition(&mut self, parent: Formula, conditions: &[(Atom, Formula)]) -> Result<Partition, EngineError> {
         let mut grouped: Vec<Condition> = Vec::new();
         let mut parent = parent;
@@ -51,12 +68,9 @@ impl Space {
         }
         if let [(condition, atoms)] = grouped.as_slice() {
             // The common case: one question, one answer that matters.
-            let mut given_up = parent;
-            for &atom in atoms {
-                given_up = self.decide(given_up, atom, false)?;
-            }
-            if given_up == Formula::FALSE && parent != Formula::FALSE {
-                return Ok(Partition { child: *condition, results: vec![parent] });
+            let held = self.known(parent, atoms, true)?;
+            if held != Formula::FALSE && self.known(parent, atoms, false)? == Formula::FALSE {
+                return Ok(Partition { child: *condition, results: vec![held] });
             }
         }
         self.partition_by_layers(parent, &grouped)
@@ -74,12 +88,10 @@ impl Space {
             let mut out = Vec::new();
             let layer = layers.last().cloned().unwrap_or_default();
             for known in layer {
-                let mut given_up = known.parent;
-                for &atom in atoms {
-                    given_up = self.decide(given_up, atom, false)?;
-                }
-                if given_up == known.parent {
-                    out.push((None, next.insert_full(known).0));
+                let given_up = self.known(known.parent, atoms, false)?;
+                let held = self.known(known.parent, atoms, true)?;
+                if given_up == held {
+                    out.push((None, next.insert_full(Known { parent: held, ..known }).0));
                     continue;
                 }
                 let excluded = known.kinds.and(kinds) == Kinds::NONE
@@ -90,7 +102,7 @@ impl Space {
                 let yes = if excluded {
                     None
                 } else {
-                    let held = Known { parent: known.parent, kinds: known.kinds.and(kinds), last: schema.or(known.last) };
+                    let held = Known { parent: held, kinds: known.kinds.and(kinds), last: schema.or(known.last) };
                     Some(next.insert_full(held).0)
                 };
                 out.push((yes, next.insert_full(Known { parent: given_up, ..known }).0));

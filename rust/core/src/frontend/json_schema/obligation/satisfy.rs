@@ -238,7 +238,7 @@ impl Space {
             || has(Kind::True)
             || (has(Kind::String) && typed.strings.is_empty())
             || (has(Kind::Number) && integer_at_most)
-            || (has(Kind::Array) && typed.array.min == 0)
+            || (has(Kind::Array) && typed.array.min == 0 && typed.array.contains.is_none_or(|c| c.min == 0))
             || (has(Kind::Object) && typed.object.min == 0 && typed.object.required.is_empty()))
     }
 

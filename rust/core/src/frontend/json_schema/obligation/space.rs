@@ -63,6 +63,10 @@ pub(crate) enum Atom {
     Items(SchemaId),
     /// There are at least so many members or items.
     Count(u64),
+    /// At least so many of the items still to come satisfy the formula.
+    Matches(Formula, u64),
+    /// The child that comes next satisfies the formula. Only while a parent's obligation is partitioned.
+    Verdict(Formula),
 }
 
 /// Where a schema comes from.

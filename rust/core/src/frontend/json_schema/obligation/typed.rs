@@ -77,6 +77,7 @@ impl ObjectPart {
 pub(crate) struct ArrayPart {
     pub prefix: Vec<Formula>,
     pub rest: Formula,
+    pub contains: Option<Contains>,
     pub min: u64,
     pub max: Option<u64>,
 }
@@ -85,6 +86,14 @@ impl ArrayPart {
     pub fn watches_items(&self) -> bool {
         self.rest != Formula::TRUE || self.prefix.iter().any(|&f| f != Formula::TRUE)
     }
+}
+
+/// `contains` with its bounds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Contains {
+    pub item: Formula,
+    pub min: u64,
+    pub max: Option<u64>,
 }
 
 /// Schemas for the same value.
@@ -122,7 +131,7 @@ impl Typed {
             strings: Vec::new(),
             numbers: Vec::new(),
             object: ObjectPart::default(),
-            array: ArrayPart { prefix: Vec::new(), rest: Formula::TRUE, min: 0, max: None },
+            array: ArrayPart { prefix: Vec::new(), rest: Formula::TRUE, contains: None, min: 0, max: None },
             logic: Vec::new(),
         }
     }
@@ -237,6 +246,11 @@ impl Space {
                 }
                 "minItems" => typed.array.min = count(document, value).unwrap_or(0),
                 "maxItems" => typed.array.max = count(document, value),
+                "contains" => {
+                    let bound = |name| source.member_in_force(node, name).and_then(|bound| count(document, bound));
+                    let (min, max) = (bound("minContains").unwrap_or(1), bound("maxContains"));
+                    typed.array.contains = Some(Contains { item: self.schema_formula(value)?, min, max });
+                }
                 "if" => conditional[0] = Some(value),
                 "then" => conditional[1] = Some(value),
                 "else" => conditional[2] = Some(value),
@@ -281,7 +295,8 @@ impl Space {
         let rest_is_said = if array { has(&["additionalItems", "unevaluatedItems"]) } else { has(&["items", "unevaluatedItems"]) };
         let rest_is_items = has(&["prefixItems"]) && has(&["items"]);
         if (array || speaks_of(Kind::Array)) && !rest_is_said && !rest_is_items {
-            typed.array.rest = Formula::FALSE;
+            // Items that `contains` looks for are declared by it.
+            typed.array.rest = typed.array.contains.map_or(Formula::FALSE, |contains| contains.item);
         }
     }
 

@@ -34,6 +34,7 @@ struct Runner {
     start: StateId,
 }
 
+#[derive(Clone)]
 struct Run<'r> {
     runner: &'r Runner,
     items: Vec<Item>,

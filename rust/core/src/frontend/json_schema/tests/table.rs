@@ -92,6 +92,19 @@ const ARRAYS: &[Case] = &[
     ),
     ("{\"oneOf\":[{\"prefixItems\":[{\"const\":1}]},{\"minItems\":2}],\"type\":\"array\"}", &["[]", "[1]", "[2,1]"], &["[1,1]", "[2]"]),
     ("{\"items\":{\"minItems\":1,\"items\":{\"type\":\"null\"}}}", &["[[null],[null,null]]"], &["[[]]", "[[1]]"]),
+    ("{\"contains\":{\"const\":1}}", &["[1]", "[0,1,2]", "[1,1]", "{}"], &["[]", "[0,2]", "[[1]]"]),
+    ("{\"contains\":true}", &["[null]"], &["[]"]),
+    ("{\"contains\":false,\"minContains\":0}", &["[]", "[1]"], &[]),
+    ("{\"contains\":{\"const\":1},\"minContains\":2,\"maxContains\":3}", &["[1,0,1]", "[1,1,1,0]"], &["[1]", "[1,0]", "[1,1,1,1]"]),
+    ("{\"contains\":{\"const\":1},\"minContains\":0}", &["[]", "[0]"], &[]),
+    ("{\"minContains\":2,\"maxContains\":0}", &["[]", "[0]"], &[]),
+    ("{\"not\":{\"contains\":{\"const\":1}}}", &["[]", "[0]"], &["[1]", "[0,1]", "1"]),
+    ("{\"maxItems\":3,\"contains\":{\"const\":1},\"minContains\":2}", &["[1,1]", "[0,1,1]", "[1,0,1]"], &["[0,0", "[0,1,0", "[1,0,0"]),
+    (
+        "{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"contains\":{\"const\":1},\"minContains\":2,\"maxContains\":0}",
+        &["[1]", "[0,1]"],
+        &["[]", "[0]"],
+    ),
 ];
 
 const OBJECTS: &[Case] = &[
@@ -207,7 +220,6 @@ fn schemas_are_refused_by_name() {
     let cases = [
         ("{\"properties\":{\"a\":{\"multipleOf\":2}}}", "/properties/a/multipleOf"),
         ("{\"items\":{\"uniqueItems\":true}}", "/items/uniqueItems"),
-        ("{\"contains\":{}}", "/contains"),
         ("{\"unevaluatedProperties\":false}", "/unevaluatedProperties"),
         ("{\"format\":\"date\"}", "/format"),
         ("{\"type\":\"strin\"}", "/type"),
@@ -266,6 +278,11 @@ fn what_nothing_satisfies_is_refused() {
         ("{\"type\":\"object\",\"minProperties\":2,\"patternProperties\":{\"^a$\":{}},\"additionalProperties\":false}", ""),
         ("{\"allOf\":[{\"type\":\"string\"},{\"not\":{\"type\":\"string\"}}]}", ""),
         ("{\"type\":\"array\",\"minItems\":4,\"maxItems\":3}", ""),
+        ("{\"type\":\"array\",\"contains\":{},\"maxContains\":0}", ""),
+        ("{\"type\":\"array\",\"contains\":{\"type\":\"null\"},\"items\":{\"type\":\"string\"}}", ""),
+        ("{\"type\":\"array\",\"contains\":{\"const\":1},\"maxContains\":1,\"minItems\":2,\"items\":{\"const\":1}}", ""),
+        ("{\"type\":\"array\",\"contains\":{\"const\":1},\"minContains\":3000000,\"maxItems\":2000000}", ""),
+        ("{\"type\":\"array\",\"contains\":{\"allOf\":[{\"type\":\"null\"},{\"type\":\"string\"}]}}", "/contains"),
     ];
     for (schema, pointer) in cases {
         match compile(schema, &Options::default()).err() {
@@ -315,6 +332,7 @@ fn strict_mode_refuses_what_is_not_declared() {
         ("{\"allOf\":[{\"properties\":{\"a\":{}}},{\"properties\":{\"b\":{}}}]}", &["{\"a\":1,\"b\":1}"], &["{\"c\":1}"]),
         ("{\"prefixItems\":[{}]}", &["[]", "[1]"], &["[1,2]"]),
         ("{\"type\":\"array\",\"items\":{\"type\":\"null\"}}", &["[null,null]"], &["[1]"]),
+        ("{\"type\":\"array\",\"contains\":{\"const\":1}}", &["[1]", "[1,1]"], &["[]", "[1,0]"]),
         ("{}", &["{\"a\":[1]}"], &[]),
     ];
     check(cases, &strict);

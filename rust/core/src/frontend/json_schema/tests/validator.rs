@@ -84,6 +84,11 @@ fn holds(root: &Value, keywords: &serde_json::Map<String, Value>, name: &str, de
                     "items" => items.iter().skip(prefix).all(|v| ok(demand, v)),
                     "minItems" => items.len() >= size(),
                     "maxItems" => items.len() <= size(),
+                    "contains" => {
+                        let bound = |name| keywords.get(name).and_then(Value::as_u64);
+                        let found = items.iter().filter(|item| ok(demand, item)).count() as u64;
+                        found >= bound("minContains").unwrap_or(1) && bound("maxContains").is_none_or(|most| found <= most)
+                    }
                     _ => true,
                 }
             }
