@@ -5,11 +5,13 @@ and writes masks. Importing the package loads numpy only when a bitmask is made,
 """
 
 from maskwright._core import (
+    BatchGrammarMatcher,
     CompiledGrammar,
     Grammar,
     GrammarCompiler,
     GrammarMatcher,
     Limits,
+    MaskFill,
     TokenizerInfo,
     __version__,
 )
@@ -40,6 +42,7 @@ from maskwright.exceptions import (
 from maskwright.tokenizers import VocabType
 
 __all__ = [
+    "BatchGrammarMatcher",
     "BitmaskError",
     "BitmaskLike",
     "CompileInterrupted",
@@ -54,6 +57,7 @@ __all__ = [
     "JSONSchemaError",
     "LimitExceeded",
     "Limits",
+    "MaskFill",
     "MaskwrightError",
     "MatcherBusy",
     "RegexError",

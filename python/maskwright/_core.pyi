@@ -2,17 +2,19 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NoReturn, final
+from typing import Any, Literal, NoReturn, final
 
 from maskwright.bitmask import BitmaskLike
 from maskwright.tokenizers import VocabType
 
 __all__ = [
+    "BatchGrammarMatcher",
     "CompiledGrammar",
     "Grammar",
     "GrammarCompiler",
     "GrammarMatcher",
     "Limits",
+    "MaskFill",
     "TokenizerInfo",
     "__version__",
     "_error_samples",
@@ -237,5 +239,23 @@ class GrammarMatcher:
     @property
     def num_steps(self) -> int: ...
     def __reduce__(self) -> NoReturn: ...
+
+@final
+class MaskFill:
+    def wait(self) -> list[bool]: ...
+    def done(self) -> bool: ...
+
+@final
+class BatchGrammarMatcher:
+    def __new__(cls, max_threads: int | Literal["auto"] = "auto") -> BatchGrammarMatcher: ...
+    @property
+    def max_threads(self) -> int: ...
+    def batch_fill_next_token_bitmask(
+        self, matchers: Sequence[GrammarMatcher], bitmask: BitmaskLike, indices: Sequence[int] | None = None
+    ) -> list[bool]: ...
+    def start_fill(self, matchers: Sequence[GrammarMatcher], bitmask: BitmaskLike, indices: Sequence[int] | None = None) -> MaskFill: ...
+    def batch_accept_token(self, matchers: Sequence[GrammarMatcher], token_ids: Sequence[int]) -> list[bool]: ...
+    def batch_accept_string(self, matchers: Sequence[GrammarMatcher], input_strs: Sequence[str | bytes]) -> list[bool]: ...
+    def batch_rollback(self, matchers: Sequence[GrammarMatcher], num_tokens: int | Sequence[int] = 1) -> None: ...
 
 def _error_samples() -> dict[str, BaseException]: ...

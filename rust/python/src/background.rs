@@ -14,6 +14,8 @@ use maskwright::error::{CompileError, EngineError};
 use maskwright::limits::Interrupt;
 use pyo3::prelude::*;
 
+use crate::fork::Work;
+
 /// How often signals are looked for.
 pub const POLL: Duration = Duration::from_millis(50);
 /// Stack of a worker: more than a Python thread may have.
@@ -31,12 +33,23 @@ pub struct Flight<T> {
     result: Mutex<Option<Result<T, CompileError>>>,
     landed: Condvar,
     stop: Arc<AtomicBool>,
+    process: u32,
 }
 
 impl<T: Clone + Send + Sync + 'static> Flight<T> {
     /// Not started.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { result: Mutex::new(None), landed: Condvar::new(), stop: Arc::new(AtomicBool::new(false)) })
+        Arc::new(Self {
+            result: Mutex::new(None),
+            landed: Condvar::new(),
+            stop: Arc::new(AtomicBool::new(false)),
+            process: std::process::id(),
+        })
+    }
+
+    /// Was it started in another process, which this one is a fork of? Then it never lands here.
+    pub fn is_stranded(&self) -> bool {
+        self.process != std::process::id()
     }
 
     /// Start the work; `landed` sees the result before anyone who waits.
@@ -51,8 +64,10 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         let run = move || {
             let result = catch_unwind(AssertUnwindSafe(|| work(&interrupt)))
                 .unwrap_or(Err(CompileError::Engine(EngineError::Internal("the compiler panicked"))));
+            let locking = Work::begin();
             landed(&result);
             flight.land(result);
+            drop(locking);
         };
         if let Err(problem) = std::thread::Builder::new().name("maskwright".into()).stack_size(STACK).spawn(run) {
             // `run` is gone with the failed spawn, and `landed` with it.

@@ -1,7 +1,7 @@
 //! The caller's bitmask as words: a numpy array or a torch tensor -> **one row** -> the core.
 //!
-//! Invariant: memory is touched only after dtype, device, layout, shape and index were checked in the same call, and while the
-//! interpreter is held.
+//! Invariant: memory is touched only after dtype, device, layout, shape and index were checked, and while the interpreter is held or the
+//! array is kept from being freed or resized.
 //! Must not know: what is written.
 
 use pyo3::buffer::PyBuffer;
@@ -41,20 +41,7 @@ pub fn with_row<R>(bitmask: &Bound<'_, PyAny>, index: i64, width: usize, write: 
     let py = bitmask.py();
     // A torch tensor is no buffer, so this is one look at the type.
     if has_buffer(bitmask) {
-        let buffer = PyBuffer::<i32>::get(bitmask)
-            .map_err(|_| refuse(py, &format!("the bitmask must have dtype int32, got {}", dtype_of(bitmask))))?;
-        if !is_native_int(buffer.format().to_bytes()) {
-            return Err(refuse(
-                py,
-                &format!("the bitmask must have dtype int32 in the byte order of this machine, got {}", dtype_of(bitmask)),
-            ));
-        }
-        if buffer.readonly() {
-            return Err(refuse(py, "the bitmask is read-only"));
-        }
-        if !buffer.is_c_contiguous() {
-            return Err(refuse(py, "the bitmask must be C-contiguous"));
-        }
+        let buffer = checked_buffer(bitmask)?;
         let start = row_start(py, buffer.shape(), index, width)?;
         // SAFETY: the exporter promises `shape` C-contiguous, writable items at `buf_ptr` while `buffer` lives, and
         // `row_start` that `width` items from `start` on lie within. `i32` and `u32` have one layout. The interpreter is held
@@ -69,6 +56,78 @@ pub fn with_row<R>(bitmask: &Bound<'_, PyAny>, index: i64, width: usize, write: 
     // caller's reference keeps it alive, and the interpreter is held throughout.
     let row = unsafe { std::slice::from_raw_parts_mut(pointer, width) };
     Ok(write(row))
+}
+
+/// A bitmask that is kept from being freed or resized, so that its rows can be written without the interpreter.
+pub struct Rows {
+    buffer: PyBuffer<i32>,
+    width: usize,
+}
+
+impl Rows {
+    /// Check and hold `bitmask`.
+    pub fn hold(bitmask: &Bound<'_, PyAny>, width: usize) -> PyResult<Self> {
+        let py = bitmask.py();
+        if has_buffer(bitmask) {
+            let buffer = checked_buffer(bitmask)?;
+            // No row but the first need be there, and its width tells of the others'.
+            row_start(py, buffer.shape(), 0, width)?;
+            return Ok(Self { buffer, width });
+        }
+        tensor_row(bitmask, 0, width)?;
+        // The array shares the tensor's memory, and making it forbids the tensor to resize.
+        Self::hold(&bitmask.call_method0(intern!(py, "numpy"))?, width)
+    }
+
+    /// Row `index`.
+    pub fn row(&self, py: Python<'_>, index: i64) -> PyResult<RowPointer> {
+        let start = row_start(py, self.buffer.shape(), index, self.width)?;
+        let start = self.buffer.buf_ptr().cast::<u32>().wrapping_add(start);
+        Ok(RowPointer { start, width: self.width })
+    }
+
+    /// Let go.
+    pub fn release(self, py: Python<'_>) {
+        self.buffer.release(py);
+    }
+}
+
+/// One row of a bitmask that is held.
+pub struct RowPointer {
+    start: *mut u32,
+    width: usize,
+}
+
+// SAFETY: a row is plain memory of this process, which any thread may write; that one does at a time is what `words` asks for.
+unsafe impl Send for RowPointer {}
+
+impl RowPointer {
+    /// The row's words.
+    ///
+    /// # Safety
+    /// The [`Rows`] that it came from is still held, and no other row pointer to the same row is in use.
+    pub unsafe fn words(&mut self) -> &mut [u32] {
+        // SAFETY: `Rows` checked that the row lies within a writable, contiguous buffer of int32, which lives while it is held.
+        unsafe { std::slice::from_raw_parts_mut(self.start, self.width) }
+    }
+}
+
+/// The buffer of an object that has one, checked to be a writable, contiguous one of int32.
+#[inline]
+fn checked_buffer(bitmask: &Bound<'_, PyAny>) -> PyResult<PyBuffer<i32>> {
+    let py = bitmask.py();
+    let buffer =
+        PyBuffer::<i32>::get(bitmask).map_err(|_| refuse(py, &format!("the bitmask must have dtype int32, got {}", dtype_of(bitmask))))?;
+    if !is_native_int(buffer.format().to_bytes()) {
+        return Err(refuse(py, &format!("the bitmask must have dtype int32 in the byte order of this machine, got {}", dtype_of(bitmask))));
+    }
+    if buffer.readonly() {
+        return Err(refuse(py, "the bitmask is read-only"));
+    }
+    if !buffer.is_c_contiguous() {
+        return Err(refuse(py, "the bitmask must be C-contiguous"));
+    }
+    Ok(buffer)
 }
 
 /// The codes of signed integers, with a byte order that is the machine's; the size was checked.

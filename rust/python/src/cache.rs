@@ -55,8 +55,8 @@ impl<K: std::hash::Hash + Eq + Clone> Cache<K> {
                 *used = now;
                 Found::Ready(compiled.clone())
             }
-            Some(Slot::Pending(flight)) => Found::Pending(flight.clone()),
-            None => {
+            Some(Slot::Pending(flight)) if !flight.is_stranded() => Found::Pending(flight.clone()),
+            _ => {
                 let flight = Flight::new();
                 slots.by_key.insert(key.clone(), Slot::Pending(flight.clone()));
                 Found::Yours(flight)

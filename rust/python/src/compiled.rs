@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 
 use crate::background;
 use crate::errors::IntoPython;
+use crate::fork::detached;
 use crate::grammar::Grammar;
 use crate::limits::Limits;
 use crate::tokenizer::{Tokenizer, TokenizerInfo};
@@ -41,12 +42,12 @@ impl CompiledGrammar {
     /// Bytes it holds now, roughly: it grows as its matchers meet new places.
     #[getter]
     fn memory_size_bytes(&self, py: Python<'_>) -> usize {
-        py.detach(|| self.compiled.memory_bytes())
+        detached(py, || self.compiled.memory_bytes())
     }
 
     /// What has been learned so far, as numbers by name: states made, masks computed and how, bytes held.
     fn statistics(&self, py: Python<'_>) -> BTreeMap<&'static str, u64> {
-        py.detach(|| {
+        detached(py, || {
             let Statistics { masks, full_walks, differences, shared, resolved, bytes } = self.compiled.statistics();
             let states = self.compiled.state_count() as u64;
             BTreeMap::from([

@@ -20,6 +20,7 @@ use crate::background::Flight;
 use crate::cache::{Cache, Compiling, Found};
 use crate::compiled::CompiledGrammar;
 use crate::errors::IntoPython;
+use crate::fork::detached;
 use crate::grammar::Grammar;
 use crate::limits::Limits;
 use crate::schema::{self, Given};
@@ -241,13 +242,13 @@ impl GrammarCompiler {
     /// Forget everything compiled so far; what is in use stays valid.
     fn clear_cache(&self, py: Python<'_>) {
         if let Some(cache) = &self.cache {
-            py.detach(|| cache.clear());
+            detached(py, || cache.clear());
         }
     }
 
     /// Bytes that the remembered grammars hold now, roughly.
     fn get_cache_size_bytes(&self, py: Python<'_>) -> usize {
-        self.cache.as_ref().map_or(0, |cache| py.detach(|| cache.size_bytes()))
+        self.cache.as_ref().map_or(0, |cache| detached(py, || cache.size_bytes()))
     }
 
     /// As given: -1 for no limit.

@@ -11,12 +11,14 @@
 use pyo3::prelude::*;
 
 mod background;
+mod batch;
 mod bitmask;
 mod cache;
 mod compiled;
 mod compiler;
 mod encoding;
 mod errors;
+mod fork;
 mod grammar;
 mod limits;
 mod matcher;
@@ -25,6 +27,8 @@ mod tokenizer;
 
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::batch::{BatchGrammarMatcher, MaskFill};
     #[pymodule_export]
     use super::compiled::CompiledGrammar;
     #[pymodule_export]
@@ -44,6 +48,7 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::fork::register(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

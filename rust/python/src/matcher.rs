@@ -4,7 +4,7 @@
 //! from caches keeps the interpreter, anything longer lets go of it.
 //! Must not know: how a mask is computed.
 
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, Mutex, TryLockError};
 
 use maskwright::error::EngineError;
 use maskwright::matcher::{Matcher, MatcherOptions};
@@ -15,20 +15,34 @@ use pyo3::types::{PyBytes, PyString};
 use crate::bitmask::{RowIndex, with_row};
 use crate::compiled::CompiledGrammar;
 use crate::errors::{self, Class, IntoPython};
+use crate::fork::detached;
 use crate::tokenizer::{Ids, Tokenizer};
 
 /// Texts longer than this are consumed without holding the interpreter.
 const LONG_TEXT: usize = 256;
 
-struct State {
-    matcher: Matcher,
+/// A matcher with what it needs beside it.
+pub struct State {
+    pub matcher: Matcher,
     /// Where a cold mask is computed: the caller's array is written only while the interpreter is held.
     scratch: Vec<u32>,
 }
 
+/// Where a state is.
+pub enum Held {
+    Here(Box<State>),
+    /// In a batch that is being worked on.
+    Away,
+    /// In a batch whose work failed inside.
+    Lost,
+}
+
+/// The place of a state, shared with the batches that borrow it.
+pub type Slot = Mutex<Held>;
+
 /// Follows one text through a compiled grammar, token by token, and says which tokens may come next.
 ///
-/// A matcher belongs to one thread at a time: a call while another thread is inside one raises :class:`MatcherBusy`.
+/// A matcher belongs to one thread at a time: a call while another thread or a batch is inside one raises :class:`MatcherBusy`.
 /// After termination nothing raises: a fill writes only the stop tokens, a stop token is accepted and changes nothing (it is one
 /// step to roll back), and any other token is refused.
 ///
@@ -42,35 +56,58 @@ struct State {
 ///     ValueError: a stop token outside the vocabulary.
 #[pyclass(frozen, module = "maskwright")]
 pub struct GrammarMatcher {
-    state: Mutex<State>,
+    pub slot: Arc<Slot>,
     tokenizer: Arc<Tokenizer>,
-    words: usize,
+    pub words: usize,
 }
 
 impl GrammarMatcher {
     fn wrap(matcher: Matcher, tokenizer: Arc<Tokenizer>) -> Self {
         let words = tokenizer.vocabulary.words();
-        Self { state: Mutex::new(State { matcher, scratch: Vec::new() }), tokenizer, words }
+        let state = Box::new(State { matcher, scratch: Vec::new() });
+        Self { slot: Arc::new(Mutex::new(Held::Here(state))), tokenizer, words }
     }
 
+    /// Do something with the state, if no one else does.
     #[inline]
-    fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, State>> {
-        match self.state.try_lock() {
-            Ok(guard) => Ok(guard),
-            Err(TryLockError::WouldBlock) => Err(errors::new(
-                py,
-                Class("MatcherBusy"),
-                "another thread is inside a call of this matcher; use one matcher per thread: fork() makes an independent copy".into(),
-                vec![],
-            )),
-            Err(TryLockError::Poisoned(_)) => Err(errors::new(
-                py,
-                Class("InternalError"),
-                "an earlier call of this matcher failed inside; make a new matcher".into(),
-                vec![],
-            )),
+    fn with<R>(&self, py: Python<'_>, run: impl FnOnce(&mut State) -> PyResult<R>) -> PyResult<R> {
+        match self.slot.try_lock() {
+            Ok(mut guard) => match &mut *guard {
+                Held::Here(state) => run(state),
+                Held::Away => Err(busy(py)),
+                Held::Lost => Err(lost(py)),
+            },
+            Err(TryLockError::WouldBlock) => Err(busy(py)),
+            Err(TryLockError::Poisoned(_)) => Err(lost(py)),
         }
     }
+
+    /// Take the state away, for a batch; what comes back goes into the slot.
+    pub fn take(&self, py: Python<'_>) -> PyResult<Box<State>> {
+        let mut guard = match self.slot.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::WouldBlock) => return Err(busy(py)),
+            Err(TryLockError::Poisoned(_)) => return Err(lost(py)),
+        };
+        match std::mem::replace(&mut *guard, Held::Away) {
+            Held::Here(state) => Ok(state),
+            Held::Away => Err(busy(py)),
+            Held::Lost => {
+                *guard = Held::Lost;
+                Err(lost(py))
+            }
+        }
+    }
+}
+
+fn busy(py: Python<'_>) -> PyErr {
+    let message = "another call of this matcher is under way, in another thread or in a batch; use one matcher per thread: fork() makes an \
+        independent copy";
+    errors::new(py, Class("MatcherBusy"), message.into(), vec![])
+}
+
+fn lost(py: Python<'_>) -> PyErr {
+    errors::new(py, Class("InternalError"), "an earlier call of this matcher failed inside; make a new matcher".into(), vec![])
 }
 
 fn raise<T>(py: Python<'_>, result: Result<T, EngineError>) -> PyResult<T> {
@@ -78,7 +115,7 @@ fn raise<T>(py: Python<'_>, result: Result<T, EngineError>) -> PyResult<T> {
 }
 
 /// The bytes of a text argument.
-fn text_bytes<'a>(text: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
+pub fn text_bytes<'a>(text: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
     if let Ok(text) = text.cast::<PyString>() {
         return Ok(text.to_str()?.as_bytes());
     }
@@ -132,7 +169,7 @@ impl GrammarMatcher {
                 return Ok(false);
             }
         };
-        raise(py, self.lock(py)?.matcher.accept_token(id))
+        self.with(py, |state| raise(py, state.matcher.accept_token(id)))
     }
 
     /// Consume a text, whatever its tokens would be. One step to roll back.
@@ -141,10 +178,10 @@ impl GrammarMatcher {
     ///     False if the text cannot come next; the matcher is then unchanged.
     fn accept_string(&self, py: Python<'_>, input_str: &Bound<'_, PyAny>) -> PyResult<bool> {
         let bytes = text_bytes(input_str)?;
-        let mut state = self.lock(py)?;
-        let matcher = &mut state.matcher;
-        let result = if bytes.len() > LONG_TEXT { py.detach(|| matcher.accept_bytes(bytes)) } else { matcher.accept_bytes(bytes) };
-        raise(py, result)
+        self.with(py, |State { matcher, .. }| {
+            let result = if bytes.len() > LONG_TEXT { detached(py, || matcher.accept_bytes(bytes)) } else { matcher.accept_bytes(bytes) };
+            raise(py, result)
+        })
     }
 
     /// Write the mask of the tokens allowed next into one row of ``bitmask``; after termination, only the stop tokens.
@@ -163,16 +200,16 @@ impl GrammarMatcher {
     #[pyo3(signature = (bitmask, index=RowIndex(0)), text_signature = "($self, bitmask, index=0)")]
     fn fill_next_token_bitmask(&self, py: Python<'_>, bitmask: &Bound<'_, PyAny>, index: RowIndex) -> PyResult<bool> {
         let index = index.0;
-        let mut guard = self.lock(py)?;
-        let State { matcher, scratch } = &mut *guard;
-        if let Some(restricts) = with_row(bitmask, index, self.words, |row| matcher.try_fill_warm(row))? {
-            return Ok(restricts);
-        }
-        scratch.resize(self.words, 0);
-        let restricts = raise(py, py.detach(|| matcher.fill(scratch)))?;
-        // Checked again: the interpreter was free to do anything to the array meanwhile.
-        with_row(bitmask, index, self.words, |row| row.copy_from_slice(scratch))?;
-        Ok(restricts)
+        self.with(py, |State { matcher, scratch }| {
+            if let Some(restricts) = with_row(bitmask, index, self.words, |row| matcher.try_fill_warm(row))? {
+                return Ok(restricts);
+            }
+            scratch.resize(self.words, 0);
+            let restricts = raise(py, detached(py, || matcher.fill(scratch)))?;
+            // Checked again: the interpreter was free to do anything to the array meanwhile.
+            with_row(bitmask, index, self.words, |row| row.copy_from_slice(scratch))?;
+            Ok(restricts)
+        })
     }
 
     /// Undo the last ``num_tokens`` steps: accepted tokens and accepted strings, also past the end.
@@ -183,33 +220,35 @@ impl GrammarMatcher {
     fn rollback(&self, py: Python<'_>, num_tokens: i64) -> PyResult<()> {
         let steps =
             usize::try_from(num_tokens).map_err(|_| PyValueError::new_err(format!("num_tokens must be at least 0, got {num_tokens}")))?;
-        self.lock(py)?.matcher.rollback(steps).map_err(|error| error.into_python(py))
+        self.with(py, |state| state.matcher.rollback(steps).map_err(|error| error.into_python(py)))
     }
 
     /// An independent copy at the same place; takes well under a microsecond inside, whatever the length of the text.
     fn fork(&self, py: Python<'_>) -> PyResult<Self> {
-        Ok(Self::wrap(self.lock(py)?.matcher.fork(), self.tokenizer.clone()))
+        self.with(py, |state| Ok(Self::wrap(state.matcher.fork(), self.tokenizer.clone())))
     }
 
     /// Go back to the start and forget the history.
     fn reset(&self, py: Python<'_>) -> PyResult<()> {
-        self.lock(py)?.matcher.reset();
-        Ok(())
+        self.with(py, |state| {
+            state.matcher.reset();
+            Ok(())
+        })
     }
 
     /// Has a stop token been accepted (or, with ``terminate_without_stop_token``, is the text complete)?
     fn is_terminated(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(self.lock(py)?.matcher.is_terminated())
+        self.with(py, |state| Ok(state.matcher.is_terminated()))
     }
 
     /// Does the text match the grammar as it is, so that it may end here?
     fn is_completed(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(self.lock(py)?.matcher.is_completed())
+        self.with(py, |state| Ok(state.matcher.is_completed()))
     }
 
     /// The text that must come next whatever the model says, as far as it consists of whole characters; often empty.
     fn find_jump_forward_string(&self, py: Python<'_>) -> PyResult<String> {
-        let bytes = raise(py, self.lock(py)?.matcher.forced_bytes())?;
+        let bytes = self.with(py, |state| raise(py, state.matcher.forced_bytes()))?;
         let whole = match std::str::from_utf8(&bytes) {
             Ok(text) => text,
             Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
@@ -219,39 +258,37 @@ impl GrammarMatcher {
 
     /// The bytes that must come next whatever the model says.
     fn find_jump_forward_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = raise(py, self.lock(py)?.matcher.forced_bytes())?;
+        let bytes = self.with(py, |state| raise(py, state.matcher.forced_bytes()))?;
         Ok(PyBytes::new(py, &bytes))
     }
 
     /// How many bytes of a text could come next before one is refused; the matcher is unchanged.
     fn matched_prefix_length(&self, py: Python<'_>, input_str: &Bound<'_, PyAny>) -> PyResult<usize> {
         let bytes = text_bytes(input_str)?;
-        let state = self.lock(py)?;
-        let matcher = &state.matcher;
-        raise(py, py.detach(|| matcher.matched_prefix(bytes)))
+        self.with(py, |State { matcher, .. }| raise(py, detached(py, || matcher.matched_prefix(bytes))))
     }
 
     /// The bytes that may come next, ascending.
     fn allowed_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let allowed: Vec<u8> = raise(py, self.lock(py)?.matcher.allowed_bytes())?.iter().collect();
+        let allowed: Vec<u8> = self.with(py, |state| raise(py, state.matcher.allowed_bytes()))?.iter().collect();
         Ok(PyBytes::new(py, &allowed))
     }
 
     /// What may come next, in words: for messages to people.
     fn expected(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        Ok(self.lock(py)?.matcher.expected())
+        self.with(py, |state| Ok(state.matcher.expected()))
     }
 
     /// The ids that end the text.
     #[getter]
     fn stop_token_ids(&self, py: Python<'_>) -> PyResult<Vec<u32>> {
-        Ok(self.lock(py)?.matcher.stop_token_ids().to_vec())
+        self.with(py, |state| Ok(state.matcher.stop_token_ids().to_vec()))
     }
 
     /// How many steps have been taken: accepted tokens and strings.
     #[getter]
     fn num_steps(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(self.lock(py)?.matcher.steps())
+        self.with(py, |state| Ok(state.matcher.steps()))
     }
 
     fn __reduce__(&self) -> PyResult<()> {

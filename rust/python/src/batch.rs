@@ -1,0 +1,462 @@
+//! `BatchGrammarMatcher`: many matchers at once, on one pool of threads that lives as long as it does.
+//!
+//! Invariant: a batch takes every matcher before it begins and gives every one back, whatever fails; nothing here needs the interpreter while it
+//! works. A pool serves the process that made it: after a fork a new one is made.
+//! Must not know: how a mask is computed.
+
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use maskwright::error::EngineError;
+use maskwright::matcher::Matcher;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+use rayon::ThreadPool;
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
+
+use crate::background::{POLL, lock};
+use crate::bitmask::{RowIndex, RowPointer, Rows};
+use crate::errors::{self, IntoPython};
+use crate::fork::{Work, detached};
+use crate::matcher::{GrammarMatcher, Held, Slot, State, text_bytes};
+
+/// With fewer matchers than this, all of them warm, waking the pool would take longer than the masks.
+const ALONE: usize = 8;
+/// Warm masks that one thread takes at a time.
+const PIECE: usize = 8;
+/// Tokens are accepted on the pool from this many on.
+const MANY_TOKENS: usize = 64;
+
+type Matchers = Vec<Py<GrammarMatcher>>;
+
+/// A matcher taken for a batch; the state goes home when this is dropped.
+struct Taken {
+    home: Arc<Slot>,
+    state: Option<Box<State>>,
+}
+
+impl Taken {
+    /// Do something with the matcher. If that panics the matcher is lost, and says so when it is used.
+    fn run<T>(&mut self, work: impl FnOnce(&mut Matcher) -> Result<T, EngineError>) -> Result<T, EngineError> {
+        let failed = EngineError::Internal("a matcher of a batch failed");
+        let Some(state) = &mut self.state else { return Err(failed) };
+        catch_unwind(AssertUnwindSafe(|| work(&mut state.matcher))).unwrap_or_else(|_| {
+            self.state = None;
+            Err(failed)
+        })
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        *lock(&self.home) = self.state.take().map_or(Held::Lost, Held::Here);
+    }
+}
+
+/// Take every matcher, or none. A matcher that is there twice is refused.
+fn take(py: Python<'_>, matchers: &Matchers) -> PyResult<Vec<Taken>> {
+    let mut seen = HashSet::with_capacity(matchers.len());
+    for (place, matcher) in matchers.iter().enumerate() {
+        if !seen.insert(matcher.as_ptr()) {
+            return Err(PyValueError::new_err(format!(
+                "the matcher at place {place} is in the batch twice; fork() makes an independent copy"
+            )));
+        }
+    }
+    let mut taken = Vec::with_capacity(matchers.len());
+    for matcher in matchers {
+        let matcher = matcher.get();
+        taken.push(Taken { state: Some(matcher.take(py)?), home: matcher.slot.clone() });
+    }
+    Ok(taken)
+}
+
+/// The results in the order of the batch, or the first error with its place.
+fn collect<T>(py: Python<'_>, results: Vec<Result<T, EngineError>>) -> PyResult<Vec<T>> {
+    let mut out = Vec::with_capacity(results.len());
+    for (place, result) in results.into_iter().enumerate() {
+        match result {
+            Ok(value) => out.push(value),
+            Err(error) => {
+                let (class, attributes) = error.kind();
+                return Err(errors::new(py, class, format!("the matcher at place {place} of the batch: {error}"), attributes));
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn same_length(what: &str, found: usize, matchers: usize) -> PyResult<()> {
+    if found == matchers { Ok(()) } else { Err(PyValueError::new_err(format!("{matchers} matchers, but {found} {what}"))) }
+}
+
+/// One mask to fill.
+struct Fill {
+    taken: Taken,
+    row: RowPointer,
+}
+
+impl Fill {
+    fn run(&mut self) -> Result<bool, EngineError> {
+        let row = &mut self.row;
+        self.taken.run(|matcher| {
+            // SAFETY: whoever made this holds the bitmask until the work is done, and no two fills of a batch have the same row.
+            let words = unsafe { row.words() };
+            let result = matcher.fill(words);
+            if result.is_err() {
+                // Nothing made up: a failed matcher allows nothing.
+                words.fill(0);
+            }
+            result
+        })
+    }
+
+    /// If that needs nothing to be learned.
+    fn run_warm(&mut self) -> Option<bool> {
+        let row = &mut self.row;
+        // SAFETY: as above.
+        self.taken.run(|matcher| Ok(matcher.try_fill_warm(unsafe { row.words() }))).ok().flatten()
+    }
+}
+
+/// Fill every row, and give the matchers back.
+fn run_fills(pool: &ThreadPool, mut fills: Vec<Fill>) -> Vec<Result<bool, EngineError>> {
+    if pool.current_num_threads() == 1 {
+        return fills.iter_mut().map(Fill::run).collect();
+    }
+    if fills.len() >= ALONE {
+        return pool.install(|| fills.par_iter_mut().with_min_len(PIECE).map(Fill::run).collect());
+    }
+    // Few: what is warm is done by the time a thread would be awake.
+    let warm: Vec<Option<bool>> = fills.iter_mut().map(Fill::run_warm).collect();
+    let mut work: Vec<(&mut Fill, Option<bool>)> = fills.iter_mut().zip(warm).collect();
+    let fill = |(fill, known): &mut (&mut Fill, Option<bool>)| known.map_or_else(|| fill.run(), Ok);
+    if work.iter().filter(|(_, known)| known.is_none()).count() <= 1 {
+        return work.iter_mut().map(fill).collect();
+    }
+    pool.install(|| work.par_iter_mut().map(fill).collect())
+}
+
+/// The outcome of a batch of masks.
+#[derive(Default)]
+struct Board {
+    results: Mutex<Option<Vec<Result<bool, EngineError>>>>,
+    written: Condvar,
+}
+
+/// Masks that are being computed; made by :meth:`BatchGrammarMatcher.start_fill`.
+///
+/// Until they are done the matchers are busy and the bitmask must be left alone. Dropping this waits.
+#[pyclass(frozen, module = "maskwright")]
+pub struct MaskFill {
+    board: Arc<Board>,
+    /// Holds the bitmask's memory.
+    rows: Mutex<Option<Rows>>,
+}
+
+impl MaskFill {
+    /// Wait a little; is it done?
+    fn poll(&self, py: Python<'_>) -> bool {
+        py.detach(|| {
+            let guard = lock(&self.board.results);
+            let (guard, _) = self.board.written.wait_timeout_while(guard, POLL, |r| r.is_none()).unwrap_or_else(PoisonError::into_inner);
+            guard.is_some()
+        })
+    }
+
+    fn release(&self, py: Python<'_>) {
+        if let Some(rows) = lock(&self.rows).take() {
+            rows.release(py);
+        }
+    }
+}
+
+#[pymethods]
+impl MaskFill {
+    /// Wait for the masks, without holding the interpreter.
+    ///
+    /// Returns:
+    ///     For each matcher, False if every token is allowed, so that applying its row can be skipped.
+    ///
+    /// Raises:
+    ///     LimitExceeded: a grammar became too ambiguous; the row of that matcher is all zeros.
+    fn wait(&self, py: Python<'_>) -> PyResult<Vec<bool>> {
+        while !self.poll(py) {
+            py.check_signals()?;
+        }
+        self.release(py);
+        let results = lock(&self.board.results).clone().unwrap_or_default();
+        collect(py, results)
+    }
+
+    /// Are the masks there?
+    fn done(&self) -> bool {
+        lock(&self.board.results).is_some()
+    }
+}
+
+impl Drop for MaskFill {
+    fn drop(&mut self) {
+        Python::attach(|py| {
+            while !self.poll(py) {}
+            self.release(py);
+        });
+    }
+}
+
+/// Many matchers at once: masks, tokens, rollbacks, on threads that stay.
+///
+/// Nothing here holds the interpreter while it works, and no thread uses the processor while there is nothing to do. A matcher
+/// that is busy in another thread raises :class:`MatcherBusy`; one that is in a batch twice is a ``ValueError``; either way
+/// nothing has happened to any matcher. It may be used after ``os.fork()``.
+///
+/// Args:
+///     max_threads: how many threads; ``"auto"``: as many as there are processors.
+///
+/// Raises:
+///     ValueError: ``max_threads`` is neither ``"auto"`` nor at least 1.
+#[pyclass(frozen, module = "maskwright")]
+pub struct BatchGrammarMatcher {
+    threads: usize,
+    /// The pool, and the process that its threads are in.
+    pool: Mutex<Option<(u32, Arc<ThreadPool>)>>,
+}
+
+impl BatchGrammarMatcher {
+    fn pool(&self) -> PyResult<Arc<ThreadPool>> {
+        let process = std::process::id();
+        let mut held = lock(&self.pool);
+        if let Some((owner, pool)) = &*held
+            && *owner == process
+        {
+            return Ok(pool.clone());
+        }
+        let made = rayon::ThreadPoolBuilder::new().num_threads(self.threads).thread_name(|i| format!("maskwright-{i}")).build();
+        let pool = Arc::new(made.map_err(|error| pyo3::exceptions::PyRuntimeError::new_err(format!("no threads: {error}")))?);
+        // The threads of a pool from before a fork are not here to be told to end.
+        std::mem::forget(held.replace((process, pool.clone())));
+        Ok(pool)
+    }
+
+    fn prepare(
+        py: Python<'_>,
+        matchers: &Matchers,
+        bitmask: &Bound<'_, PyAny>,
+        indices: Option<Vec<RowIndex>>,
+    ) -> PyResult<Option<(Rows, Vec<Fill>)>> {
+        let indices = match indices {
+            Some(indices) => indices,
+            None => (0..).map(RowIndex).take(matchers.len()).collect(),
+        };
+        same_length("indices", indices.len(), matchers.len())?;
+        let Some(first) = matchers.first() else { return Ok(None) };
+        let width = first.get().words;
+        if let Some(place) = matchers.iter().position(|matcher| matcher.get().words != width) {
+            return Err(PyValueError::new_err(format!("the matcher at place {place} has another vocabulary size than the first")));
+        }
+        let mut used = HashSet::with_capacity(indices.len());
+        if let Some(twice) = indices.iter().find(|index| !used.insert(index.0)) {
+            return Err(PyValueError::new_err(format!("row {} is asked for twice", twice.0)));
+        }
+        let rows = Rows::hold(bitmask, width)?;
+        let pointers: PyResult<Vec<RowPointer>> = indices.iter().map(|index| rows.row(py, index.0)).collect();
+        match pointers.and_then(|pointers| Ok((pointers, take(py, matchers)?))) {
+            Ok((pointers, taken)) => {
+                let fills = taken.into_iter().zip(pointers).map(|(taken, row)| Fill { taken, row }).collect();
+                Ok(Some((rows, fills)))
+            }
+            Err(error) => {
+                rows.release(py);
+                Err(error)
+            }
+        }
+    }
+
+    /// Do `work` with each matcher and its argument.
+    fn each<A: Send, T: Send>(
+        &self,
+        py: Python<'_>,
+        matchers: &Matchers,
+        arguments: Vec<A>,
+        work: impl Fn(&mut Matcher, A) -> Result<T, EngineError> + Send + Sync,
+    ) -> PyResult<Vec<T>> {
+        let taken = take(py, matchers)?;
+        let pool = if taken.len() >= MANY_TOKENS && self.threads > 1 { Some(self.pool()?) } else { None };
+        let mut all: Vec<(Taken, A)> = taken.into_iter().zip(arguments).collect();
+        let results = detached(py, || {
+            let run = |(mut taken, argument): (Taken, A)| taken.run(|matcher| work(matcher, argument));
+            let all = std::mem::take(&mut all);
+            match pool {
+                Some(pool) => pool.install(|| all.into_par_iter().with_min_len(PIECE).map(run).collect()),
+                None => all.into_iter().map(run).collect(),
+            }
+        });
+        collect(py, results)
+    }
+}
+
+/// `"auto"` or a number of threads.
+fn threads_of(max_threads: Option<&Bound<'_, PyAny>>) -> PyResult<usize> {
+    let auto = || std::thread::available_parallelism().map_or(1, usize::from);
+    let Some(given) = max_threads else { return Ok(auto()) };
+    if given.cast::<PyString>().is_ok_and(|text| text.to_str().is_ok_and(|text| text == "auto")) {
+        return Ok(auto());
+    }
+    match given.extract::<usize>() {
+        Ok(count @ 1..=1024) => Ok(count),
+        _ => Err(PyValueError::new_err(format!("max_threads must be \"auto\" or a number from 1 to 1024, got {}", given.repr()?))),
+    }
+}
+
+#[pymethods]
+impl BatchGrammarMatcher {
+    #[new]
+    #[pyo3(signature = (max_threads=None), text_signature = "(max_threads=\"auto\")")]
+    fn new(max_threads: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        Ok(Self { threads: threads_of(max_threads)?, pool: Mutex::new(None) })
+    }
+
+    /// How many threads it uses.
+    #[getter]
+    fn max_threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Write one row of ``bitmask`` per matcher: as ``fill_next_token_bitmask`` of each, in parallel.
+    ///
+    /// Args:
+    ///     matchers: any number, of one vocabulary size, none twice.
+    ///     bitmask: int32, shape ``(rows, ceil(vocab_size / 32))``, C-contiguous, on the CPU; numpy array or torch tensor. No one
+    ///         else may write to it meanwhile.
+    ///     indices: the row for each matcher, none twice; by default 0, 1, 2, …
+    ///
+    /// Returns:
+    ///     For each matcher, False if every token is allowed, so that applying its row can be skipped.
+    ///
+    /// Raises:
+    ///     ValueError: wrong dtype, shape, device or index; lengths that differ; a matcher or a row twice.
+    ///     MatcherBusy: a matcher is in use elsewhere.
+    ///     LimitExceeded: a grammar became too ambiguous; the row of that matcher is all zeros, the others are filled.
+    #[pyo3(signature = (matchers, bitmask, indices=None))]
+    fn batch_fill_next_token_bitmask(
+        &self,
+        py: Python<'_>,
+        matchers: Matchers,
+        bitmask: &Bound<'_, PyAny>,
+        indices: Option<Vec<RowIndex>>,
+    ) -> PyResult<Vec<bool>> {
+        let Some((rows, fills)) = Self::prepare(py, &matchers, bitmask, indices)? else { return Ok(Vec::new()) };
+        let pool = match self.pool() {
+            Ok(pool) => pool,
+            Err(error) => {
+                rows.release(py);
+                return Err(error);
+            }
+        };
+        let results = detached(py, || run_fills(&pool, fills));
+        rows.release(py);
+        collect(py, results)
+    }
+
+    /// Begin the same and return at once, so that masks are computed while the model runs. ``wait()`` of what is returned ends it.
+    ///
+    /// Until then the matchers are busy, and the bitmask must be left alone.
+    #[pyo3(signature = (matchers, bitmask, indices=None))]
+    fn start_fill(
+        &self,
+        py: Python<'_>,
+        matchers: Matchers,
+        bitmask: &Bound<'_, PyAny>,
+        indices: Option<Vec<RowIndex>>,
+    ) -> PyResult<MaskFill> {
+        let board = Arc::new(Board::default());
+        let Some((rows, fills)) = Self::prepare(py, &matchers, bitmask, indices)? else {
+            *lock(&board.results) = Some(Vec::new());
+            return Ok(MaskFill { board, rows: Mutex::new(None) });
+        };
+        let handle = MaskFill { board: board.clone(), rows: Mutex::new(Some(rows)) };
+        let pool = match self.pool() {
+            Ok(pool) => pool,
+            Err(error) => {
+                // Nothing runs, so the handle has nothing to wait for.
+                *lock(&board.results) = Some(Vec::new());
+                return Err(error);
+            }
+        };
+        let (work, own) = (py.detach(Work::begin), pool.clone());
+        pool.spawn(move || {
+            let results = run_fills(&own, fills);
+            *lock(&board.results) = Some(results);
+            board.written.notify_all();
+            drop(work);
+        });
+        Ok(handle)
+    }
+
+    /// ``accept_token`` of each matcher.
+    ///
+    /// Returns:
+    ///     For each matcher, whether its token was accepted; a matcher whose token was refused is unchanged.
+    ///
+    /// Raises:
+    ///     ValueError: lengths that differ, or a matcher twice.
+    fn batch_accept_token(&self, py: Python<'_>, matchers: Matchers, token_ids: Vec<i64>) -> PyResult<Vec<bool>> {
+        same_length("tokens", token_ids.len(), matchers.len())?;
+        // What is no id of any vocabulary is refused by each.
+        self.each(py, &matchers, token_ids, |matcher, id| u32::try_from(id).map_or(Ok(false), |id| matcher.accept_token(id)))
+    }
+
+    /// ``accept_string`` of each matcher.
+    ///
+    /// Returns:
+    ///     For each matcher, whether its text was accepted; a matcher whose text was refused is unchanged.
+    ///
+    /// Raises:
+    ///     ValueError: lengths that differ, or a matcher twice.
+    fn batch_accept_string(&self, py: Python<'_>, matchers: Matchers, input_strs: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<bool>> {
+        same_length("texts", input_strs.len(), matchers.len())?;
+        let texts: PyResult<Vec<&[u8]>> = input_strs.iter().map(text_bytes).collect();
+        self.each(py, &matchers, texts?, Matcher::accept_bytes)
+    }
+
+    /// ``rollback`` of each matcher; either all go back or none.
+    ///
+    /// Args:
+    ///     matchers: any number, none twice.
+    ///     num_tokens: how many steps, for all or for each.
+    ///
+    /// Raises:
+    ///     RollbackError: a matcher has not so many steps.
+    ///     ValueError: lengths that differ, a number below 0, or a matcher twice.
+    #[pyo3(signature = (matchers, num_tokens=None), text_signature = "($self, matchers, num_tokens=1)")]
+    fn batch_rollback(&self, py: Python<'_>, matchers: Matchers, num_tokens: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let steps: Vec<i64> = match num_tokens {
+            None => vec![1; matchers.len()],
+            Some(given) => match given.extract::<i64>() {
+                Ok(all) => vec![all; matchers.len()],
+                Err(_) => given.extract().map_err(|_| PyTypeError::new_err("num_tokens must be an integer or a list of integers"))?,
+            },
+        };
+        same_length("numbers of tokens", steps.len(), matchers.len())?;
+        let steps: Result<Vec<usize>, _> = steps.into_iter().map(usize::try_from).collect();
+        let steps = steps.map_err(|_| PyValueError::new_err("num_tokens must be at least 0"))?;
+        let mut taken = take(py, &matchers)?;
+        for (place, (taken, &steps)) in taken.iter().zip(&steps).enumerate() {
+            if let Some(state) = &taken.state
+                && state.matcher.steps() < steps
+            {
+                let error = maskwright::matcher::MatcherError::TooFarBack { steps, remembered: state.matcher.steps() };
+                let (class, attributes) = error.kind();
+                return Err(errors::new(py, class, format!("the matcher at place {place} of the batch: {error}"), attributes));
+            }
+        }
+        for (taken, &steps) in taken.iter_mut().zip(&steps) {
+            if let Some(state) = &mut taken.state {
+                state.matcher.rollback(steps).map_err(|error| error.into_python(py))?;
+            }
+        }
+        Ok(())
+    }
+}
