@@ -1,0 +1,184 @@
+"""A logits processor for ``generate`` of the transformers library, in every decoding mode it has.
+
+``generate`` promises little: rows are permuted (beam search), grow by several tokens and shrink again (drafts that are verified),
+go on after they have ended (padding), and one processor may serve a draft model beside the model itself. So nothing is assumed of a
+call but its ``input_ids``: each row takes the matcher whose text has the longest prefix in common with it, rolls that back, and
+accepts the rest.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from maskwright._core import BatchGrammarMatcher, CompiledGrammar, GrammarMatcher
+
+try:
+    import torch
+    import transformers
+except ImportError as error:  # pragma: no cover
+    message = "maskwright.transformers needs the transformers library: pip install 'maskwright[transformers]'"
+    raise ImportError(message) from error
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["LogitsProcessor"]
+
+
+@dataclass
+class _Row:
+    """The text of one row, as far as its grammar accepts it."""
+
+    matcher: GrammarMatcher
+    accepted: list[int] = field(default_factory=list)
+    #: The row has gone on with something that its grammar refuses.
+    refused: bool = False
+
+    def common(self, history: list[int]) -> int:
+        """How many tokens of a history this text begins with."""
+        if history[: len(self.accepted)] == self.accepted:
+            return len(self.accepted)
+        return next(i for i, (a, b) in enumerate(zip([*self.accepted, None], [*history, None], strict=False)) if a != b)
+
+    def fork(self) -> _Row:
+        return _Row(self.matcher.fork(), list(self.accepted), self.refused)
+
+    def follow(self, history: list[int]) -> None:
+        """Become the text of a history."""
+        kept = self.common(history)
+        self.matcher.rollback(len(self.accepted) - kept)
+        del self.accepted[kept:]
+        self.refused = False
+        self.extend(history[kept:])
+
+    def extend(self, tokens: list[int]) -> None:
+        """Go on with more of it. What a refused row goes on with does not matter."""
+        for token in tokens:
+            if self.refused or not self.matcher.accept_token(token):
+                self.refused = True
+                break
+            self.accepted.append(token)
+
+
+class LogitsProcessor(transformers.LogitsProcessor):  # type: ignore[misc]
+    """Makes every row that ``generate`` returns as finished a text of its grammar.
+
+    Works with greedy search, sampling, ``num_return_sequences``, beam search and beam sampling, assisted decoding (the draft model may
+    get the same processor), prompt lookup, static caches, and left-padded batches. It may be used for any number of calls: one with a
+    prompt that is shorter than the last or differs from it begins anew. A chat that is continued, so that its prompt begins with all of
+    the last one, needs :meth:`reset` before the call.
+
+    A row whose text its grammar refuses (a draft that will be thrown away, padding after the end) is offered only stop tokens;
+    nothing raises. Scores of another width than the vocabulary's, as a draft model with a vocabulary of its own has, pass through with
+    one warning.
+
+    Args:
+        compiled_grammar: one grammar for all rows, or a list: with R rows and N grammars, row i takes grammar ``i // (R / N)``.
+
+    Raises:
+        ValueError: no grammar, or grammars of several vocabulary sizes; at a call, rows that are no multiple of the grammars.
+
+    """
+
+    def __init__(self, compiled_grammar: CompiledGrammar | Sequence[CompiledGrammar]):
+        grammars = [compiled_grammar] if isinstance(compiled_grammar, CompiledGrammar) else list(compiled_grammar)
+        if not grammars:
+            raise ValueError("at least one compiled grammar is needed")
+        sizes = {grammar.tokenizer_info.vocab_size for grammar in grammars}
+        if len(sizes) > 1:
+            raise ValueError(f"the grammars are compiled for vocabularies of several sizes: {sorted(sizes)}")
+        self._grammars = grammars
+        (self._vocab_size,) = sizes
+        self._batch = BatchGrammarMatcher()
+        self._warned = False
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all rows: the next call's ``input_ids`` are a prompt."""
+        self._rows: list[_Row] = []
+        self._prompt: Tensor | None = None
+        self._seen: Tensor | None = None
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Scores with minus infinity for every token that is not allowed next; ``scores`` itself is left as it is.
+
+        Args:
+            input_ids: integers, shape ``(rows, length)``: the prompt, and what was generated after it.
+            scores: floats, shape ``(rows, vocab_size)``, on any device.
+
+        """
+        if scores.shape[-1] != self._vocab_size:
+            if not self._warned:
+                self._warned = True
+                message = (
+                    f"scores of {scores.shape[-1]} tokens are not constrained: the grammar is compiled for {self._vocab_size}; "
+                    "for the model itself, give TokenizerInfo its vocab_size=model.config.vocab_size"
+                )
+                warnings.warn(message, stacklevel=2)
+            return scores
+        self._follow(input_ids)
+        bitmask = torch.empty((len(self._rows), (self._vocab_size + 31) // 32), dtype=torch.int32)
+        restricts = self._batch.batch_fill_next_token_bitmask([row.matcher for row in self._rows], bitmask)
+        for i, row in enumerate(self._rows):
+            if row.refused:
+                restricts[i] = True
+                bitmask[i] = self._stop_mask(row.matcher)
+        return _masked(scores, bitmask) if any(restricts) else scores
+
+    def _stop_mask(self, matcher: GrammarMatcher) -> Tensor:
+        mask = torch.zeros((self._vocab_size + 31) // 32, dtype=torch.int64)
+        for token in matcher.stop_token_ids:
+            mask[token // 32] |= 1 << token % 32
+        return mask.to(torch.int32)
+
+    def _is_continued(self, input_ids: Tensor) -> bool:
+        prompt = self._prompt
+        if prompt is None or input_ids.shape[0] != prompt.shape[0] or input_ids.shape[1] < prompt.shape[1]:
+            return False
+        return bool(torch.equal(input_ids[:, : prompt.shape[1]], prompt.to(input_ids.device)))
+
+    def _follow(self, input_ids: Tensor) -> None:
+        """Bring every row to its text."""
+        rows, length = input_ids.shape
+        if not self._is_continued(input_ids):
+            if rows % len(self._grammars):
+                raise ValueError(f"{rows} rows cannot be shared out among {len(self._grammars)} grammars")
+            self._prompt, self._seen = input_ids.clone(), None
+            share = rows // len(self._grammars)
+            self._rows = [_Row(GrammarMatcher(self._grammars[i // share])) for i in range(rows)]
+        assert self._prompt is not None
+        start = self._prompt.shape[1]
+        seen = self._seen
+        if seen is not None and seen.shape[1] <= length and torch.equal(input_ids[:, : seen.shape[1]], seen.to(input_ids.device)):
+            # The usual step: every row has grown.
+            for row, new in zip(self._rows, input_ids[:, seen.shape[1] :].tolist(), strict=True):
+                row.extend(new)
+        else:
+            self._regroup(input_ids[:, start:].tolist())
+        self._seen = input_ids.clone()
+
+    def _regroup(self, histories: list[list[int]]) -> None:
+        """Give each history the row that has most of it; rows that several need are copied."""
+        old = self._rows
+        share = len(old) // len(self._grammars)
+        sources: list[int] = []
+        for i, history in enumerate(histories):
+            first = i // share * share
+            # The row itself, if no other has more: only rows of its own grammar, which are its own prompt's beams too.
+            sources.append(max([i, *range(first, first + share)], key=lambda j: (old[j].common(history), j == i)))
+        uses = Counter(sources)
+        self._rows = [old[source] if uses[source] == 1 else old[source].fork() for source in sources]
+        for row, history in zip(self._rows, histories, strict=True):
+            row.follow(history)
+
+
+def _masked(scores: Tensor, bitmask: Tensor) -> Tensor:
+    """A copy of the scores with minus infinity where the bit is not set."""
+    words = bitmask.to(scores.device, non_blocking=True)
+    bits = torch.arange(32, dtype=torch.int32, device=scores.device)
+    allowed = (words.unsqueeze(-1) >> bits & 1).flatten(1)[:, : scores.shape[-1]].bool()
+    return scores.masked_fill(~allowed, float("-inf"))
