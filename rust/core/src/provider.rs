@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use smallvec::SmallVec;
 
@@ -51,6 +51,8 @@ pub struct Facts {
     pub identity: Option<u128>,
     /// Where an object's key returns to: undeclared keys ([`Provider::key_is_undeclared`]) must not repeat.
     pub tracks_keys: bool,
+    /// The only way on is to read a key, of which there may be an end.
+    pub awaits: Option<Awaited>,
 }
 
 impl Default for Facts {
@@ -66,8 +68,20 @@ impl Default for Facts {
             base: None,
             identity: None,
             tracks_keys: false,
+            awaits: None,
         }
     }
+}
+
+/// A key that must come and must not repeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// Reads the key.
+    pub body: StateId,
+    /// What it returns to.
+    pub return_to: StateId,
+    /// There are at least so many such keys.
+    pub keys: u64,
 }
 
 /// A frame to push: where to go on when the called rule returns.
@@ -217,6 +231,12 @@ pub trait Provider: Send + Sync {
         false
     }
 
+    /// Of a state inside a key: is there, whatever is read from here on, no end of the keys that may still come (declared ones
+    /// aside, which no text has to remember)? No if in doubt.
+    fn is_endless(&self, _arena: &Arena, _local: u32) -> Result<bool, EngineError> {
+        Ok(false)
+    }
+
     /// What may come next here, in words, for messages to people.
     fn describe(&self, local: u32) -> String;
 
@@ -286,6 +306,7 @@ pub struct Arena {
     limits: Limits,
     alphabet: ByteSet,
     tracks_keys: AtomicBool,
+    fewest_keys: AtomicU64,
 }
 
 impl Arena {
@@ -304,6 +325,7 @@ impl Arena {
             limits,
             alphabet,
             tracks_keys: AtomicBool::new(false),
+            fewest_keys: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -328,6 +350,9 @@ impl Arena {
         if facts.tracks_keys {
             self.tracks_keys.store(true, Ordering::Relaxed);
         }
+        if let Some(awaited) = facts.awaits {
+            self.fewest_keys.fetch_min(awaited.keys, Ordering::Relaxed);
+        }
         Ok(StateId(self.states.push(State { provider, local, facts, row: OnceLock::new() }) as u32))
     }
 
@@ -335,6 +360,13 @@ impl Arena {
     #[inline]
     pub fn tracks_keys(&self) -> bool {
         self.tracks_keys.load(Ordering::Relaxed)
+    }
+
+    /// How many keys of an object there are at least, if there is an end of them anywhere.
+    #[inline]
+    pub fn fewest_keys(&self) -> Option<u64> {
+        let fewest = self.fewest_keys.load(Ordering::Relaxed);
+        (fewest < u64::MAX).then_some(fewest)
     }
 
     /// How many states there are.
@@ -450,6 +482,12 @@ impl Arena {
     pub fn key_is_undeclared(&self, return_to: StateId, value: u32) -> bool {
         let s = &self.states[return_to.index()];
         self.providers[s.provider.index()].key_is_undeclared(s.local, value)
+    }
+
+    /// See [`Provider::is_endless`].
+    pub fn is_endless(&self, state: StateId) -> Result<bool, EngineError> {
+        let s = &self.states[state.index()];
+        self.providers[s.provider.index()].is_endless(self, s.local)
     }
 
     /// What may come next, in words.

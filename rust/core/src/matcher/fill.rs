@@ -12,7 +12,7 @@ use crate::mask::residual::Residual;
 use crate::mask::store::Effort;
 use crate::mask::{Mask, MaskStore};
 use crate::provider::Arena;
-use crate::stack::{Configuration, Frame, Memory, Parents, decode_key};
+use crate::stack::{Configuration, Frame, Parents};
 
 impl Matcher {
     /// Write the tokens allowed next into `row`, all of it: `words()` of the vocabulary. False if every token is allowed.
@@ -62,73 +62,6 @@ impl Matcher {
         }
         Ok(Some(!bitmask::all_set(row, vocabulary.vocab_size())))
     }
-
-    /// Clear the tokens that would complete a key which its object has used. The cached masks do not know the keys of this text.
-    fn clear_repeated_keys(&self, row: &mut [u32]) -> Result<(), EngineError> {
-        let arena = self.compiled().arena();
-        let quotes = self.compiled().vocabulary().quotes();
-        let mut suspects: Vec<u32> = quotes.many().to_vec();
-        for item in &self.configuration().items {
-            let reading = item.memory.reading();
-            let mut levels: SmallVec<[&Memory; 8]> = SmallVec::new();
-            collect_memories(&item.parents, &mut levels, self.compiled().vocabulary().longest_token());
-            if let Some(raw) = &reading {
-                let (partial, incomplete) = decode_key(raw);
-                for frame in item.parents.frames() {
-                    for key in frame.memory.used() {
-                        if incomplete > 0 {
-                            suspects.extend(quotes.all());
-                            break;
-                        }
-                        if let Some(rest) = key.strip_prefix(&*partial) {
-                            suspects.extend(quotes.completing(rest));
-                            suspects.extend_from_slice(quotes.escaped());
-                        }
-                    }
-                }
-            }
-            let own = if reading.is_none() { Some(&item.memory) } else { None };
-            for key in own.into_iter().chain(levels).flat_map(Memory::used) {
-                suspects.extend(quotes.holding(key));
-                suspects.extend_from_slice(quotes.escaped_between());
-            }
-        }
-        suspects.sort_unstable();
-        suspects.dedup();
-        for token in suspects {
-            if bitmask::get(row, token) && !reads(arena, self.configuration(), self.compiled().vocabulary().token_bytes(token))? {
-                bitmask::clear(row, token);
-            }
-        }
-        Ok(())
-    }
-}
-
-fn collect_memories<'a>(parents: &'a Parents, levels: &mut SmallVec<[&'a Memory; 8]>, depth: usize) {
-    let mut open: Vec<(&Arc<Frame>, usize)> = parents.frames().iter().map(|frame| (frame, depth)).collect();
-    let mut seen: HashSet<*const Frame> = HashSet::new();
-    while let Some((frame, depth)) = open.pop() {
-        if !seen.insert(Arc::as_ptr(frame)) {
-            continue;
-        }
-        if !frame.memory.is_none() {
-            levels.push(&frame.memory);
-        }
-        if depth > 0 {
-            open.extend(frame.parents.frames().iter().map(|below| (below, depth - 1)));
-        }
-    }
-}
-
-fn reads(arena: &Arena, configuration: &Configuration, bytes: &[u8]) -> Result<bool, EngineError> {
-    let mut configuration = configuration.clone();
-    for &byte in bytes {
-        configuration.step(arena, byte)?;
-        if !configuration.is_alive() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// The masks whose union is what `configuration` allows.

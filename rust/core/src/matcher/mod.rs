@@ -6,6 +6,7 @@
 mod compiled;
 mod fill;
 mod history;
+mod repeats;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::frames::{Frame, Parents};
-use super::keys::{Memory, decode_key};
+use super::keys::{Memory, Partial};
+use super::unused::{self, Fate};
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::limits::Limits;
@@ -226,7 +227,28 @@ impl<'a> Builder<'a> {
         }
         let arena = self.arena;
         self.items.retain(|item| arena.facts(item.state).has_edges);
+        for i in (0..self.items.len()).rev() {
+            if !self.items[i].memory.is_none() && !self.remembers(i)? {
+                self.items.remove(i);
+            }
+        }
         Ok(Configuration { items: self.items, returned: self.returned })
+    }
+
+    /// May an item that remembers keys still come to its end, for all that it remembers?
+    fn remembers(&mut self, i: usize) -> Result<bool, EngineError> {
+        let item = &mut self.items[i];
+        if let Some(used) = item.memory.used() {
+            return match self.arena.facts(item.state).awaits {
+                Some(key) => unused::can_be_new(self.arena, (key.body, 0), &Partial::default(), used, key.return_to),
+                None => Ok(true),
+            };
+        }
+        let fate = unused::fate(self.arena, item)?;
+        if fate == Fate::New {
+            item.memory = item.memory.as_new();
+        }
+        Ok(fate != Fate::Dead)
     }
 
     /// Return `value` into frames that agree in all but their parents.
@@ -239,14 +261,13 @@ impl<'a> Builder<'a> {
         let mut kept = frame.memory.clone();
         if self.arena.facts(frame.return_to).tracks_keys
             && self.arena.key_is_undeclared(frame.return_to, value)
-            && let Some(mut raw) = memory.reading()
+            && let Some(mut key) = memory.reading()
         {
-            raw.pop(); // the closing quotation mark
-            let (key, _) = decode_key(&raw);
-            if kept.used().any(|used| used == key) {
+            key.text.pop(); // the closing quotation mark
+            if kept.used().is_some_and(|used| used.contains(&key.text)) {
                 return Ok(());
             }
-            kept = kept.with(key);
+            kept = kept.with(&key.text);
         }
         let parents = if group.len() == 1 { frame.parents.clone() } else { Parents::union(group.iter().map(|f| &f.parents)) };
         self.add(target, frame.register, kept, parents)

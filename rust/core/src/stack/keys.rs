@@ -1,19 +1,27 @@
-//! The keys an object has used, and the key being read: what an item remembers besides its register.
+//! The keys an object has used, and the key being read: what an item remembers besides its register. Part of **stack**.
+//!
+//! Invariant: what is remembered is what the text says; a key is judged by its characters, however they are spelled.
+//! Must not know: states, tokens.
 
 use std::sync::Arc;
 
-/// What an item remembers of an object's keys. Persistent lists, shared between configurations.
+use smallvec::SmallVec;
+
+use super::used::Used;
+use crate::provider::ByteSet;
+
+/// What an item remembers of an object's keys, shared between configurations.
 #[derive(Clone, Debug, Default)]
 pub struct Memory(Option<Arc<Entry>>);
 
 #[derive(Debug)]
 enum Entry {
-    /// An undeclared key that the object has used.
-    Used { key: Box<[u8]>, before: Memory },
+    /// The undeclared keys that the object has used.
+    Used(Used),
     /// The opening quotation mark of a key was read.
     Opened,
-    /// A byte of the key being read.
-    Read { byte: u8, before: Memory },
+    /// A byte of the key being read. New: no key that was used begins like this, so none is ever asked about again.
+    Read { byte: u8, new: bool, before: Memory },
 }
 
 impl Memory {
@@ -44,79 +52,161 @@ impl Memory {
     #[inline]
     #[must_use]
     pub fn after(&self, byte: u8) -> Self {
+        let new = match self.0.as_deref() {
+            Some(Entry::Read { new, .. }) => *new,
+            Some(Entry::Opened) => false,
+            _ => return self.clone(),
+        };
+        Self(Some(Arc::new(Entry::Read { byte, new, before: self.clone() })))
+    }
+
+    /// The key being read, as long as used keys may begin like it.
+    pub fn questionable(&self) -> Option<Partial> {
         match self.0.as_deref() {
-            Some(Entry::Opened | Entry::Read { .. }) => Self(Some(Arc::new(Entry::Read { byte, before: self.clone() }))),
+            Some(Entry::Opened | Entry::Read { new: false, .. }) => self.reading(),
+            _ => None,
+        }
+    }
+
+    /// The same, known to be the beginning of a new key.
+    #[must_use]
+    pub fn as_new(&self) -> Self {
+        match self.0.as_deref() {
+            Some(Entry::Read { byte, before, .. }) => Self(Some(Arc::new(Entry::Read { byte: *byte, new: true, before: before.clone() }))),
             _ => self.clone(),
         }
     }
 
-    /// The raw bytes of the key being read, without its opening quotation mark; `None` if no key is being read.
-    pub fn reading(&self) -> Option<Vec<u8>> {
+    /// The key being read; `None` if there is none.
+    pub fn reading(&self) -> Option<Partial> {
         let mut bytes = Vec::new();
         let mut at = self.0.as_deref()?;
         loop {
             match at {
-                Entry::Used { .. } => return None,
-                Entry::Opened => {
-                    bytes.reverse();
-                    return Some(bytes);
-                }
-                Entry::Read { byte, before } => {
+                Entry::Used(_) => return None,
+                Entry::Opened => break,
+                Entry::Read { byte, before, .. } => {
                     bytes.push(*byte);
                     at = before.0.as_deref()?;
                 }
             }
         }
+        bytes.reverse();
+        Some(Partial::of(&bytes))
     }
 
-    /// The used keys, latest first.
-    pub fn used(&self) -> impl Iterator<Item = &[u8]> {
-        let mut at = self;
-        std::iter::from_fn(move || match at.0.as_deref() {
-            Some(Entry::Used { key, before }) => {
-                at = before;
-                Some(&**key)
-            }
+    /// The used keys.
+    pub fn used(&self) -> Option<&Used> {
+        match self.0.as_deref() {
+            Some(Entry::Used(used)) => Some(used),
             _ => None,
-        })
+        }
     }
 
     /// With one more used key.
     #[must_use]
-    pub fn with(&self, key: Vec<u8>) -> Self {
-        Self(Some(Arc::new(Entry::Used { key: key.into(), before: self.clone() })))
+    pub fn with(&self, key: &[u8]) -> Self {
+        let used = self.used().map_or_else(|| Used::default().with(key), |used| used.with(key));
+        Self(Some(Arc::new(Entry::Used(used))))
     }
 }
 
 impl Drop for Entry {
-    /// Long lists are dropped entry by entry, not by recursion.
+    /// Long keys are dropped byte by byte, not by recursion.
     fn drop(&mut self) {
-        let mut next = match self {
-            Self::Used { before, .. } | Self::Read { before, .. } => std::mem::take(before),
-            Self::Opened => return,
-        };
+        let Self::Read { before, .. } = self else { return };
+        let mut next = std::mem::take(before);
         while let Some(mut entry) = next.0.take().and_then(Arc::into_inner) {
-            next = match &mut entry {
-                Self::Used { before, .. } | Self::Read { before, .. } => std::mem::take(before),
-                Self::Opened => return,
-            };
+            let Self::Read { before, .. } = &mut entry else { return };
+            next = std::mem::take(before);
         }
+    }
+}
+
+/// The beginning of a JSON string, after its opening quotation mark.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Partial {
+    /// The characters so far, in UTF-8.
+    pub text: Vec<u8>,
+    /// The bytes of a character that is not complete.
+    pub pending: SmallVec<[u8; 12]>,
+}
+
+impl Partial {
+    /// From bytes as they stand in the text.
+    pub fn of(raw: &[u8]) -> Self {
+        let (text, pending) = decode(raw);
+        Self { text, pending: raw[raw.len() - pending..].into() }
+    }
+
+    /// After one more byte.
+    #[must_use]
+    pub fn after(&self, byte: u8) -> Self {
+        let mut pending = self.pending.clone();
+        pending.push(byte);
+        let (character, left) = decode(&pending);
+        if left > 0 {
+            return Self { text: self.text.clone(), pending };
+        }
+        Self { text: [&*self.text, &character].concat(), pending: SmallVec::new() }
+    }
+
+    /// The bytes after which one of `used` may still be spelled, or has been: all of them if in doubt.
+    pub fn bytes_like(&self, used: &Used) -> ByteSet {
+        if !self.pending.is_empty() {
+            return ByteSet::ALL;
+        }
+        let mut bytes = ByteSet::default();
+        for next in used.next(&self.text, |_| 1) {
+            bytes.insert(next[0]);
+            bytes.insert(b'\\');
+        }
+        if used.contains(&self.text) {
+            bytes.insert(b'"');
+        }
+        bytes
+    }
+
+    /// Is one of `used` spelled like this so far, whole or in part?
+    pub fn agrees(&self, used: &Used) -> bool {
+        match self.pending.as_slice() {
+            [] => used.any_begins(&self.text),
+            [b'\\', ..] => used.next(&self.text, utf8_length).any(|character| self.may_escape(character)),
+            pending => used.any_begins(&[&*self.text, pending].concat()),
+        }
+    }
+
+    /// May the escape that has begun be one of this character?
+    fn may_escape(&self, character: &[u8]) -> bool {
+        let mut escape: SmallVec<[u8; 12]> = SmallVec::new();
+        let mut units = [0; 2];
+        for c in String::from_utf8_lossy(character).chars() {
+            for unit in c.encode_utf16(&mut units) {
+                escape.extend_from_slice(b"\\u");
+                escape.extend((0..4u16).rev().map(|digit| b"0123456789abcdef"[usize::from(*unit >> (4 * digit) & 15)]));
+            }
+        }
+        escape.get(..self.pending.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(&self.pending))
+    }
+}
+
+fn utf8_length(first: u8) -> usize {
+    match first {
+        0..0x80 => 1,
+        0x80..0xE0 => 2,
+        0xE0..0xF0 => 3,
+        0xF0.. => 4,
     }
 }
 
 /// The characters that the raw bytes of a JSON string (without quotation marks) spell so far, in UTF-8, and how many raw bytes at the end
 /// belong to a character that is not complete.
-pub fn decode_key(raw: &[u8]) -> (Vec<u8>, usize) {
+fn decode(raw: &[u8]) -> (Vec<u8>, usize) {
     let mut out = Vec::with_capacity(raw.len());
     let mut at = 0;
     while at < raw.len() {
         if raw[at] != b'\\' {
-            let length = match raw[at] {
-                0..0x80 => 1,
-                0x80..0xE0 => 2,
-                0xE0..0xF0 => 3,
-                0xF0.. => 4,
-            };
+            let length = utf8_length(raw[at]);
             let Some(bytes) = raw.get(at..at + length) else { break };
             out.extend_from_slice(bytes);
             at += length;
@@ -160,26 +250,54 @@ mod tests {
 
     #[test]
     fn keys_are_decoded() {
-        assert_eq!(decode_key(b"abc"), (b"abc".to_vec(), 0));
-        assert_eq!(decode_key(br#"\u0061\n\"\/\\"#), (b"a\n\"/\\".to_vec(), 0));
-        assert_eq!(decode_key(r"é\ud83d\ude00x".as_bytes()), ("é😀x".as_bytes().to_vec(), 0));
-        assert_eq!(decode_key(br"a\u00"), (b"a".to_vec(), 4));
-        assert_eq!(decode_key(br"a\ud83d\ude0"), (b"a".to_vec(), 11));
-        assert_eq!(decode_key(&[b'a', 0xC3]), (b"a".to_vec(), 1));
-        assert_eq!(decode_key(br"a\"), (b"a".to_vec(), 1));
+        assert_eq!(decode(b"abc"), (b"abc".to_vec(), 0));
+        assert_eq!(decode(br#"\u0061\n\"\/\\"#), (b"a\n\"/\\".to_vec(), 0));
+        assert_eq!(decode(r"é\ud83d\ude00x".as_bytes()), ("é😀x".as_bytes().to_vec(), 0));
+        assert_eq!(decode(br"a\u00"), (b"a".to_vec(), 4));
+        assert_eq!(decode(br"a\ud83d\ude0"), (b"a".to_vec(), 11));
+        assert_eq!(decode(&[b'a', 0xC3]), (b"a".to_vec(), 1));
+        assert_eq!(decode(br"a\"), (b"a".to_vec(), 1));
     }
 
     #[test]
-    fn long_lists_drop() {
+    fn a_partial_key_agrees_with_the_keys_that_may_go_on_so() {
+        let used = Used::default().with("aé".as_bytes()).with("a😀".as_bytes()).with(b"\"b");
+        let raw = |text: &[u8]| text.iter().fold(Partial::default(), |partial, &byte| partial.after(byte));
+        for (text, agrees) in [
+            (&b""[..], true),
+            (b"a", true),
+            (b"b", false),
+            (b"a\xC3", true),
+            (b"a\xC3\xA9", true),
+            (b"a\xC3\xA8", false),
+            (b"a\xF0\x9F", true),
+            (b"\\", true),
+            (b"\\u00", true),
+            (b"\\u0061", true),
+            (b"\\u0062", false),
+            (b"\\u002", true),
+            (b"\\u01", false),
+            (b"a\\u00E", true),
+            (b"a\\u00e8", false),
+            (b"a\\uD83d\\u", true),
+            (b"a\\ud83D\\udE00", true),
+            (b"a\\ud83D\\udE01", false),
+            (b"\\\"b", true),
+            (b"\\\"b\\", false),
+        ] {
+            assert_eq!(raw(text).agrees(&used), agrees, "{}", text.escape_ascii());
+            assert_eq!(raw(text), Partial::of(text));
+        }
+    }
+
+    #[test]
+    fn long_keys_drop() {
         let mut memory = Memory::opened();
         for _ in 0..1_000_000 {
             memory = memory.after(b'x');
         }
-        assert_eq!(memory.reading().map(|r| r.len()), Some(1_000_000));
-        let mut used = Memory::NONE;
-        for _ in 0..100_000 {
-            used = used.with(b"k".to_vec());
-        }
-        assert_eq!(used.used().count(), 100_000);
+        assert_eq!(memory.reading().map(|partial| partial.text.len()), Some(1_000_000));
+        assert!(memory.questionable().is_some() && memory.as_new().questionable().is_none());
+        assert!(memory.as_new().after(b'x').questionable().is_none());
     }
 }

@@ -8,7 +8,11 @@
 mod configuration;
 mod frames;
 mod keys;
+mod unused;
+mod used;
 
 pub use configuration::{Configuration, Item};
 pub use frames::{Frame, Parents};
-pub use keys::{Memory, decode_key};
+pub use keys::{Memory, Partial};
+pub use unused::can_be_new;
+pub use used::Used;

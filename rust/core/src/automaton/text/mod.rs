@@ -4,6 +4,7 @@
 //! Invariant: a state is what is still to come; from every state some byte string leads to an accepted end.
 //! Must not know: schemas, keywords, pattern syntax, tokens.
 
+mod endless;
 mod guard;
 mod lift;
 mod names;
@@ -133,6 +134,15 @@ impl TextAutomaton {
     pub fn base_body(&self, arena: &Arena) -> Result<StateId, EngineError> {
         let base = self.products.base(1, arena.limits())?;
         self.state(arena, Kind::Body(base))
+    }
+
+    /// How many texts are accepted, at least: counted up to `enough`, and no further than a moderate effort goes.
+    pub fn count(&self, arena: &Arena, spec: &TextSpec, enough: u64) -> Result<u64, EngineError> {
+        let bound = arena.limits();
+        match self.products.start(spec, None, bound)? {
+            None => Ok(0),
+            Some(start) => self.products.count(start, enough, bound),
+        }
     }
 
     /// The values with which some text is accepted, ascending. Empty: no text is.

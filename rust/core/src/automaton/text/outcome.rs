@@ -217,6 +217,12 @@ impl Outcome {
         self.root == Ref::Leaf(0)
     }
 
+    /// Is no text refused?
+    pub(crate) fn refuses_nothing(&self) -> bool {
+        let refused = Ref::Leaf(0);
+        self.root != refused && self.nodes.iter().all(|node| node.yes != refused && node.no != refused)
+    }
+
     /// The value of a text for which `holds` says which variables hold; `None`: refused. Asks only for what matters.
     pub fn evaluate(&self, mut holds: impl FnMut(u32) -> bool) -> Option<u32> {
         let leaf = self.try_leaf(|v| Ok(holds(v)));

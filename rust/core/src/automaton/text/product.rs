@@ -83,6 +83,7 @@ pub(super) struct Product {
     /// What the search for a completion has found.
     pub(super) viable: AtomicU8,
     guard: OnceLock<Guard>,
+    pub(super) endless: OnceLock<bool>,
 }
 
 struct Component {
@@ -238,6 +239,7 @@ impl Products {
                 live: OnceLock::new(),
                 viable: AtomicU8::new(0),
                 guard: OnceLock::new(),
+                endless: OnceLock::new(),
             };
             self.made.push(product) as u32
         });

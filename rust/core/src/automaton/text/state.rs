@@ -424,6 +424,26 @@ impl Provider for TextAutomaton {
         far.map_or(left, |far| left.min(horizon.saturating_add(far).saturating_add(2)))
     }
 
+    fn is_endless(&self, arena: &Arena, local: u32) -> Result<bool, EngineError> {
+        match self.kind(local) {
+            Kind::End(_) | Kind::Close(_) => Ok(false),
+            Kind::Body(product) | Kind::Start(product) => self.products.is_endless(product, arena.limits()),
+            Kind::Escape(list) | Kind::Utf8(_, list) | Kind::Hex(_, list) | Kind::LowEscape(list) | Kind::LowLetter(list) => {
+                let closes = |list: ListId| self.entries(list).iter().any(|entry| matches!(entry.goal, Goal::Close(_)));
+                let half_closes = self.entries(list).iter().any(|entry| matches!(entry.goal, Goal::Low(low) if closes(low)));
+                if closes(list) || half_closes {
+                    return Ok(false);
+                }
+                for product in self.goals(list) {
+                    if !self.products.is_endless(product, arena.limits())? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+        }
+    }
+
     fn describe(&self, local: u32) -> String {
         match self.kind(local) {
             Kind::End(_) => "the end of a text".to_owned(),

@@ -14,7 +14,7 @@ use hashbrown::HashMap;
 use smallvec::{SmallVec, smallvec};
 
 use super::layout::{Exit, Gap, Layout, Move, Progress, VALUE_STARTS};
-use super::obligation::{ArrayId, Kind, ObjectId, Space, Tools};
+use super::obligation::{ArrayId, KeyClass, Kind, ObjectId, Space, Tools};
 use super::schema::SchemaDocument;
 use crate::automaton::number::NumberAutomaton;
 use crate::automaton::text::TextAutomaton;
@@ -22,7 +22,7 @@ use crate::error::EngineError;
 use crate::formula::Formula;
 use crate::ids::{ProviderId, StateId};
 use crate::limits::Limits;
-use crate::provider::{Alternative, Arena, ByteSet, Cell, Facts, Provider, Push, Step};
+use crate::provider::{Alternative, Arena, Awaited, ByteSet, Cell, Facts, Provider, Push, Step};
 
 /// Which container a gap or a call belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -169,9 +169,16 @@ impl SchemaProvider {
                     facts.limit = of_array.high;
                 }
             }
+            Spot::Gap { gap: Gap::NextKey, place: Place::Object(object), depth, .. } => {
+                let table = inner.space.key_table(self.tools(arena), object)?;
+                if let (Some(body), Some(keys)) = (table.body, table.undeclared_keys) {
+                    let return_to = self.state(arena, inner, Spot::KeyReturn { object, depth })?;
+                    facts.awaits = Some(Awaited { body, return_to, keys });
+                }
+            }
             Spot::KeyReturn { object, .. } => {
                 let table = inner.space.key_table(self.tools(arena), object)?;
-                facts.tracks_keys = table.classes().any(super::obligation::KeyClass::is_undeclared);
+                facts.tracks_keys = table.classes().any(KeyClass::is_undeclared);
             }
             _ => {}
         }

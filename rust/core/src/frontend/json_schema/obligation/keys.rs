@@ -44,6 +44,8 @@ pub(crate) struct KeyTable {
     classes: Vec<(u32, KeyClass)>,
     /// The state after the opening quote; `None`: no key may come.
     pub body: Option<StateId>,
+    /// How many undeclared keys there are at least, if there may be an end of them.
+    pub undeclared_keys: Option<u64>,
 }
 
 impl KeyTable {
@@ -126,7 +128,15 @@ impl Space {
         };
         let body = self.key_body(tools, &offered, &refused, demand)?;
         classes.sort_unstable_by_key(|&(value, _)| value);
-        let table = Arc::new(KeyTable { classes, body });
+        let mut undeclared_keys = None;
+        if let Some(body) = body
+            && demand != Formula::FALSE
+            && !tools.arena.is_endless(body)?
+        {
+            let names = (offered.len() + refused.len()) as u64;
+            undeclared_keys = Some(self.count_strings(tools, demand, names.saturating_add(1000))?.saturating_sub(names));
+        }
+        let table = Arc::new(KeyTable { classes, body, undeclared_keys });
         self.objects.tables.insert(object, table.clone());
         Ok(table)
     }

@@ -61,6 +61,12 @@ impl Space {
         Ok(tools.text.which(tools.arena, &spec)?.into_iter().map(|value| value + 1).collect())
     }
 
+    /// How many strings meet the demand, at least: counted up to `enough` at most.
+    pub(super) fn count_strings(&mut self, tools: Tools<'_>, demand: Formula, enough: u64) -> Result<u64, EngineError> {
+        let spec = self.text_spec(demand)?;
+        tools.text.count(tools.arena, &spec, enough)
+    }
+
     pub(super) fn text_spec(&mut self, demand: Formula) -> Result<TextSpec, EngineError> {
         let (mut components, mut lengths) = (Vec::new(), Vec::new());
         let mut place: HashMap<Variable, (bool, u32)> = HashMap::new();
