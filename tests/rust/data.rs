@@ -3,7 +3,7 @@
 //! Besides the tokens of a case the vocabulary spells every byte, so that any grammar can be compiled; `allow` speaks of the
 //! tokens of the case alone, all others are compared with forks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use maskwright::error::CompileError;
@@ -37,6 +37,9 @@ struct Case {
     root: String,
     #[serde(default)]
     options: toml::Table,
+    /// Documents that the schema may refer to, by URI.
+    #[serde(default)]
+    registry: BTreeMap<String, String>,
     #[serde(default)]
     vocab: Vec<String>,
     #[serde(default)]
@@ -90,7 +93,9 @@ impl Case {
                         MacroArgument { name: Some(name.clone()), value }
                     })
                     .collect();
-                json_schema::grammar(schema, &json_schema::Options::from_arguments(&named)?, &limits)
+                let mut documents = json_schema::Documents::default();
+                self.registry.iter().for_each(|(uri, text)| documents.insert(uri, text));
+                json_schema::grammar_with(schema, &json_schema::Options::from_arguments(&named)?, &documents, &limits)
             }
             (None, None, None, Some(choices)) => Ok(Grammar::from_choices(choices)),
             _ => panic!("{}: give one grammar", self.name),

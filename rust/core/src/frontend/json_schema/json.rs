@@ -1,17 +1,18 @@
-//! Schema text as a flat tree that keeps numbers digit by digit. Pipeline: **json** -> resolve, schema.
+//! Schema texts as flat trees that keep numbers digit by digit, all in one arena. Pipeline: parser -> **json** -> resolve, schema.
 //!
 //! Invariant: a value's id is greater than the ids of everything inside it, so one loop over the ids works bottom-up, and nothing
-//! here recurses, neither parsing nor dropping.
+//! here recurses, not even dropping; each id belongs to one text and has one place in it.
 //! Must not know: what any key means.
 
 use hashbrown::HashSet;
 
-use crate::error::{CompileError, Position};
+use super::parser;
+use crate::error::CompileError;
 use crate::identity::Identity;
 use crate::limits::Limits;
 
 /// A value of a [`Document`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub(super) struct NodeId(pub u32);
 
 impl NodeId {
@@ -48,6 +49,32 @@ pub(super) struct Members {
 const SEARCHED_ONE_BY_ONE: usize = 12;
 
 impl Members {
+    /// The error is a name that occurs twice.
+    pub fn new(entries: Vec<(Box<str>, NodeId)>) -> Result<Self, Box<str>> {
+        if entries.len() <= SEARCHED_ONE_BY_ONE {
+            for (i, (name, _)) in entries.iter().enumerate() {
+                if entries[..i].iter().any(|(other, _)| other == name) {
+                    return Err(name.clone());
+                }
+            }
+            return Ok(Self { entries: entries.into(), sorted: Box::default() });
+        }
+        let mut seen = HashSet::with_capacity(entries.len());
+        if let Some((name, _)) = entries.iter().find(|(name, _)| !seen.insert(&**name)) {
+            return Err(name.clone());
+        }
+        drop(seen);
+        let mut sorted: Vec<u32> = (0..entries.len() as u32).collect();
+        sorted.sort_unstable_by(|&a, &b| entries[a as usize].0.cmp(&entries[b as usize].0));
+        Ok(Self { entries: entries.into(), sorted: sorted.into() })
+    }
+
+    /// The same names with other values, in order.
+    pub fn with_values(&self, values: impl IntoIterator<Item = NodeId>) -> Self {
+        let entries = self.entries.iter().zip(values).map(|((name, _), value)| (name.clone(), value)).collect();
+        Self { entries, sorted: self.sorted.clone() }
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&str, NodeId)> {
         self.entries.iter().map(|(name, node)| (&**name, *node))
     }
@@ -72,33 +99,80 @@ impl Members {
     }
 }
 
-/// A parsed text.
+/// One of the texts of a [`Document`].
 #[derive(Debug)]
+struct Text {
+    uri: Box<str>,
+    /// The whole value, which is the last of its nodes.
+    root: NodeId,
+}
+
+/// Parsed texts: the schema, and the documents that it refers to.
+#[derive(Debug, Default)]
 pub(super) struct Document {
     nodes: Vec<Node>,
     /// By node: a keyed hash of the value (numbers by value, objects without order).
     values: Vec<u128>,
-    /// Some key may give an identifier to a schema, so the identifiers must be collected.
-    pub names_schemas: bool,
+    /// The nodes of a text follow those of the one before.
+    texts: Vec<Text>,
+    /// Where the whole schema is.
+    root: NodeId,
+    /// After the nodes of all texts come copies; this is what they are copies of.
+    copied: Vec<NodeId>,
+    bytes: usize,
 }
 
 impl Document {
-    /// Parse `text`.
+    /// Parse `text`, the schema.
+    #[cfg(test)]
     pub fn parse(text: &str, limits: &Limits) -> Result<Self, CompileError> {
-        Limits::check("max_text_bytes", text.len(), limits.max_text_bytes)?;
-        let mut parser = Parser { text, bytes: text.as_bytes(), at: 0, nodes: Vec::new(), names_schemas: false };
-        parser.document(limits)?;
-        let mut document = Self { nodes: parser.nodes, values: Vec::new(), names_schemas: parser.names_schemas };
-        document.values.reserve(document.nodes.len());
-        for index in 0..document.nodes.len() {
-            let hash = document.hash_value(index);
-            document.values.push(hash);
-        }
-        Ok(document)
+        let mut this = Self::default();
+        this.root = this.add_text(text, "", limits)?.0;
+        Ok(this)
     }
 
+    /// Parse `text`, known by `uri`; the first is the schema. Returns the whole value, and whether some key may give an identifier to a schema.
+    pub fn add_text(&mut self, text: &str, uri: &str, limits: &Limits) -> Result<(NodeId, bool), CompileError> {
+        self.bytes = self.bytes.saturating_add(text.len());
+        Limits::check("max_text_bytes", self.bytes, limits.max_text_bytes)?;
+        let before = self.nodes.len();
+        let names_schemas = parser::parse(text, &mut self.nodes, limits).inspect_err(|_| self.nodes.truncate(before))?;
+        self.values.reserve(self.nodes.len() - before);
+        for index in before..self.nodes.len() {
+            let hash = self.hash_value(index);
+            self.values.push(hash);
+        }
+        let root = NodeId(self.nodes.len().saturating_sub(1) as u32);
+        if self.texts.is_empty() {
+            self.root = root;
+        }
+        self.texts.push(Text { uri: uri.into(), root });
+        Ok((root, names_schemas))
+    }
+
+    /// Add a copy of `original` that differs in the schemas inside it. No text is added after the first copy.
+    pub fn add_copy(&mut self, original: NodeId, node: Node) -> NodeId {
+        let id = NodeId(self.nodes.len() as u32);
+        self.nodes.push(node);
+        self.values.push(self.value_hash(original));
+        self.copied.push(self.original(original));
+        id
+    }
+
+    /// Where the whole schema is.
     pub fn root(&self) -> NodeId {
-        NodeId(self.nodes.len().saturating_sub(1) as u32)
+        self.root
+    }
+
+    /// Put `copy` in the place of the whole schema.
+    pub fn set_root(&mut self, copy: NodeId) {
+        self.root = copy;
+    }
+
+    /// What a copy is a copy of; anything else is itself.
+    pub fn original(&self, node: NodeId) -> NodeId {
+        let copies_from = self.nodes.len() - self.copied.len();
+        node.index().checked_sub(copies_from).and_then(|i| self.copied.get(i)).copied().unwrap_or(node)
     }
 
     pub fn len(&self) -> usize {
@@ -177,10 +251,13 @@ impl Document {
         hash.finish()
     }
 
-    /// The JSON pointer of a node; the tree is searched, so this is for messages.
+    /// The JSON pointer of a node, after the URI and `#` if it is not in the schema itself; the tree is searched, so this is for messages.
     pub fn pointer_to(&self, target: NodeId) -> String {
-        let mut pointer = String::new();
-        let mut at = self.root();
+        let target = self.original(target);
+        let text = self.texts.partition_point(|text| text.root < target);
+        let Some(Text { uri, root }) = self.texts.get(text) else { return String::new() };
+        let mut pointer = if text == 0 { String::new() } else { format!("{uri}#") };
+        let mut at = *root;
         while at != target {
             // Ids grow from the inside out: the child that holds the target is the first whose id is not smaller.
             let step = match self.get(at) {
@@ -221,267 +298,6 @@ pub(super) fn canonical_number(text: &str) -> String {
         Ok(e) => format!("{sign}{significant}e{}", i128::from(e) + trailing as i128 - fraction.len() as i128),
         // An exponent beyond 64 bits: compare it as written.
         Err(_) => format!("{sign}{significant}e{exponent}+{trailing}-{}", fraction.len()),
-    }
-}
-
-enum Open {
-    Array(Vec<NodeId>),
-    Object { entries: Vec<(Box<str>, NodeId)>, name: Box<str> },
-}
-
-struct Parser<'t> {
-    text: &'t str,
-    bytes: &'t [u8],
-    at: usize,
-    nodes: Vec<Node>,
-    names_schemas: bool,
-}
-
-impl Parser<'_> {
-    fn error(&self, message: impl Into<String>) -> CompileError {
-        CompileError::Json { position: Position::of(self.text, self.at), message: message.into() }
-    }
-
-    fn add(&mut self, node: Node) -> NodeId {
-        self.nodes.push(node);
-        NodeId((self.nodes.len() - 1) as u32)
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    fn space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
-        }
-    }
-
-    fn document(&mut self, limits: &Limits) -> Result<(), CompileError> {
-        let mut open: Vec<Open> = Vec::new();
-        self.space();
-        'value: loop {
-            // A value begins here.
-            let mut done = match self.peek() {
-                Some(b'[') => {
-                    self.at += 1;
-                    self.space();
-                    if self.peek() == Some(b']') {
-                        self.at += 1;
-                        self.add(Node::Array(Box::default()))
-                    } else {
-                        Limits::check("max_nesting", open.len() + 1, limits.max_nesting)?;
-                        open.push(Open::Array(Vec::new()));
-                        continue 'value;
-                    }
-                }
-                Some(b'{') => {
-                    self.at += 1;
-                    self.space();
-                    if self.peek() == Some(b'}') {
-                        self.at += 1;
-                        self.add(Node::Object(Members::default()))
-                    } else {
-                        Limits::check("max_nesting", open.len() + 1, limits.max_nesting)?;
-                        let name = self.key()?;
-                        open.push(Open::Object { entries: Vec::new(), name });
-                        continue 'value;
-                    }
-                }
-                _ => {
-                    let node = self.scalar()?;
-                    self.add(node)
-                }
-            };
-            // A value has ended: close what ends with it.
-            loop {
-                self.space();
-                match open.pop() {
-                    None => {
-                        return if self.at == self.bytes.len() { Ok(()) } else { Err(self.error("unexpected text after the value")) };
-                    }
-                    Some(Open::Array(mut items)) => {
-                        items.push(done);
-                        match self.peek() {
-                            Some(b',') => {
-                                self.at += 1;
-                                self.space();
-                                open.push(Open::Array(items));
-                                continue 'value;
-                            }
-                            Some(b']') => {
-                                self.at += 1;
-                                done = self.add(Node::Array(items.into()));
-                            }
-                            _ => return Err(self.error("expected `,` or `]`")),
-                        }
-                    }
-                    Some(Open::Object { mut entries, name }) => {
-                        entries.push((name, done));
-                        match self.peek() {
-                            Some(b',') => {
-                                self.at += 1;
-                                self.space();
-                                let name = self.key()?;
-                                open.push(Open::Object { entries, name });
-                                continue 'value;
-                            }
-                            Some(b'}') => {
-                                let members = self.members(entries)?;
-                                self.at += 1;
-                                done = self.add(Node::Object(members));
-                            }
-                            _ => return Err(self.error("expected `,` or `}`")),
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn members(&self, entries: Vec<(Box<str>, NodeId)>) -> Result<Members, CompileError> {
-        let repeated = |name: &str| self.error(format!("the key {name:?} occurs twice in one object"));
-        if entries.len() <= SEARCHED_ONE_BY_ONE {
-            for (i, (name, _)) in entries.iter().enumerate() {
-                if entries[..i].iter().any(|(other, _)| other == name) {
-                    return Err(repeated(name));
-                }
-            }
-            return Ok(Members { entries: entries.into(), sorted: Box::default() });
-        }
-        let mut seen = HashSet::with_capacity(entries.len());
-        for (name, _) in &entries {
-            if !seen.insert(&**name) {
-                return Err(repeated(name));
-            }
-        }
-        let mut sorted: Vec<u32> = (0..entries.len() as u32).collect();
-        sorted.sort_unstable_by(|&a, &b| entries[a as usize].0.cmp(&entries[b as usize].0));
-        drop(seen);
-        Ok(Members { entries: entries.into(), sorted: sorted.into() })
-    }
-
-    fn key(&mut self) -> Result<Box<str>, CompileError> {
-        if self.peek() != Some(b'"') {
-            return Err(self.error("expected a key in double quotes"));
-        }
-        let name = self.string()?;
-        self.names_schemas |= matches!(&*name, "$id" | "id" | "$anchor" | "$dynamicAnchor" | "$recursiveAnchor");
-        self.space();
-        if self.peek() != Some(b':') {
-            return Err(self.error("expected `:` after a key"));
-        }
-        self.at += 1;
-        self.space();
-        Ok(name.into())
-    }
-
-    fn scalar(&mut self) -> Result<Node, CompileError> {
-        for (word, node) in [("null", Node::Null), ("true", Node::Bool(true)), ("false", Node::Bool(false))] {
-            if self.bytes[self.at..].starts_with(word.as_bytes()) {
-                self.at += word.len();
-                return Ok(node);
-            }
-        }
-        match self.peek() {
-            Some(b'"') => Ok(Node::String(self.string()?.into())),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(_) => Err(self.error("expected a JSON value")),
-            None => Err(self.error("the text ends where a JSON value is expected")),
-        }
-    }
-
-    fn digits(&mut self) -> usize {
-        let start = self.at;
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-        self.at - start
-    }
-
-    fn number(&mut self) -> Result<Node, CompileError> {
-        let start = self.at;
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        if self.peek() == Some(b'0') {
-            self.at += 1;
-        } else if self.digits() == 0 {
-            return Err(self.error("a number needs a digit here"));
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            if self.digits() == 0 {
-                return Err(self.error("a number needs a digit after the point"));
-            }
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            if self.digits() == 0 {
-                return Err(self.error("a number needs a digit in its exponent"));
-            }
-        }
-        Ok(Node::Number(self.text[start..self.at].into()))
-    }
-
-    fn string(&mut self) -> Result<String, CompileError> {
-        self.at += 1;
-        let mut out = String::new();
-        loop {
-            let start = self.at;
-            while !matches!(self.peek(), None | Some(b'"' | b'\\' | 0..=0x1F)) {
-                self.at += 1;
-            }
-            out.push_str(&self.text[start..self.at]);
-            match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(out);
-                }
-                Some(b'\\') => {
-                    let c = self.escape()?;
-                    out.push(c);
-                }
-                Some(_) => return Err(self.error("a control character in a string must be escaped")),
-                None => return Err(self.error("the text ends inside a string")),
-            }
-        }
-    }
-
-    fn escape(&mut self) -> Result<char, CompileError> {
-        let c = match self.bytes.get(self.at + 1) {
-            Some(b'n') => '\n',
-            Some(b't') => '\t',
-            Some(b'r') => '\r',
-            Some(b'b') => '\u{8}',
-            Some(b'f') => '\u{c}',
-            Some(&b @ (b'"' | b'\\' | b'/')) => char::from(b),
-            Some(b'u') => {
-                let first = self.hex(self.at + 2).ok_or_else(|| self.error("`\\u` needs four hexadecimal digits"))?;
-                if (0xD800..0xDC00).contains(&first) && self.bytes[self.at + 6..].starts_with(b"\\u") {
-                    let second = self.hex(self.at + 8).unwrap_or(0);
-                    if (0xDC00..0xE000).contains(&second) {
-                        let code = 0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00);
-                        self.at += 12;
-                        return char::from_u32(code).ok_or_else(|| self.error("a surrogate without its partner"));
-                    }
-                }
-                let c = char::from_u32(first).ok_or_else(|| self.error("a surrogate without its partner is no character"))?;
-                self.at += 6;
-                return Ok(c);
-            }
-            _ => return Err(self.error("unknown escape")),
-        };
-        self.at += 2;
-        Ok(c)
-    }
-
-    fn hex(&self, at: usize) -> Option<u32> {
-        let digits = self.bytes.get(at..at + 4)?;
-        digits.iter().try_fold(0, |value, &b| Some(value << 4 | char::from(b).to_digit(16)?))
     }
 }
 

@@ -4,18 +4,24 @@
 //! Invariant: every keyword is enforced exactly, an annotation, or refused by name; from every state the text can be completed.
 //! Must not know: tokens, masks, stacks.
 
+mod content;
+mod cycles;
 mod json;
 mod keywords;
 mod layout;
 mod obligation;
 mod options;
+mod parser;
 mod provider;
+mod registry;
 mod resolve;
 mod schema;
+mod specialise;
 #[cfg(test)]
 mod tests;
 mod uri;
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use self::layout::Layout;
@@ -32,6 +38,7 @@ use crate::provider::{Arena, Attached, ByteSet, Embedded};
 
 pub use self::keywords::Draft;
 pub use self::options::Options;
+pub use self::registry::{Documents, Registry};
 
 /// A schema as a node of a grammar.
 struct JsonSchemaSource {
@@ -48,7 +55,11 @@ impl std::fmt::Debug for JsonSchemaSource {
 
 impl Embedded for JsonSchemaSource {
     fn to_ebnf(&self) -> String {
-        format!("json_schema({}{})", quote(&self.text), self.schema.options.to_named())
+        let mut documents = String::new();
+        for (uri, text) in self.schema.used.iter() {
+            let _ = write!(documents, ", uri={}, document={}", quote(uri), quote(text));
+        }
+        format!("json_schema({}{}{documents})", quote(&self.text), self.schema.options.to_named())
     }
 
     fn identity(&self) -> u128 {
@@ -82,12 +93,16 @@ fn missing_byte(alphabet: &ByteSet) -> Option<u8> {
 }
 
 impl JsonSchemaSource {
-    fn read(text: &str, options: &Options, limits: &Limits) -> Result<Self, CompileError> {
+    fn read(text: &str, options: &Options, registry: &dyn Registry, limits: &Limits) -> Result<Self, CompileError> {
         options.check()?;
-        let schema = Arc::new(SchemaDocument::read(text, options, limits)?);
+        let schema = Arc::new(SchemaDocument::read(text, options, registry, limits)?);
         let mut hash = Identity::new("json_schema");
         hash.str(text);
         hash.str(&options.to_named());
+        for (uri, text) in schema.used.iter() {
+            hash.str(uri);
+            hash.str(text);
+        }
         let this = Self { text: text.to_owned(), schema, identity: hash.finish() };
         let mut space = Space::new(this.schema.clone(), limits);
         let root = space.root()?;
@@ -109,21 +124,40 @@ fn unsatisfiable(schema: &Arc<SchemaDocument>, limits: &Limits, gave_up: bool) -
     CompileError::UnsatisfiableSchema { pointer, message }
 }
 
-/// The grammar of the JSON texts that satisfy `schema`.
+/// The grammar of the JSON texts that satisfy `schema`, which refers to nothing outside itself but the meta-schemas.
 pub fn grammar(schema: &str, options: &Options, limits: &Limits) -> Result<Grammar, CompileError> {
-    let source = JsonSchemaSource::read(schema, options, limits)?;
+    grammar_with(schema, options, &Documents::default(), limits)
+}
+
+/// The grammar of the JSON texts that satisfy `schema`, which may refer to documents of the registry.
+pub fn grammar_with(schema: &str, options: &Options, registry: &dyn Registry, limits: &Limits) -> Result<Grammar, CompileError> {
+    let source = JsonSchemaSource::read(schema, options, registry, limits)?;
     let root = Rule { name: "root".to_owned(), body: Expr::Embedded(Arc::new(source)) };
     Ok(Grammar { rules: vec![root], root: RuleId(0) })
 }
 
-/// The node for `json_schema("…", name=value, …)` in a grammar's text.
+/// The node for `json_schema("…", name=value, …)` in a grammar's text. Documents that it may refer to are given in pairs, `uri="…", document="…"`.
 pub fn embedded(arguments: &[MacroArgument], limits: &Limits) -> Result<Arc<dyn Embedded>, CompileError> {
-    let Some((MacroArgument { name: None, value: MacroValue::Text(schema) }, options)) = arguments.split_first() else {
-        let message = "json_schema(…) takes the schema as a string, then options by name".to_owned();
-        return Err(CompileError::Schema { pointer: String::new(), message });
+    let refuse = |message: &str| CompileError::Schema { pointer: String::new(), message: message.to_owned() };
+    let Some((MacroArgument { name: None, value: MacroValue::Text(schema) }, named)) = arguments.split_first() else {
+        return Err(refuse("json_schema(…) takes the schema as a string, then options by name"));
     };
-    let options = Options::from_arguments(options)?;
-    Ok(Arc::new(JsonSchemaSource::read(schema, &options, limits)?))
+    let mut documents = Documents::default();
+    let mut options = Vec::new();
+    let mut rest = named.iter();
+    while let Some(argument) = rest.next() {
+        match (argument.name.as_deref(), &argument.value) {
+            (Some("uri"), MacroValue::Text(uri)) => match rest.next() {
+                Some(MacroArgument { name: Some(name), value: MacroValue::Text(text) }) if name == "document" => {
+                    documents.insert(uri, text);
+                }
+                _ => return Err(refuse("after `uri=\"…\"` comes the document known by it, `document=\"…\"`")),
+            },
+            _ => options.push(argument.clone()),
+        }
+    }
+    let options = Options::from_arguments(&options)?;
+    Ok(Arc::new(JsonSchemaSource::read(schema, &options, &documents, limits)?))
 }
 
 /// The grammar of all JSON texts.

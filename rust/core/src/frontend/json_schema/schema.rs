@@ -1,65 +1,97 @@
-//! A checked schema document: every schema that the root can reach, its references resolved, its content hashed.
+//! A checked schema: every schema that the root can reach, in whatever document, its references resolved, its content hashed.
 //! Pipeline: json + resolve + keywords -> **schema** -> obligation.
 //!
 //! Invariant: every reachable keyword has its shape, is enforced or an annotation; references lead somewhere and never back to the
-//! same value; one pass over the document, linear, without recursion. What schemas mean is worked out later, when first visited.
+//! same value; one pass over what is reached, linear, without recursion. What schemas mean is worked out later, when first visited.
 //! Must not know: formulas, states.
 
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
+use indexmap::IndexMap;
 
 use super::json::{Document, Members, Node, NodeId, escape_token};
-use super::keywords::{Draft, FORMATS, Keyword, Role, Shape, keyword};
+use super::keywords::{Dialect, Draft, FORMATS, Keyword, Role, Shape, keyword};
 use super::options::Options;
-use super::resolve::{ResourceId, Resources, subschemas};
+use super::registry::{Documents, Registry};
+use super::resolve::{Library, ResourceId, Unresolved, subschemas};
+use super::specialise::specialise;
 use crate::error::CompileError;
 use crate::frontend::regex::PatternAutomaton;
-use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::provider::CodepointAutomaton;
 
 /// A reachable schema.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Located {
-    pub draft: Draft,
-    resource: ResourceId,
-    /// Where its reference leads.
-    pub target: Option<NodeId>,
+    pub dialect: Dialect,
+    pub resource: ResourceId,
     /// Its keyed content hash: equal hashes, equal meaning.
     pub content: u128,
+}
+
+/// Where a reference leads.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reference {
+    Static(NodeId),
+    /// To the outermost resource on the way here that has the anchor, by its index in [`Scanned::dynamic_names`]; else to the node.
+    Dynamic(u32, NodeId),
+}
+
+impl Reference {
+    /// Where it leads if nothing is on the way.
+    pub fn target(self) -> NodeId {
+        match self {
+            Self::Static(node) | Self::Dynamic(_, node) => node,
+        }
+    }
+}
+
+/// What the scan found.
+pub(super) struct Scanned<'r> {
+    pub library: Library<'r>,
+    pub located: HashMap<NodeId, Located>,
+    /// By the node of the keyword's value.
+    pub references: HashMap<NodeId, Reference>,
+    /// The anchors that dynamic references ask for.
+    pub dynamic_names: IndexMap<Box<str>, Vec<NodeId>>,
 }
 
 /// See the module.
 pub(super) struct SchemaDocument {
     pub document: Document,
     pub options: Options,
-    located: HashMap<NodeId, Located>,
+    /// The documents of the registry that references led to.
+    pub used: Documents,
+    pub(super) located: HashMap<NodeId, Located>,
+    /// Where references lead, by the node of the keyword's value.
+    references: HashMap<NodeId, NodeId>,
     patterns: HashMap<Box<str>, Arc<dyn CodepointAutomaton>>,
     /// Where a content stands first in the document, as itself or as a reference to it.
     first: HashMap<u128, NodeId>,
 }
 
 impl SchemaDocument {
-    /// Parse and check `text`.
-    pub fn read(text: &str, options: &Options, limits: &Limits) -> Result<Self, CompileError> {
-        let document = Document::parse(text, limits)?;
-        let resources = Resources::collect(&document, options.default_draft);
+    /// Parse and check `text`, and what it refers to.
+    pub fn read(text: &str, options: &Options, registry: &dyn Registry, limits: &Limits) -> Result<Self, CompileError> {
+        let library = Library::open(text, options.default_draft, registry, limits)?;
         let mut scan = Scan {
-            document: &document,
-            resources,
+            pending: vec![(library.document.root(), ResourceId::ROOT)],
+            found: Scanned { library, located: HashMap::new(), references: HashMap::new(), dynamic_names: IndexMap::new() },
             options,
             limits,
-            located: HashMap::new(),
-            in_place: Vec::new(),
             patterns: HashMap::new(),
-            pending: vec![(document.root(), Resources::root())],
+            anchors: HashMap::new(),
+            entered: HashSet::new(),
         };
         scan.run()?;
-        scan.refuse_cycles()?;
-        scan.hash_contents();
-        let Scan { located, patterns, .. } = scan;
-        let mut this = Self { document, options: options.clone(), located, patterns, first: HashMap::new() };
+        let Scan { mut found, patterns, .. } = scan;
+        let references = specialise(&mut found, limits)?;
+        let used = found.library.used();
+        let (document, located) = (found.library.document, found.located);
+        let mut this = Self { document, options: options.clone(), used, located, references, patterns, first: HashMap::new() };
+        this.refuse_cycles()?;
+        this.hash_contents();
         for &node in this.located.keys() {
             if let Some(content) = this.located(this.follow(node)).map(|l| l.content) {
                 let first = this.first.entry(content).or_insert(node);
@@ -83,44 +115,54 @@ impl SchemaDocument {
         self.patterns.get(pattern).cloned()
     }
 
-    /// The schema that `node` stands for: references without siblings are followed.
+    /// The schema that the reference with this value leads to.
+    pub fn target(&self, value: NodeId) -> Option<NodeId> {
+        self.references.get(&value).copied()
+    }
+
+    /// The schema that `node` stands for: a reference without anything beside it is followed.
     pub fn follow(&self, mut node: NodeId) -> NodeId {
         // Reference cycles were refused, so this ends.
-        while let Some(target) = self.located(node).and_then(|l| l.target.filter(|_| self.only_refers(node, l.draft))) {
+        while let Some(target) = self.only_refers(node) {
             node = target;
         }
         node
     }
 
-    fn only_refers(&self, node: NodeId, draft: Draft) -> bool {
-        draft.reference_stands_alone()
-            || self.document.members(node).is_some_and(|members| {
-                members.len() == 1
-                    || members.iter().all(|(name, _)| {
-                        is_reference(name)
-                            || keyword(name)
-                                .filter(|k| k.in_force(draft))
-                                .is_none_or(|k| matches!(k.role, Role::Annotation | Role::Identifier | Role::Definitions))
-                    })
-            })
+    fn only_refers(&self, node: NodeId) -> Option<NodeId> {
+        let silent = |role: Role| matches!(role, Role::Annotation | Role::Identifier | Role::Definitions);
+        let mut only = None;
+        for (row, value) in self.keywords(node) {
+            if is_reference(row.name) && only.is_none() {
+                only = self.target(value);
+            } else if !silent(row.role) {
+                return None;
+            }
+        }
+        only
     }
 
     /// The value of a keyword, if the schema has it and its draft knows it.
     pub fn member_in_force(&self, node: NodeId, name: &str) -> Option<NodeId> {
-        let draft = self.located(node).map_or(Draft::Unstated, |l| l.draft);
-        keyword(name).filter(|k| k.in_force(draft))?;
+        let dialect = self.located(node).map_or(Dialect::of(Draft::Unstated), |l| l.dialect);
+        keyword(name).filter(|k| dialect.has(k))?;
         self.document.member(node, name)
     }
 
     /// The keywords in force in a schema, in order.
     pub fn keywords(&self, node: NodeId) -> impl Iterator<Item = (&'static Keyword, NodeId)> {
-        let draft = self.located(node).map_or(Draft::Unstated, |l| l.draft);
-        let alone = draft.reference_stands_alone() && self.document.member(node, "$ref").is_some();
-        self.document.members(node).into_iter().flat_map(Members::iter).filter_map(move |(name, value)| {
-            let row = keyword(name).filter(|k| k.in_force(draft))?;
-            (!alone || row.name == "$ref").then_some((row, value))
-        })
+        let dialect = self.located(node).map_or(Dialect::of(Draft::Unstated), |l| l.dialect);
+        keywords(&self.document, node, dialect)
     }
+}
+
+/// The keywords in force in the schema at `node`, in order.
+pub(super) fn keywords(document: &Document, node: NodeId, dialect: Dialect) -> impl Iterator<Item = (&'static Keyword, NodeId)> {
+    let alone = dialect.draft.reference_stands_alone() && document.member(node, "$ref").is_some();
+    document.members(node).into_iter().flat_map(Members::iter).filter_map(move |(name, value)| {
+        let row = keyword(name).filter(|k| dialect.has(k))?;
+        (!alone || row.name == "$ref").then_some((row, value))
+    })
 }
 
 /// Is it one of the reference keywords?
@@ -129,46 +171,64 @@ pub(super) fn is_reference(name: &str) -> bool {
 }
 
 struct Scan<'a> {
-    document: &'a Document,
-    resources: Resources,
+    found: Scanned<'a>,
     options: &'a Options,
     limits: &'a Limits,
-    located: HashMap<NodeId, Located>,
-    /// Schemas applied to the same value: from, to.
-    in_place: Vec<(NodeId, NodeId)>,
     patterns: HashMap<Box<str>, Arc<dyn CodepointAutomaton>>,
     pending: Vec<(NodeId, ResourceId)>,
+    entered: HashSet<ResourceId>,
+    /// The dynamic anchors of resources that were entered.
+    anchors: HashMap<Box<str>, Vec<(NodeId, ResourceId)>>,
 }
 
 impl Scan<'_> {
     fn run(&mut self) -> Result<(), CompileError> {
+        let mut rows: Vec<(&'static Keyword, NodeId)> = Vec::new();
         while let Some((node, inside)) = self.pending.pop() {
-            if self.located.contains_key(&node) {
+            if self.found.located.contains_key(&node) {
                 continue;
             }
-            let resource = self.resources.at(node, inside);
-            let draft = self.resources.draft(resource);
-            let mut located = Located { draft, resource, target: None, content: 0 };
-            match self.document.get(node) {
-                Node::Bool(_) => {}
-                Node::Object(members) => {
-                    let alone = draft.reference_stands_alone() && members.get("$ref").is_some();
-                    for (name, value) in members.iter() {
-                        let Some(row) = keyword(name).filter(|k| k.in_force(draft)) else { continue };
-                        if !alone || name == "$ref" {
-                            self.keyword(node, row, value, &mut located)?;
-                        }
-                    }
-                }
-                _ => return Err(self.error(node, None, "a schema must be an object or a boolean")),
+            let resource = self.found.library.enter(node, inside)?;
+            if self.entered.insert(resource) {
+                self.enter(resource)?;
             }
-            self.located.insert(node, located);
+            let dialect = self.found.library.dialect(resource);
+            let document = &self.found.library.document;
+            if !matches!(document.get(node), Node::Bool(_) | Node::Object(_)) {
+                return Err(self.error(node, None, "a schema must be an object or a boolean"));
+            }
+            rows.clear();
+            rows.extend(keywords(document, node, dialect));
+            let located = Located { dialect, resource, content: 0 };
+            self.found.located.insert(node, located);
+            for &(row, value) in &rows {
+                self.keyword(node, row, value, located)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The first schema of a resource is reached.
+    fn enter(&mut self, resource: ResourceId) -> Result<(), CompileError> {
+        let library = &self.found.library;
+        if let Some((root, uri)) = library.unknown_dialect(resource) {
+            let message = format!(
+                "the dialect {uri:?} is not known; drafts 4 to 2020-12 are, and others whose meta-schema is in registry= and says what it is built on"
+            );
+            return Err(self.error(root, Some("$schema"), message));
+        }
+        for (name, node) in library.dynamic_anchors(resource) {
+            self.anchors.entry(name.clone()).or_default().push((*node, resource));
+            if let Some(all) = self.found.dynamic_names.get_mut(name) {
+                all.push(*node);
+                self.pending.push((*node, resource));
+            }
         }
         Ok(())
     }
 
     fn error(&self, node: NodeId, keyword: Option<&str>, message: impl Into<String>) -> CompileError {
-        let mut pointer = self.document.pointer_to(node);
+        let mut pointer = self.found.library.document.pointer_to(node);
         if let Some(name) = keyword {
             pointer.push('/');
             pointer.push_str(&escape_token(name));
@@ -176,26 +236,18 @@ impl Scan<'_> {
         CompileError::Schema { pointer, message: message.into() }
     }
 
-    fn keyword(&mut self, node: NodeId, row: &'static Keyword, value: NodeId, located: &mut Located) -> Result<(), CompileError> {
+    fn keyword(&mut self, node: NodeId, row: &'static Keyword, value: NodeId, located: Located) -> Result<(), CompileError> {
         let refuse = |this: &Self, message: String| Err(this.error(node, Some(row.name), message));
         if row.role != Role::Annotation
-            && let Err(wanted) = self.check_shape(row.shape, value, located.draft)
+            && let Err(wanted) = self.check_shape(row.shape, value, located.dialect.draft)
         {
             return refuse(self, format!("`{}` must be {wanted}", row.name));
         }
         match row.role {
-            Role::Annotation | Role::Definitions => return Ok(()),
-            Role::Identifier => {
-                let unknown = row.name == "$schema" && self.document.string(value).and_then(Draft::from_uri).is_none();
-                if unknown {
-                    let uri = self.document.string(value).unwrap_or("");
-                    return refuse(self, format!("the dialect {uri:?} is not known; drafts 4 to 2020-12 are"));
-                }
-                return Ok(());
-            }
+            Role::Annotation | Role::Definitions | Role::Identifier => return Ok(()),
             Role::Refused => return refuse(self, format!("the keyword `{}` is not enforced yet, so the schema is refused", row.name)),
             Role::RefusedUnlessTrivial => {
-                let harmless = match (row.shape, self.document.get(value)) {
+                let harmless = match (row.shape, self.found.library.document.get(value)) {
                     (Shape::Bool, Node::Bool(flag)) => !flag,
                     (_, Node::Bool(flag)) => *flag,
                     (_, Node::Object(members)) => members.len() == 0,
@@ -211,16 +263,18 @@ impl Scan<'_> {
         match row.name {
             "$ref" | "$dynamicRef" | "$recursiveRef" => self.reference(node, row.name, value, located)?,
             "pattern" => {
-                let text = self.document.string(value).unwrap_or("");
-                self.pattern(node, &[row.name], text)?;
+                let text = self.found.library.document.string(value).unwrap_or("").to_owned();
+                self.pattern(node, &[row.name], &text)?;
             }
             "patternProperties" => {
-                for (name, _) in self.document.members(value).into_iter().flat_map(Members::iter) {
-                    self.pattern(node, &[row.name, name], name)?;
+                let members = self.found.library.document.members(value).into_iter().flat_map(Members::iter);
+                let patterns: Vec<String> = members.map(|(name, _)| name.to_owned()).collect();
+                for pattern in patterns {
+                    self.pattern(node, &[row.name, &pattern], &pattern)?;
                 }
             }
             "format" if self.options.assert_formats => {
-                if let Some(name) = self.document.string(value).filter(|name| FORMATS.contains(name)) {
+                if let Some(name) = self.found.library.document.string(value).filter(|name| FORMATS.contains(name)) {
                     let message =
                         format!("the format {name:?} is not enforced yet; set assert_formats to false to treat formats as annotations");
                     return refuse(self, message);
@@ -228,36 +282,34 @@ impl Scan<'_> {
             }
             _ => {}
         }
-        let (document, resource) = (self.document, located.resource);
-        let (pending, in_place) = (&mut self.pending, &mut self.in_place);
-        subschemas(document, row.shape, value, |child| {
-            pending.push((child, resource));
-            if row.role == Role::InPlace {
-                in_place.push((node, child));
-            }
-        });
+        let pending = &mut self.pending;
+        subschemas(&self.found.library.document, row.shape, value, |child| pending.push((child, located.resource)));
         Ok(())
     }
 
-    fn reference(&mut self, node: NodeId, name: &'static str, value: NodeId, located: &mut Located) -> Result<(), CompileError> {
-        if name != "$ref" && self.resources.has_dynamic_anchors() {
-            return Err(self.error(
-                node,
-                Some(name),
-                format!("`{name}` together with dynamic anchors is not enforced yet, so the schema is refused"),
-            ));
-        }
-        let reference = self.document.string(value).unwrap_or("");
-        let target = self.resources.resolve(self.document, located.resource, reference).map_err(|m| self.error(node, Some(name), m))?;
-        if located.target.is_some_and(|other| other != target.node) {
-            return Err(self.error(
-                node,
-                Some(name),
-                "two different references in one schema are not enforced yet, so the schema is refused",
-            ));
-        }
-        located.target = Some(target.node);
-        self.in_place.push((node, target.node));
+    fn reference(&mut self, node: NodeId, name: &'static str, value: NodeId, located: Located) -> Result<(), CompileError> {
+        let reference = self.found.library.document.string(value).unwrap_or("").to_owned();
+        let (target, anchor) = match self.found.library.resolve(located.resource, &reference) {
+            Ok(found) => found,
+            Err(Unresolved::Because(message)) => return Err(self.error(node, Some(name), message)),
+            Err(Unresolved::Error(error)) => return Err(error),
+        };
+        // `$recursiveRef` knows one anchor, which has no name.
+        let dynamic = anchor.filter(|anchor| name != "$ref" && anchor.is_empty() == (name == "$recursiveRef"));
+        let found = match dynamic {
+            None => Reference::Static(target.node),
+            Some(anchor) => {
+                let entry = self.found.dynamic_names.entry(anchor);
+                let index = entry.index() as u32;
+                if let indexmap::map::Entry::Vacant(entry) = entry {
+                    let known = self.anchors.get(entry.key()).cloned().unwrap_or_default();
+                    entry.insert(known.iter().map(|&(node, _)| node).collect());
+                    self.pending.extend(known);
+                }
+                Reference::Dynamic(index, target.node)
+            }
+        };
+        self.found.references.insert(value, found);
         self.pending.push((target.node, target.resource));
         Ok(())
     }
@@ -273,7 +325,7 @@ impl Scan<'_> {
             }
             Err(CompileError::Engine(error)) => Err(error.into()),
             Err(error) => {
-                let mut pointer = self.document.pointer_to(node);
+                let mut pointer = self.found.library.document.pointer_to(node);
                 for token in path {
                     pointer.push('/');
                     pointer.push_str(&escape_token(token));
@@ -285,7 +337,7 @@ impl Scan<'_> {
 
     /// `Err` says what it should have been.
     fn check_shape(&self, shape: Shape, value: NodeId, draft: Draft) -> Result<(), &'static str> {
-        let d = self.document;
+        let d = &self.found.library.document;
         let names = |node: NodeId| d.items(node).is_some_and(|items| items.iter().all(|&i| d.string(i).is_some()));
         let node = d.get(value);
         let (good, wanted) = match shape {
@@ -317,101 +369,6 @@ impl Scan<'_> {
             }
         };
         if good { Ok(()) } else { Err(wanted) }
-    }
-
-    /// A schema that applies itself to the same value has no meaning.
-    fn refuse_cycles(&self) -> Result<(), CompileError> {
-        let mut next: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
-        for &(from, to) in &self.in_place {
-            next.entry(from).or_default().push(to);
-        }
-        let mut finished: HashSet<NodeId> = HashSet::new();
-        let mut open: HashSet<NodeId> = HashSet::new();
-        let mut starts: Vec<NodeId> = next.keys().copied().collect();
-        starts.sort_unstable();
-        for start in starts {
-            let mut stack = vec![(start, 0)];
-            while let Some((node, at)) = stack.pop() {
-                if at == 0 && (finished.contains(&node) || !open.insert(node)) {
-                    continue;
-                }
-                if let Some(&child) = next.get(&node).and_then(|list| list.get(at)) {
-                    if open.contains(&child) {
-                        let message = format!(
-                            "applying this schema to a value applies it again to the same value, through {:?}",
-                            self.document.pointer_to(node)
-                        );
-                        return Err(self.error(child, None, message));
-                    }
-                    stack.push((node, at + 1));
-                    stack.push((child, 0));
-                } else {
-                    open.remove(&node);
-                    finished.insert(node);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Bottom-up, since ids grow from the inside out. References count by where they lead.
-    fn hash_contents(&mut self) {
-        let mut nodes: Vec<NodeId> = self.located.keys().copied().collect();
-        nodes.sort_unstable();
-        for node in nodes {
-            let Some(located) = self.located.get(&node).copied() else { continue };
-            let mut hash = Identity::new("json schema");
-            hash.u32(located.draft as u32);
-            match self.document.members(node) {
-                None => {
-                    hash.u128(self.document.value_hash(node));
-                }
-                Some(members) => {
-                    let alone = located.draft.reference_stands_alone() && members.get("$ref").is_some();
-                    for (name, value) in members.iter() {
-                        let Some(row) = keyword(name).filter(|k| k.in_force(located.draft)) else { continue };
-                        if matches!(row.role, Role::Annotation | Role::Identifier | Role::Definitions) || (alone && name != "$ref") {
-                            continue;
-                        }
-                        if is_reference(name) {
-                            hash.str("$ref");
-                            hash.u128(located.target.map_or(0, |t| u128::from(t.0)));
-                            continue;
-                        }
-                        hash.str(name);
-                        self.hash_keyword(&mut hash, row.shape, value);
-                    }
-                }
-            }
-            if let Some(located) = self.located.get_mut(&node) {
-                located.content = hash.finish();
-            }
-        }
-    }
-
-    fn hash_keyword(&self, hash: &mut Identity, shape: Shape, value: NodeId) {
-        let content = |node: NodeId| self.located.get(&node).map_or_else(|| self.document.value_hash(node), |l| l.content);
-        match (shape, self.document.get(value)) {
-            (Shape::Schema, _) | (Shape::SchemaOrSchemas, Node::Object(_) | Node::Bool(_)) => {
-                hash.u128(content(value));
-            }
-            (Shape::Schemas | Shape::SchemaOrSchemas, Node::Array(items)) => {
-                hash.str("list");
-                for &item in items {
-                    hash.u128(content(item));
-                }
-            }
-            (Shape::SchemasByName | Shape::SchemaOrNamesByName, Node::Object(members)) => {
-                hash.str("map");
-                for (name, child) in members.iter() {
-                    hash.str(name);
-                    hash.u128(content(child));
-                }
-            }
-            _ => {
-                hash.u128(self.document.value_hash(value));
-            }
-        }
     }
 }
 

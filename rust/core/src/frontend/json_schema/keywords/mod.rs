@@ -9,12 +9,15 @@ use std::sync::OnceLock;
 use hashbrown::HashMap;
 
 mod arrays;
+mod dialect;
 mod general;
 mod identifiers;
 mod logic;
 mod numbers;
 mod objects;
 mod strings;
+
+pub(super) use self::dialect::{Dialect, Vocabularies};
 
 /// A draft of the specification, oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -164,7 +167,8 @@ impl Keyword {
     /// Is it a keyword of this draft?
     pub fn in_force(&self, draft: Draft) -> bool {
         match draft {
-            Draft::Unstated => self.until == Draft::Draft202012 || self.role != Role::Identifier,
+            // `id` is too common a name to be taken for an identifier where nothing says so.
+            Draft::Unstated => self.name != "id",
             stated => self.since <= stated && stated <= self.until,
         }
     }

@@ -255,7 +255,7 @@ impl Space {
                 "then" => conditional[1] = Some(value),
                 "else" => conditional[2] = Some(value),
                 name if is_reference(name) => {
-                    if let Some(target) = source.located(node).and_then(|l| l.target) {
+                    if let Some(target) = source.target(value) {
                         let formula = self.schema_formula(target)?;
                         typed.logic.push(Logic::All(vec![formula]));
                     }

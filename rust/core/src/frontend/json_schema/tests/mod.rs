@@ -4,6 +4,7 @@
 
 mod cost;
 mod random;
+mod references;
 mod table;
 mod validator;
 
