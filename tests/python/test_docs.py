@@ -47,7 +47,10 @@ VALUES = {
         ("required", ["a"]),
         ("dependentRequired", {"a": ["b"]}),
         ("format", "date"),
-        ("$ref", "#/$defs/x"),
+        ("$ref $dynamicRef $recursiveRef", "#/$defs/x"),
+        ("$dynamicAnchor", "there"),
+        ("$recursiveAnchor", True),
+        ("$vocabulary", {"http://example.com/vocabulary": False}),
         ("$id", "http://example.com/schema"),
         ("$anchor", "here"),
     ]
@@ -58,7 +61,7 @@ VALUES = {
 @pytest.mark.parametrize("keyword", sorted(set(keyword_table()) & set(VALUES)))
 def test_a_keyword_is_treated_as_the_table_says(keyword):
     says = keyword_table()[keyword]
-    schema = {keyword: VALUES[keyword]} | ({"$defs": {"x": {"type": "string"}}} if keyword == "$ref" else {})
+    schema = {keyword: VALUES[keyword]} | ({"$defs": {"x": {"type": "string"}}} if keyword.endswith("Ref") else {})
     if "refused" in says:
         with pytest.raises(mw.JSONSchemaError) as caught:
             mw.Grammar.from_json_schema(schema)

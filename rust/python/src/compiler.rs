@@ -16,7 +16,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::background::Flight;
+use crate::background::{self, Flight};
 use crate::cache::{Cache, Compiling, Found};
 use crate::compiled::CompiledGrammar;
 use crate::errors::IntoPython;
@@ -199,9 +199,16 @@ impl GrammarCompiler {
             assert_formats,
             registry,
         };
+        let registry = given.registry()?;
         let options = given.options(py)?;
         let text = schema::text(schema)?;
-        self.compile(py, Source::Schema(text.into(), options), None, timeout)
+        let Some(registry) = registry else { return self.compile(py, Source::Schema(text.into(), options), None, timeout) };
+        // Which documents count is known once the references are followed, and what they say now is part of what is compiled.
+        let (limits, started) = (self.limits.clone(), Instant::now());
+        let read = move |_: &Interrupt| json_schema::grammar_with(&text, &options, &registry, &limits).map(Arc::new);
+        let grammar = background::run(py, deadline_of(timeout)?, read)?.map_err(|error| error.into_python(py))?;
+        let left = timeout.map(|seconds| (seconds - started.elapsed().as_secs_f64()).max(f64::MIN_POSITIVE));
+        self.compile(py, Source::Grammar(grammar.identity()), Some(grammar), left)
     }
 
     /// Compile a grammar, or EBNF text whose root rule is ``root_rule_name``.

@@ -81,10 +81,12 @@ impl Grammar {
     ///     any_order: allow the keys of an object in any order; otherwise declared keys come in the order of declaration.
     ///     default_draft: the draft of a schema without ``$schema``: "draft4", "draft6", "draft7", "draft2019-09" or "draft2020-12".
     ///     assert_formats: enforce ``format``; otherwise it is an annotation.
-    ///     registry: not supported yet: must be empty.
+    ///     registry: documents that the schema may refer to, by URI: a mapping whose values are dict, bool or JSON text, or a
+    ///         ``referencing.Registry``. Nothing is downloaded; the meta-schemas are known. Documents are read when a reference needs them.
     ///
     /// Raises:
-    ///     JSONSchemaError: malformed, or a keyword that cannot be enforced; with ``pointer``.
+    ///     JSONSchemaError: malformed, a reference that leads nowhere, or a keyword that cannot be enforced; with ``pointer``, which
+    ///         begins with the URI of the document unless that is the schema itself.
     ///     UnsatisfiableSchema: no value at all is allowed.
     #[staticmethod]
     #[pyo3(signature = (schema, *, any_whitespace=true, indent=None, separators=None, max_whitespace_cnt=None, strict_mode=false,
@@ -113,9 +115,13 @@ impl Grammar {
             assert_formats,
             registry,
         };
+        let registry = given.registry()?;
         let options = given.options(py)?;
         let text = schema::text(schema)?;
-        Self::parse(py, move |limits| json_schema::grammar(&text, &options, limits))
+        Self::parse(py, move |limits| match registry {
+            None => json_schema::grammar(&text, &options, limits),
+            Some(registry) => json_schema::grammar_with(&text, &options, &registry, limits),
+        })
     }
 
     /// Any JSON text.

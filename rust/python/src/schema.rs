@@ -3,13 +3,15 @@
 //! Invariant: a schema becomes JSON text before anything else sees it.
 //! Must not know: what a keyword means.
 
-use maskwright::frontend::json_schema::Options;
+use std::sync::Arc;
+
+use maskwright::frontend::json_schema::{Options, Registry};
 use maskwright::frontend::{MacroArgument, MacroValue};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 
-use crate::errors::{self, Class, IntoPython};
+use crate::errors::IntoPython;
 
 /// The options as given; named and explained at `Grammar.from_json_schema`.
 pub struct Given<'py> {
@@ -24,14 +26,39 @@ pub struct Given<'py> {
     pub registry: Option<Bound<'py, PyAny>>,
 }
 
+/// Documents by URI, given as a mapping. Each is read when a reference leads to it.
+pub struct Mapping(Py<PyAny>);
+
+impl Mapping {
+    fn ask<T>(&self, question: impl FnOnce(Bound<'_, PyModule>, &Bound<'_, PyAny>) -> PyResult<T>) -> Result<T, String> {
+        Python::attach(|py| {
+            let answer = py.import("maskwright._schema").and_then(|module| question(module, self.0.bind(py)));
+            answer.map_err(|error| error.value(py).to_string())
+        })
+    }
+}
+
+impl Registry for Mapping {
+    fn text(&self, uri: &str) -> Result<Option<Arc<str>>, String> {
+        let text: Option<String> = self.ask(|module, registry| module.call_method1("document_text", (registry, uri))?.extract())?;
+        Ok(text.map(Arc::from))
+    }
+
+    fn uris(&self) -> Result<Vec<String>, String> {
+        self.ask(|module, registry| module.call_method1("document_uris", (registry,))?.extract())
+    }
+}
+
 impl Given<'_> {
+    /// The documents given, if there are any.
+    pub fn registry(&self) -> PyResult<Option<Mapping>> {
+        let Some(registry) = self.registry.as_ref().filter(|registry| !registry.is_none()) else { return Ok(None) };
+        registry.py().import("maskwright._schema")?.call_method1("check_registry", (registry,))?;
+        Ok(registry.is_truthy()?.then(|| Mapping(registry.clone().unbind())))
+    }
+
     /// The core's options.
     pub fn options(self, py: Python<'_>) -> PyResult<Options> {
-        if self.registry.as_ref().map_or(Ok(false), Bound::is_truthy)? {
-            let message = "references to other documents are not supported yet: leave out registry=, and move what the schema \
-                           refers to into its own $defs";
-            return Err(errors::new(py, Class("JSONSchemaError"), message.into(), vec![]));
-        }
         let mut named = vec![
             ("any_whitespace", MacroValue::Boolean(self.any_whitespace)),
             ("strict_mode", MacroValue::Boolean(self.strict_mode)),
