@@ -69,6 +69,7 @@ fn subschema(source: &mut Source, depth: usize, definitions: usize, first: usize
                 keywords.insert("type".into(), json!(["object", "string", "number", "array"]));
             }
             keywords.insert("anyOf".into(), Value::Array(branches));
+            unevaluated(source, &mut keywords);
             Value::Object(keywords)
         }
         20 => {
@@ -81,7 +82,9 @@ fn subschema(source: &mut Source, depth: usize, definitions: usize, first: usize
                     _ => object(source, depth, definitions, first),
                 })
                 .collect();
-            json!({ "allOf": parts })
+            let mut keywords = Map::from_iter([("allOf".into(), Value::Array(parts))]);
+            unevaluated(source, &mut keywords);
+            Value::Object(keywords)
         }
         _ => string(source),
     }
@@ -93,6 +96,16 @@ fn child(source: &mut Source, depth: usize, definitions: usize) -> Value {
         return json!({ "$ref": format!("#/$defs/d{}", source.below(definitions)) });
     }
     subschema(source, depth.saturating_sub(1), definitions, 0)
+}
+
+/// Now and then refuse what the schemas beside it do not speak of.
+fn unevaluated(source: &mut Source, keywords: &mut Map<String, Value>) {
+    for name in ["unevaluatedProperties", "unevaluatedItems"] {
+        if source.chance(20) {
+            let rest = if source.chance(70) { json!(false) } else { json!({ "type": source.pick(&TYPES[..5]) }) };
+            keywords.insert(name.into(), rest);
+        }
+    }
 }
 
 fn string(source: &mut Source) -> Value {
@@ -159,6 +172,18 @@ fn array(source: &mut Source, depth: usize, definitions: usize, _first: usize) -
     if source.chance(40) {
         keywords.insert("maxItems".into(), json!(low + source.below(3)));
     }
+    if source.chance(25) {
+        keywords.insert("contains".into(), child(source, depth, definitions));
+        if source.chance(40) {
+            keywords.insert("minContains".into(), json!(source.below(3)));
+        }
+        if source.chance(30) {
+            keywords.insert("maxContains".into(), json!(1 + source.below(3)));
+        }
+    }
+    if source.chance(15) {
+        unevaluated(source, &mut keywords);
+    }
     Value::Object(keywords)
 }
 
@@ -190,6 +215,8 @@ fn object(source: &mut Source, depth: usize, definitions: usize, _first: usize) 
     if source.chance(50) {
         let rest = if source.chance(60) { json!(false) } else { child(source, depth, definitions) };
         keywords.insert("additionalProperties".into(), rest);
+    } else {
+        unevaluated(source, &mut keywords);
     }
     Value::Object(keywords)
 }
@@ -330,18 +357,28 @@ impl<'m> Maker<'m, '_> {
     }
 
     fn array(&mut self, demands: &[&'m Map<String, Value>], depth: i32) -> Option<Document> {
-        let low = counts(demands, "minItems").max().unwrap_or(0);
+        let contained: Vec<&Value> = demands
+            .iter()
+            .filter_map(|d| d.get("contains").map(|schema| (schema, counts(&[*d], "minContains").next().unwrap_or(1))))
+            .flat_map(|(schema, times)| std::iter::repeat_n(schema, times))
+            .collect();
+        let low = counts(demands, "minItems").max().unwrap_or(0).max(contained.len());
         let high = counts(demands, "maxItems").min().unwrap_or(low + 3).min(low + 3);
         let length = low + self.source.below((high + 1).saturating_sub(low));
         let mut items = Vec::new();
         for index in 0..length {
-            let wanted: Vec<&Value> = demands
+            let mut wanted: Vec<&Value> = demands
                 .iter()
                 .filter_map(|d| {
                     let prefix = d.get("prefixItems").and_then(Value::as_array);
                     prefix.and_then(|p| p.get(index)).or_else(|| d.get("items"))
                 })
                 .collect();
+            // The last items are those that must be contained.
+            wanted.extend((index + contained.len()).checked_sub(length).map(|at| contained[at]));
+            if wanted.is_empty() {
+                wanted.extend(demands.iter().filter_map(|d| d.get("unevaluatedItems")));
+            }
             match self.value(&wanted, depth - 1) {
                 Some(item) => items.push(item),
                 None if index >= low => break,
@@ -402,6 +439,9 @@ fn wanted<'m>(demands: &[&'m Map<String, Value>], key: &str) -> Vec<&'m Value> {
             out.extend(demand.get("additionalProperties"));
         }
     }
+    if out.is_empty() {
+        out.extend(demands.iter().filter_map(|demand| demand.get("unevaluatedProperties")));
+    }
     out
 }
 
@@ -409,8 +449,8 @@ fn is_about(keyword: &str, kind: &str) -> bool {
     match kind {
         "string" => matches!(keyword, "minLength" | "maxLength" | "pattern"),
         "integer" | "number" => matches!(keyword, "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum"),
-        "array" => matches!(keyword, "items" | "prefixItems" | "minItems" | "maxItems"),
-        "object" => matches!(keyword, "properties" | "patternProperties" | "additionalProperties" | "required"),
+        "array" => matches!(keyword, "items" | "prefixItems" | "minItems" | "maxItems" | "contains" | "unevaluatedItems"),
+        "object" => matches!(keyword, "properties" | "patternProperties" | "additionalProperties" | "required" | "unevaluatedProperties"),
         _ => false,
     }
 }

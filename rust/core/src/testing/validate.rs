@@ -29,6 +29,30 @@ fn check(root: &Value, schema: &Value, document: &Document, fuel: usize) -> Resu
     Ok(true)
 }
 
+/// Keywords that say nothing about values of other types; `minContains` and `maxContains` are read with `contains`.
+const OF_ONE_TYPE: &[&str] = &[
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minItems",
+    "maxItems",
+    "prefixItems",
+    "items",
+    "contains",
+    "minContains",
+    "maxContains",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "properties",
+    "patternProperties",
+    "additionalProperties",
+    "required",
+];
+
 fn check_keyword(
     root: &Value,
     keywords: &Map<String, Value>,
@@ -79,6 +103,18 @@ fn check_keyword(
             let skip = keywords.get("prefixItems").map_or(Ok(0), |p| list(p).map(<[Value]>::len))?;
             all(items.iter().skip(skip).map(|item| (value, item)).collect())
         }
+        ("contains", Document::Array(items)) => {
+            let mut found = 0;
+            for item in items {
+                found += u64::from(check(root, value, item, fuel)?);
+            }
+            let bound = |name: &str| keywords.get(name).map(count).transpose();
+            Ok(found >= bound("minContains")?.unwrap_or(1) && bound("maxContains")?.is_none_or(|most| found <= most))
+        }
+        ("unevaluatedItems", Document::Array(_)) | ("unevaluatedProperties", Document::Object(_)) => {
+            let unseen = unevaluated(root, keywords, keyword, document, fuel)?;
+            all(unseen.into_iter().map(|child| (value, child)).collect())
+        }
         ("properties", Document::Object(members)) => {
             let declared = value.as_object().ok_or("properties is an object")?;
             all(members.iter().filter_map(|(key, member)| Some((declared.get(key)?, member))).collect())
@@ -109,25 +145,81 @@ fn check_keyword(
         ("required", Document::Object(members)) => {
             Ok(list(value)?.iter().all(|name| members.iter().any(|(key, _)| Some(key.as_str()) == name.as_str())))
         }
-        (
-            "minimum"
-            | "maximum"
-            | "exclusiveMinimum"
-            | "exclusiveMaximum"
-            | "minLength"
-            | "maxLength"
-            | "pattern"
-            | "minItems"
-            | "maxItems"
-            | "prefixItems"
-            | "items"
-            | "properties"
-            | "patternProperties"
-            | "additionalProperties"
-            | "required",
-            _,
-        ) => Ok(true),
+        (keyword, _) if OF_ONE_TYPE.contains(&keyword) => Ok(true),
         _ => Err(format!("unknown keyword {keyword}")),
+    }
+}
+
+/// The children that no keyword but this one has evaluated.
+fn unevaluated<'d>(
+    root: &Value,
+    keywords: &Map<String, Value>,
+    keyword: &str,
+    document: &'d Document,
+    fuel: usize,
+) -> Result<Vec<&'d Document>, String> {
+    let mut others = keywords.clone();
+    others.remove(keyword);
+    let seen = evaluated(root, &Value::Object(others), document, fuel)?;
+    Ok(children(document).into_iter().zip(seen).filter(|(_, seen)| !seen).map(|(child, _)| child).collect())
+}
+
+/// For each child of the document, whether a keyword of the schema has evaluated it; none has where the schema does not hold.
+fn evaluated(root: &Value, schema: &Value, document: &Document, fuel: usize) -> Result<Vec<bool>, String> {
+    let fuel = fuel.checked_sub(1).ok_or("a schema that refers to itself in place")?;
+    let mut seen = vec![false; children(document).len()];
+    let Value::Object(keywords) = schema else { return Ok(seen) };
+    if !check(root, schema, document, fuel)? {
+        return Ok(seen);
+    }
+    for (keyword, value) in keywords {
+        let mut in_place: Vec<&Value> = Vec::new();
+        match keyword.as_str() {
+            "allOf" | "anyOf" | "oneOf" => in_place.extend(list(value)?),
+            "$ref" => in_place.extend(value.as_str().and_then(|r| r.strip_prefix('#')).and_then(|pointer| root.pointer(pointer))),
+            "if" => {
+                in_place.push(value);
+                in_place.extend(keywords.get(if check(root, value, document, fuel)? { "then" } else { "else" }));
+            }
+            "dependentSchemas" => {
+                if let (Document::Object(members), Some(schemas)) = (document, value.as_object()) {
+                    in_place.extend(members.iter().filter_map(|(key, _)| schemas.get(key)));
+                }
+            }
+            _ => {}
+        }
+        for part in in_place {
+            for (seen, also) in seen.iter_mut().zip(evaluated(root, part, document, fuel)?) {
+                *seen |= also;
+            }
+        }
+        for (index, seen) in seen.iter_mut().enumerate() {
+            *seen |= match (keyword.as_str(), document) {
+                ("properties", Document::Object(members)) => value.get(&members[index].0).is_some(),
+                ("patternProperties", Document::Object(members)) => {
+                    let mut any = false;
+                    for pattern in value.as_object().into_iter().flat_map(Map::keys) {
+                        any |= matches(pattern, &members[index].0)?;
+                    }
+                    any
+                }
+                ("additionalProperties" | "unevaluatedProperties", Document::Object(_))
+                | ("items" | "unevaluatedItems", Document::Array(_)) => true,
+                ("prefixItems", Document::Array(_)) => index < list(value)?.len(),
+                ("contains", Document::Array(items)) => check(root, value, &items[index], fuel)?,
+                _ => false,
+            };
+        }
+    }
+    Ok(seen)
+}
+
+/// The items or the values of the members.
+fn children(document: &Document) -> Vec<&Document> {
+    match document {
+        Document::Array(items) => items.iter().collect(),
+        Document::Object(members) => members.iter().map(|(_, member)| member).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -198,6 +290,15 @@ mod tests {
             (r#"{"properties":{"a":true},"patternProperties":{"^x":{"type":"null"}},"additionalProperties":false}"#, "{\"b\":1}", false),
             (r#"{"properties":{"a":true},"patternProperties":{"^x":{"type":"null"}},"additionalProperties":false}"#, "{\"x\":1}", false),
             (r#"{"anyOf":[{"type":"null"},{"minimum":3}]}"#, "2", false),
+            (r#"{"contains":{"const":1},"minContains":2,"maxContains":2}"#, "[1,0,1.0]", true),
+            (r#"{"contains":{"const":1},"minContains":2,"maxContains":2}"#, "[1,1,1]", false),
+            (r#"{"contains":{"const":1}}"#, "[0]", false),
+            (r#"{"contains":{"const":1},"unevaluatedItems":{"const":2}}"#, "[2,1]", true),
+            (r#"{"contains":{"const":1},"unevaluatedItems":{"const":2}}"#, "[3,1]", false),
+            (r#"{"anyOf":[{"properties":{"a":{"const":1}}},true],"unevaluatedProperties":false}"#, "{\"a\":1}", true),
+            (r#"{"anyOf":[{"properties":{"a":{"const":1}}},true],"unevaluatedProperties":false}"#, "{\"a\":2}", false),
+            (r#"{"allOf":[{"unevaluatedProperties":true}],"unevaluatedProperties":false}"#, "{\"a\":2}", true),
+            (r#"{"allOf":[{"unevaluatedProperties":false}],"properties":{"a":true}}"#, "{\"a\":2}", false),
             (r#"{"allOf":[{"type":"number"},{"minimum":3}]}"#, "3", true),
             (
                 r##"{"$ref":"#/$defs/n","$defs":{"n":{"properties":{"next":{"$ref":"#/$defs/n"}},"type":"object"}}}"##,

@@ -17,5 +17,5 @@ pub(super) const ROWS: &[Keyword] = &[
     // These two mean nothing without `contains`.
     row("minContains", Shape::Count, Role::Assertion).since(Draft::Draft201909),
     row("maxContains", Shape::Count, Role::Assertion).since(Draft::Draft201909),
-    row("unevaluatedItems", Shape::Schema, Role::RefusedUnlessTrivial).since(Draft::Draft201909),
+    row("unevaluatedItems", Shape::Schema, Role::Child).since(Draft::Draft201909),
 ];

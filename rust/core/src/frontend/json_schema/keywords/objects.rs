@@ -15,5 +15,5 @@ pub(super) const ROWS: &[Keyword] = &[
     row("dependentRequired", Shape::NamesByName, Role::Assertion).since(Draft::Draft201909),
     row("minProperties", Shape::Count, Role::Assertion),
     row("maxProperties", Shape::Count, Role::Assertion),
-    row("unevaluatedProperties", Shape::Schema, Role::RefusedUnlessTrivial).since(Draft::Draft201909),
+    row("unevaluatedProperties", Shape::Schema, Role::Child).since(Draft::Draft201909),
 ];

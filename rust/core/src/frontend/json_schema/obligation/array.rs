@@ -19,6 +19,7 @@ use super::partition::Partition;
 use super::satisfy::Goal;
 use super::space::{Atom, Space};
 use super::strings::Tools;
+use super::unevaluated::Cover;
 use crate::error::EngineError;
 use crate::formula::{Formula, Variable};
 
@@ -85,7 +86,7 @@ impl Space {
     pub fn segment(&mut self, formula: Formula, count: u64) -> Result<ArrayId, EngineError> {
         let mut formula = formula;
         let mut looks_for_items = false;
-        for &atom in self.atoms_of(formula)?.iter() {
+        for &atom in self.all_atoms(formula)?.iter() {
             match atom {
                 Atom::Count(bound) if bound <= count => formula = self.decide(formula, atom, true)?,
                 Atom::Matches(..) => looks_for_items = true,
@@ -110,7 +111,7 @@ impl Space {
             }
         }
         let mut formula = formula;
-        for &atom in self.atoms_of(formula)?.iter() {
+        for &atom in self.all_atoms(formula)?.iter() {
             if let Atom::Matches(_, wanted) = atom
                 && wanted > room
             {
@@ -132,12 +133,23 @@ impl Space {
         let mut bounds = Vec::new();
         let mut loose = 0u64;
         let mut wanted: HashMap<Formula, u64> = HashMap::new();
-        for &atom in self.atoms_of(formula)?.iter() {
+        for &atom in self.all_atoms(formula)?.iter() {
             match atom {
+                Atom::Unevaluated(id) => {
+                    let watch = self.watch(id)?;
+                    for cover in &watch.covers {
+                        prefix = prefix.max(self.typed(cover.schema)?.array.prefix.len() as u64);
+                    }
+                    if !watch.is_plain() {
+                        loose = loose.saturating_add(self.dues_of_items(atom)?);
+                    } else if self.decide(formula, atom, false)? != Formula::FALSE {
+                        loose += 1;
+                    }
+                }
                 Atom::Items(id) => {
                     prefix = prefix.max(self.typed(id)?.array.prefix.len() as u64);
                     if self.decide(formula, atom, false)? != Formula::FALSE {
-                        loose += 1;
+                        loose = loose.saturating_add(1);
                     }
                 }
                 Atom::Count(bound) => bounds.push(bound),
@@ -170,11 +182,11 @@ impl Space {
         }
         let key = self.array_key(array)?;
         let (_, high) = self.segment_bounds(key.formula, key.low)?;
-        let atoms = self.atoms_of(key.formula)?;
+        let atoms = self.all_atoms(key.formula)?;
         let counting = atoms.iter().any(|a| matches!(a, Atom::Count(_)));
         let mut done = HashMap::new();
         for variable in self.formulas.support(key.formula).0 {
-            done.insert(variable, matches!(self.atom(variable)?, Atom::Items(_)));
+            done.insert(variable, matches!(self.atom(variable)?, Atom::Items(_) | Atom::Unevaluated(_)));
         }
         let leaf = self.formulas.evaluate(key.formula, |v| done.get(&v).copied().unwrap_or(false));
         let facts = ArrayFacts { closes: leaf.checked_sub(1), high, counting };
@@ -194,30 +206,76 @@ impl Space {
 
     /// What it asks of so many items that are all alike.
     fn partition_of_alike(&mut self, array: ArrayId, times: u64) -> Result<Partition, EngineError> {
-        let key = self.array_key(array)?;
+        let ArrayKey { formula, low } = self.array_key(array)?;
+        // Before the end of the longest prefix the count is exact.
+        let index = usize::try_from(low).unwrap_or(usize::MAX);
         let mut conditions = Vec::new();
-        let mut progress: HashMap<Variable, Formula> = HashMap::new();
-        for &atom in self.atoms_of(key.formula)?.iter() {
+        let mut changes: HashMap<Variable, Formula> = HashMap::new();
+        let (mut monitors, mut all_monitors) = (Vec::new(), true);
+        for &atom in self.all_atoms(formula)?.iter() {
+            let variable = self.variable(atom);
+            let same = self.formulas.variable(variable)?;
             match atom {
                 Atom::Items(id) => {
                     let typed = self.typed(id)?;
-                    // Before the end of the longest prefix the count is exact.
-                    let index = usize::try_from(key.low).ok();
-                    conditions.push((atom, index.and_then(|i| typed.array.prefix.get(i)).copied().unwrap_or(typed.array.rest)));
+                    let condition = typed.array.prefix.get(index).copied().unwrap_or(typed.array.rest);
+                    let verdict = self.verdict(condition)?;
+                    changes.insert(variable, self.formulas.and(same, verdict)?);
+                    conditions.push((Atom::Verdict(condition), condition));
+                    monitors.push((atom, condition));
                 }
                 Atom::Matches(item, wanted) => {
                     let verdict = self.verdict(item)?;
                     let fewer = self.matches_formula(item, wanted.saturating_sub(times))?;
-                    let variable = self.variable(atom);
-                    let same = self.formulas.variable(variable)?;
-                    progress.insert(variable, self.formulas.if_then_else(verdict, fewer, same)?);
+                    changes.insert(variable, self.formulas.if_then_else(verdict, fewer, same)?);
                     conditions.push((Atom::Verdict(item), item));
+                    all_monitors = false;
+                }
+                Atom::Unevaluated(id) => {
+                    let watch = self.watch(id)?;
+                    conditions.push((Atom::Verdict(watch.rest), watch.rest));
+                    let mut seen = false;
+                    for cover in &watch.covers {
+                        match self.sees_item(cover, index)? {
+                            Formula::FALSE => {}
+                            Formula::TRUE => seen = true,
+                            _ => all_monitors = false,
+                        }
+                        if let Some(contains) = self.typed(cover.schema)?.array.contains {
+                            conditions.push((Atom::Verdict(contains.item), contains.item));
+                        }
+                    }
+                    monitors.push((atom, if seen { Formula::TRUE } else { watch.rest }));
+                    all_monitors &= watch.is_plain();
                 }
                 _ => {}
             }
         }
-        let parent = self.formulas.substitute(key.formula, |_, v| Ok(progress.get(&v).copied()), |_, _| Ok(None))?;
-        self.partition(parent, &conditions)
+        if all_monitors {
+            return self.partition(formula, &monitors);
+        }
+        let asked = self.progress(formula, changes, |space, watch| {
+            let mut due = space.verdict(watch.rest)?;
+            for cover in &watch.covers {
+                let sees = space.sees_item(cover, index)?;
+                let counts = space.formulas.and(sees, cover.counts)?;
+                due = space.formulas.or(due, counts)?;
+            }
+            Ok(due)
+        })?;
+        self.partition(asked, &conditions)
+    }
+
+    /// Does the schema see the item at this place? Where it looks for items, that is the verdict on the item.
+    fn sees_item(&mut self, cover: &Cover, index: usize) -> Result<Formula, EngineError> {
+        let typed = self.typed(cover.schema)?;
+        if cover.all || index < typed.array.prefix.len() {
+            return Ok(Formula::TRUE);
+        }
+        match typed.array.contains {
+            Some(contains) if contains.evaluates => self.verdict(contains.item),
+            _ => Ok(Formula::FALSE),
+        }
     }
 
     fn matches_formula(&mut self, item: Formula, wanted: u64) -> Result<Formula, EngineError> {
@@ -228,8 +286,15 @@ impl Space {
     fn stride(&mut self, array: ArrayId) -> Result<u64, EngineError> {
         let key = self.array_key(array)?;
         let (mut stride, mut looks_for_items) = (u64::MAX, false);
-        for &atom in self.atoms_of(key.formula)?.iter() {
+        for &atom in self.all_atoms(key.formula)?.iter() {
             match atom {
+                Atom::Unevaluated(id) => {
+                    for cover in &self.watch(id)?.covers {
+                        if self.typed(cover.schema)?.array.prefix.len() as u64 > key.low {
+                            return Ok(1);
+                        }
+                    }
+                }
                 Atom::Items(id) if (self.typed(id)?.array.prefix.len() as u64) > key.low => return Ok(1),
                 Atom::Matches(_, wanted) => {
                     looks_for_items = true;
@@ -291,8 +356,8 @@ impl Space {
             let partition = self.partition_of_alike(array, stride)?;
             let mut ways = Vec::new();
             for (class, &result) in partition.results.iter().enumerate() {
-                if result != key.formula {
-                    let after = self.segment(result, key.low + stride)?;
+                let after = self.segment(result, key.low + stride)?;
+                if after != array {
                     ways.push(vec![Goal::Value(self.only_class(partition.child, class)?), Goal::Array(after)]);
                 }
             }

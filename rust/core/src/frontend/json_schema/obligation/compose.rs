@@ -90,7 +90,21 @@ impl Space {
             let holds = self.logic(logic, kind)?;
             all = self.formulas.and(all, holds)?;
         }
+        let unevaluated = match kind {
+            Kind::Array => typed.array.unevaluated,
+            Kind::Object => typed.object.unevaluated,
+            _ => None,
+        };
+        if let Some(rest) = unevaluated.filter(|_| all != Formula::FALSE) {
+            let watch = self.watch_over(id, kind, rest, all)?;
+            all = self.formulas.and(all, watch)?;
+        }
         Ok(all)
+    }
+
+    /// What a part of a schema means; the schemas below it must be known.
+    pub(super) fn meaning(&mut self, part: Formula, kind: Kind) -> Result<Formula, EngineError> {
+        if self.formulas.as_leaf(part).is_some() { Ok(part) } else { self.replace_schemas(part, kind) }
     }
 
     fn one_of_values(&mut self, candidates: &Candidates, kind: Kind) -> Result<Formula, EngineError> {
@@ -182,7 +196,7 @@ impl Space {
 
     /// False if no array is enough.
     fn contains_atoms(atoms: &mut Vec<(Atom, bool)>, contains: Contains) -> bool {
-        let Contains { item, min, max } = contains;
+        let Contains { item, min, max, .. } = contains;
         if max.is_some_and(|max| max < min) {
             return false;
         }
@@ -205,8 +219,7 @@ impl Space {
     fn logic(&mut self, logic: &Logic, kind: Kind) -> Result<Formula, EngineError> {
         let mut parts = Vec::new();
         for part in logic.parts() {
-            let part = if self.formulas.as_leaf(part).is_some() { part } else { self.replace_schemas(part, kind)? };
-            parts.push(part);
+            parts.push(self.meaning(part, kind)?);
         }
         match logic {
             Logic::All(_) => parts.into_iter().rev().try_fold(Formula::TRUE, |all, part| self.formulas.and(part, all)),

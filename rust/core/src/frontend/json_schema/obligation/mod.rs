@@ -19,6 +19,7 @@ mod space;
 mod strings;
 mod typed;
 mod undeclared;
+mod unevaluated;
 
 pub(super) use array::ArrayId;
 pub(super) use keys::KeyClass;

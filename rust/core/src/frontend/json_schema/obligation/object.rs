@@ -19,7 +19,8 @@ use super::partition::Partition;
 use super::satisfy::{Goal, Search};
 use super::space::{Atom, NameId, Space};
 use super::strings::Tools;
-use super::undeclared::{Group, Undeclared};
+use super::undeclared::{Group, Split, Undeclared};
+use super::unevaluated::Cover;
 use crate::error::EngineError;
 use crate::formula::Formula;
 
@@ -61,7 +62,7 @@ pub(crate) struct Objects {
     pub(super) tables: HashMap<ObjectId, Arc<KeyTable>>,
     pub(super) after: HashMap<(ObjectId, u32, u32), ObjectId>,
     pub(super) partitions: HashMap<(Formula, Key), Arc<Partition>>,
-    pub(super) undeclared: HashMap<Vec<Atom>, Arc<Undeclared>>,
+    pub(super) undeclared: HashMap<Vec<Split>, Arc<Undeclared>>,
     pub(super) open: HashMap<Formula, bool>,
     pub(super) closes: HashMap<Formula, Option<u32>>,
     pub(super) bounded: HashMap<Formula, bool>,
@@ -124,7 +125,7 @@ impl Space {
         if !self.is_bounded(formula)? {
             return Ok((formula, 0));
         }
-        for &atom in self.atoms_of(formula)?.iter() {
+        for &atom in self.all_atoms(formula)?.iter() {
             if let Atom::Count(bound) = atom {
                 if bound <= count {
                     formula = self.decide(formula, atom, true)?;
@@ -141,7 +142,7 @@ impl Space {
         if let Some(&known) = self.objects.bounded.get(&formula) {
             return Ok(known);
         }
-        let bounded = self.atoms_of(formula)?.iter().any(|a| matches!(a, Atom::Count(_)));
+        let bounded = self.all_atoms(formula)?.iter().any(|a| matches!(a, Atom::Count(_)));
         self.objects.bounded.insert(formula, bounded);
         Ok(bounded)
     }
@@ -168,7 +169,7 @@ impl Space {
         }
         let mut done = HashMap::new();
         for variable in self.formulas.support(formula).0 {
-            done.insert(variable, matches!(self.atom(variable)?, Atom::Members(_) | Atom::Keys(_)));
+            done.insert(variable, matches!(self.atom(variable)?, Atom::Members(_) | Atom::Keys(_) | Atom::Unevaluated(_)));
         }
         let closes = self.formulas.evaluate(formula, |v| done.get(&v).copied().unwrap_or(false)).checked_sub(1);
         self.objects.closes.insert(formula, closes);
@@ -262,7 +263,7 @@ impl Space {
     /// The formula once the key is there.
     fn with_key(&mut self, formula: Formula, name: NameId) -> Result<Formula, EngineError> {
         let mut progress = HashMap::new();
-        for &atom in self.atoms_of(formula)?.iter() {
+        for &atom in self.all_atoms(formula)?.iter() {
             if let Atom::Required(names) = atom {
                 let set = self.names_in(names);
                 if set.binary_search(&name).is_ok() {
@@ -275,7 +276,7 @@ impl Space {
         if progress.is_empty() {
             return Ok(formula);
         }
-        self.formulas.substitute(formula, |_, v| Ok(progress.get(&v).copied()), |_, _| Ok(None))
+        self.progress(formula, progress, |_, _| Ok(Formula::TRUE))
     }
 
     /// What the object asks of the value of a key.
@@ -287,28 +288,94 @@ impl Space {
         if let Key::Name(name) = key {
             parent = self.with_key(parent, name)?;
         }
-        let mut conditions = Vec::new();
-        for &atom in self.atoms_of(parent)?.iter() {
-            match atom {
-                Atom::Keys(demand) => {
-                    let failed = match key {
-                        Key::Name(name) => self.demand_on_name(demand, name)? == 0,
-                        Key::Undeclared(group) => self.group(group).failed.contains(&demand),
-                    };
-                    if failed {
-                        parent = self.decide(parent, atom, false)?;
-                    }
+        for &atom in self.all_atoms(parent)?.iter() {
+            if let Atom::Keys(demand) = atom {
+                let failed = match key {
+                    Key::Name(name) => self.demand_on_name(demand, name)? == 0,
+                    Key::Undeclared(group) => self.group(group).failed.contains(&demand),
+                };
+                if failed {
+                    parent = self.decide(parent, atom, false)?;
                 }
+            }
+        }
+        let partition = Arc::new(if self.has_nested(parent)? {
+            self.nested_key_partition(parent, key)?
+        } else {
+            let mut conditions = Vec::new();
+            for &atom in self.atoms_of(parent)?.iter() {
+                match atom {
+                    Atom::Members(id) => conditions.push((atom, self.member_condition(id, key)?)),
+                    Atom::Unevaluated(id) => {
+                        let watch = self.watch(id)?;
+                        let mut seen = false;
+                        for cover in &watch.covers {
+                            seen = seen || self.sees_key(cover, key)?;
+                        }
+                        conditions.push((atom, if seen { Formula::TRUE } else { watch.rest }));
+                    }
+                    _ => {}
+                }
+            }
+            self.partition(parent, &conditions)?
+        });
+        self.objects.partitions.insert((formula, key), partition.clone());
+        Ok(partition)
+    }
+
+    /// The same where formulas stand inside of watches: atoms become functions of verdicts on the value.
+    fn nested_key_partition(&mut self, parent: Formula, key: Key) -> Result<Partition, EngineError> {
+        let mut conditions = Vec::new();
+        let mut changes = HashMap::new();
+        for &atom in self.all_atoms(parent)?.iter() {
+            let variable = self.variable(atom);
+            match atom {
                 Atom::Members(id) => {
                     let condition = self.member_condition(id, key)?;
-                    conditions.push((atom, condition));
+                    let verdict = self.verdict(condition)?;
+                    let same = self.formulas.variable(variable)?;
+                    changes.insert(variable, self.formulas.and(same, verdict)?);
+                    conditions.push((Atom::Verdict(condition), condition));
+                }
+                Atom::Unevaluated(id) => {
+                    let rest = self.watch(id)?.rest;
+                    conditions.push((Atom::Verdict(rest), rest));
                 }
                 _ => {}
             }
         }
-        let partition = Arc::new(self.partition(parent, &conditions)?);
-        self.objects.partitions.insert((formula, key), partition.clone());
-        Ok(partition)
+        let asked = self.progress(parent, changes, |space, watch| {
+            let mut due = space.verdict(watch.rest)?;
+            for cover in &watch.covers {
+                if due != Formula::TRUE && space.sees_key(cover, key)? {
+                    due = space.formulas.or(due, cover.counts)?;
+                }
+            }
+            Ok(due)
+        })?;
+        self.partition(asked, &conditions)
+    }
+
+    /// Is the key one that the schema sees?
+    fn sees_key(&mut self, cover: &Cover, key: Key) -> Result<bool, EngineError> {
+        if cover.all {
+            return Ok(true);
+        }
+        let typed = self.typed(cover.schema)?;
+        let part = &typed.object;
+        match key {
+            Key::Name(name) => {
+                let mut seen = part.properties.contains_key(&name);
+                for &(component, _) in &part.patterns {
+                    seen = seen || self.matches(component, name)?;
+                }
+                Ok(seen)
+            }
+            Key::Undeclared(group) => {
+                let group = self.group(group);
+                Ok(part.patterns.iter().any(|(component, _)| group.matched.contains(component)))
+            }
+        }
     }
 
     /// What the schema asks of the value of a key.

@@ -70,7 +70,7 @@ impl Space {
             // The common case: one question, one answer that matters.
             let held = self.known(parent, atoms, true)?;
             if held != Formula::FALSE && self.known(parent, atoms, false)? == Formula::FALSE {
-                return Ok(Partition { child: *condition, results: vec![held] });
+                return Ok(Partition { child: *condition, results: vec![self.tidy(held)?] });
             }
         }
         self.partition_by_layers(parent, &grouped)
@@ -115,7 +115,10 @@ impl Space {
         let mut results: IndexSet<Formula> = IndexSet::new();
         let mut values: Vec<Formula> = Vec::new();
         for known in layers.last().into_iter().flatten() {
-            let value = if known.parent == Formula::FALSE { 0 } else { results.insert_full(known.parent).0 as u32 + 1 };
+            let value = match self.tidy(known.parent)? {
+                Formula::FALSE => 0,
+                result => results.insert_full(result).0 as u32 + 1,
+            };
             values.push(self.formulas.leaf(value)?);
         }
         for ((condition, _), out) in grouped.iter().zip(&edges).rev() {

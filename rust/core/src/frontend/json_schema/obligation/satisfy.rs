@@ -312,7 +312,7 @@ impl Space {
 
     fn ways_through_key(&mut self, search: &Search, key: Key, lists: &[Rest], ways: &mut Vec<Vec<Goal>>) -> Result<(), EngineError> {
         let partition = self.key_partition(search.formula, key)?;
-        let atoms = self.atoms_of(search.formula)?;
+        let atoms = self.all_atoms(search.formula)?;
         let next_bound = atoms.iter().filter_map(|a| if let Atom::Count(n) = a { Some(*n) } else { None }).min();
         for (class, &result) in partition.results.iter().enumerate() {
             let mut after = self.search_after(search, key, lists, result)?;
@@ -320,7 +320,10 @@ impl Space {
                 let Some(bound) = next_bound else { continue };
                 if matches!(key, Key::Undeclared(_)) && search.free {
                     // There is no end of such keys: many of them in one step, up to where the bound comes into reach of the rest.
-                    let room = atoms.len() as u64 + self.names_left(search) as u64 + 2;
+                    let mut room = atoms.len() as u64 + self.names_left(search) as u64 + 2;
+                    for &atom in atoms.iter() {
+                        room = room.saturating_add(self.dues_of_keys(atom)?);
+                    }
                     after.count = after.count.max(bound.saturating_sub(room));
                 }
             }

@@ -15,6 +15,7 @@ use super::order::Orders;
 use super::satisfy::Verdicts;
 use super::strings::Strings;
 use super::typed::Typed;
+use super::unevaluated::Watches;
 use crate::automaton::number::{Decimal, NumberAtom};
 use crate::automaton::text::{Length, StringSet};
 use crate::error::EngineError;
@@ -65,6 +66,8 @@ pub(crate) enum Atom {
     Count(u64),
     /// At least so many of the items still to come satisfy the formula.
     Matches(Formula, u64),
+    /// What comes and no schema of the watch has seen is as the watch says.
+    Unevaluated(u32),
     /// The child that comes next satisfies the formula. Only while a parent's obligation is partitioned.
     Verdict(Formula),
 }
@@ -97,6 +100,7 @@ pub(crate) struct Space {
     pub(super) objects: Objects,
     pub(super) arrays: Arrays,
     pub(super) orders: Orders,
+    pub(super) watches: Watches,
     pub(super) verdicts: Verdicts,
     pub(super) strings: Strings,
 }
@@ -121,6 +125,7 @@ impl Space {
             objects: Objects::default(),
             arrays: Arrays::default(),
             orders: Orders::default(),
+            watches: Watches::default(),
             verdicts: Verdicts::default(),
             strings: Strings::default(),
         }
@@ -160,6 +165,9 @@ impl Space {
     pub fn decide(&mut self, formula: Formula, atom: Atom, holds: bool) -> Result<Formula, EngineError> {
         let Some(variable) = self.atoms.get_index_of(&atom) else { return Ok(formula) };
         let constant = if holds { Formula::TRUE } else { Formula::FALSE };
+        if self.has_nested(formula)? {
+            return self.progress(formula, HashMap::from([(variable as Variable, constant)]), |_, _| Ok(Formula::TRUE));
+        }
         self.formulas.substitute(formula, |_, v| Ok((v as usize == variable).then_some(constant)), |_, _| Ok(None))
     }
 
@@ -295,6 +303,7 @@ impl Space {
             + self.atoms.len() * 48
             + self.schemas.len() * 200
             + self.names.len() * 64
+            + self.watches.len() * 256
             + self.schema.document.len() * 64
     }
 }

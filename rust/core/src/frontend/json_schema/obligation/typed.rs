@@ -12,7 +12,7 @@ use crate::automaton::text::Length;
 use crate::error::EngineError;
 use crate::formula::Formula;
 use crate::frontend::json_schema::json::{Members, Node, NodeId};
-use crate::frontend::json_schema::keywords::Shape;
+use crate::frontend::json_schema::keywords::{Draft, Shape};
 use crate::frontend::json_schema::schema::{count, is_reference};
 
 /// See the module.
@@ -54,6 +54,7 @@ pub(crate) struct ObjectPart {
     pub additional: Option<Formula>,
     /// Keys that no schema of the object declares are refused.
     pub strict: bool,
+    pub unevaluated: Option<Formula>,
     /// `propertyNames`.
     pub names: Option<Formula>,
     pub required: Vec<NameId>,
@@ -77,6 +78,9 @@ impl ObjectPart {
 pub(crate) struct ArrayPart {
     pub prefix: Vec<Formula>,
     pub rest: Formula,
+    /// `items` or `additionalItems` speak of every item.
+    pub covers_all: bool,
+    pub unevaluated: Option<Formula>,
     pub contains: Option<Contains>,
     pub min: u64,
     pub max: Option<u64>,
@@ -94,6 +98,8 @@ pub(crate) struct Contains {
     pub item: Formula,
     pub min: u64,
     pub max: Option<u64>,
+    /// Items that match count as evaluated.
+    pub evaluates: bool,
 }
 
 /// Schemas for the same value.
@@ -131,7 +137,15 @@ impl Typed {
             strings: Vec::new(),
             numbers: Vec::new(),
             object: ObjectPart::default(),
-            array: ArrayPart { prefix: Vec::new(), rest: Formula::TRUE, contains: None, min: 0, max: None },
+            array: ArrayPart {
+                prefix: Vec::new(),
+                rest: Formula::TRUE,
+                covers_all: false,
+                unevaluated: None,
+                contains: None,
+                min: 0,
+                max: None,
+            },
             logic: Vec::new(),
         }
     }
@@ -235,21 +249,28 @@ impl Space {
                     typed.strings.push(Atom::Text(component));
                 }
                 "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => self.read_bound(node, row.name, value, &mut typed)?,
-                "items" if row.shape == Shape::SchemaOrSchemas => match document.items(value) {
-                    Some(items) => self.read_prefix(items, &mut typed)?,
-                    None => typed.array.rest = self.schema_formula(value)?,
-                },
+                "items" if row.shape == Shape::SchemaOrSchemas => {
+                    if let Some(items) = document.items(value) {
+                        self.read_prefix(items, &mut typed)?;
+                    } else {
+                        typed.array.rest = self.schema_formula(value)?;
+                        typed.array.covers_all = true;
+                    }
+                }
                 "prefixItems" => self.read_prefix(document.items(value).unwrap_or_default(), &mut typed)?,
                 // Only beside a list of items.
                 "additionalItems" if document.member(node, "items").is_some_and(|i| document.items(i).is_some()) => {
                     typed.array.rest = self.schema_formula(value)?;
+                    typed.array.covers_all = true;
                 }
+                "unevaluatedItems" => typed.array.unevaluated = Some(self.schema_formula(value)?),
                 "minItems" => typed.array.min = count(document, value).unwrap_or(0),
                 "maxItems" => typed.array.max = count(document, value),
                 "contains" => {
                     let bound = |name| source.member_in_force(node, name).and_then(|bound| count(document, bound));
                     let (min, max) = (bound("minContains").unwrap_or(1), bound("maxContains"));
-                    typed.array.contains = Some(Contains { item: self.schema_formula(value)?, min, max });
+                    let evaluates = source.located(node).is_none_or(|l| l.dialect.draft != Draft::Draft201909);
+                    typed.array.contains = Some(Contains { item: self.schema_formula(value)?, min, max, evaluates });
                 }
                 "if" => conditional[0] = Some(value),
                 "then" => conditional[1] = Some(value),
@@ -363,6 +384,7 @@ impl Space {
                 }
             }
             "additionalProperties" => typed.object.additional = Some(self.schema_formula(value)?),
+            "unevaluatedProperties" => typed.object.unevaluated = Some(self.schema_formula(value)?),
             "propertyNames" => typed.object.names = Some(self.schema_formula(value)?).filter(|&f| f != Formula::TRUE),
             "required" => typed.object.required = self.read_names(value),
             "minProperties" => typed.object.min = count(document, value).unwrap_or(0),

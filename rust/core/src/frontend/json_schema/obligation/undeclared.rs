@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexSet;
+
 use super::object::Key;
 use super::space::{Atom, ComponentId, Space};
 use super::strings::Tools;
@@ -17,6 +19,13 @@ use crate::limits::Limits;
 pub(super) struct Group {
     pub matched: Vec<ComponentId>,
     pub failed: Vec<Formula>,
+}
+
+/// Something that tells undeclared keys apart: a pattern, or a demand on keys.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Split {
+    Pattern(ComponentId),
+    Keys(Formula),
 }
 
 /// Which undeclared keys there are.
@@ -34,32 +43,24 @@ impl Space {
 
     /// The groups of undeclared keys that the obligation tells apart.
     pub(super) fn undeclared(&mut self, tools: Tools<'_>, formula: Formula) -> Result<Arc<Undeclared>, EngineError> {
-        let mut watching = self.atoms_of(formula)?.to_vec();
-        watching.retain(|a| matches!(a, Atom::Members(_) | Atom::Keys(_)));
-        if let Some(known) = self.objects.undeclared.get(&watching) {
+        let splits = self.splits(formula)?;
+        if let Some(known) = self.objects.undeclared.get(&splits) {
             return Ok(known.clone());
         }
         let mut groups = vec![Group::default()];
         let mut demand = Formula::TRUE;
-        for &atom in &watching {
-            match atom {
-                Atom::Members(id) => {
-                    let typed = self.typed(id)?;
-                    for &(component, _) in &typed.object.patterns {
-                        if groups.iter().any(|g| g.matched.contains(&component)) {
-                            continue;
-                        }
-                        let condition = self.atom_formula(Atom::Text(component))?;
-                        // Finite patterns are declared names; their strings are no undeclared keys.
-                        let finite = self.finite_language(component)?.is_some();
-                        demand = self.split_groups(&mut groups, demand, condition, finite, |group| group.matched.push(component), true)?;
-                    }
+        for &split in &splits {
+            match split {
+                Split::Pattern(component) => {
+                    let condition = self.atom_formula(Atom::Text(component))?;
+                    // Finite patterns are declared names; their strings are no undeclared keys.
+                    let finite = self.finite_language(component)?.is_some();
+                    demand = self.split_groups(&mut groups, demand, condition, finite, |group| group.matched.push(component), true)?;
                 }
-                Atom::Keys(keys) => {
+                Split::Keys(keys) => {
                     let finite = self.names_in_demand(keys)?.is_some();
                     demand = self.split_groups(&mut groups, demand, keys, finite, |group| group.failed.push(keys), false)?;
                 }
-                _ => {}
             }
             if groups.len() > 32 {
                 demand = self.drop_impossible(tools, demand)?;
@@ -71,8 +72,27 @@ impl Space {
         }
         let groups = groups.into_iter().map(|g| self.objects.groups.insert_full(g).0 as u32).collect();
         let undeclared = Arc::new(Undeclared { demand, groups });
-        self.objects.undeclared.insert(watching, undeclared.clone());
+        self.objects.undeclared.insert(splits, undeclared.clone());
         Ok(undeclared)
+    }
+
+    /// What tells undeclared keys apart.
+    fn splits(&mut self, formula: Formula) -> Result<Vec<Split>, EngineError> {
+        let mut splits: IndexSet<Split> = IndexSet::new();
+        for &atom in self.all_atoms(formula)?.iter() {
+            match atom {
+                Atom::Members(id) => splits.extend(self.typed(id)?.object.patterns.iter().map(|&(component, _)| Split::Pattern(component))),
+                Atom::Unevaluated(id) => {
+                    for cover in &self.watch(id)?.covers {
+                        let typed = self.typed(cover.schema)?;
+                        splits.extend(typed.object.patterns.iter().map(|&(component, _)| Split::Pattern(component)));
+                    }
+                }
+                Atom::Keys(keys) => drop(splits.insert(Split::Keys(keys))),
+                _ => {}
+            }
+        }
+        Ok(splits.into_iter().collect())
     }
 
     /// Split every group by a condition; `change` is for those where it `when` holds, and if `finite`, no key is where it holds.

@@ -76,6 +76,46 @@ fn a_megabyte_schema_attaches_fast() {
 }
 
 #[test]
+fn unevaluated_properties_beside_conjuncts_are_additional_properties() {
+    let part = |i: usize| format!("{{\"properties\":{{\"p{i}\":{{\"type\":\"integer\"}}}},\"required\":[\"p{i}\"]}}");
+    let parts: Vec<String> = (0..100).map(part).collect();
+    let definitions: Vec<String> = parts.iter().enumerate().map(|(i, part)| format!("\"d{i}\":{part}")).collect();
+    let references: Vec<String> = (0..100).map(|i| format!("{{\"$ref\":\"#/$defs/d{i}\"}}")).collect();
+    let members: Vec<String> = (0..100).map(|i| format!("\"p{i}\":{i}")).collect();
+    let properties: Vec<String> = (0..100).map(|i| format!("\"p{i}\":{{\"type\":\"integer\"}}")).collect();
+    let required: Vec<String> = (0..100).map(|i| format!("\"p{i}\"")).collect();
+    let flat =
+        format!("{{\"properties\":{{{}}},\"required\":[{}],\"additionalProperties\":false}}", properties.join(","), required.join(","));
+    let parted =
+        format!("{{\"allOf\":[{}],\"unevaluatedProperties\":false,\"$defs\":{{{}}}}}", references.join(","), definitions.join(","));
+    let mut states = Vec::new();
+    for schema in [flat, parted] {
+        within(Duration::from_secs(20), "many parts", || {
+            let runner = compile(&schema, &Options::default()).unwrap();
+            assert!(runner.accepts(&format!("{{{}}}", members.join(","))));
+            assert!(!runner.accepts(&format!("{{{},\"q\":1}}", members.join(","))));
+            states.push(runner.arena.state_count());
+        });
+    }
+    assert!(states[1] <= states[0] + 10, "{states:?}");
+}
+
+#[test]
+fn nested_watches_are_no_deeper_than_the_schema() {
+    let deep = |open: &str, n: usize| open.repeat(n) + "{\"properties\":{\"a\":{}}}" + &"]}".repeat(n);
+    for (open, n) in [
+        ("{\"unevaluatedProperties\":false,\"allOf\":[", 3000),
+        ("{\"unevaluatedProperties\":false,\"anyOf\":[{\"required\":[\"a\"]},", 300),
+        ("{\"unevaluatedProperties\":{\"type\":\"null\"},\"oneOf\":[{\"required\":[\"b\"]},", 60),
+    ] {
+        within(Duration::from_secs(30), "nested watches", || {
+            let runner = compile(&deep(open, n), &Options::default()).unwrap();
+            assert!(runner.accepts("{\"a\":1}"));
+        });
+    }
+}
+
+#[test]
 fn an_enum_of_twenty_thousand_strings() {
     let values: Vec<String> = (0..20_000).map(|i| format!("\"value-{i}\"")).collect();
     let schema = format!("{{\"enum\":[{}]}}", values.join(","));
@@ -96,10 +136,10 @@ fn large_bounds_cost_nothing() {
         assert!(runner.accepts(&list(100_000)) && !runner.accepts(&list(100_001)));
         assert!(runner.arena.state_count() < 200, "{}", runner.arena.state_count());
         compile("{\"type\":\"object\",\"minProperties\":100000}", &Options::default()).unwrap();
-        let schema = "{\"contains\":{\"const\":0},\"minContains\":1000,\"maxContains\":1000000,\"minItems\":5000,\"maxItems\":3000000}";
+        let schema = "{\"contains\":{\"const\":0},\"minContains\":100,\"maxContains\":1000000,\"minItems\":5000,\"maxItems\":3000000}";
         let runner = compile(schema, &Options::default()).unwrap();
         let both = |zeros: usize, ones: usize| list(zeros).replace(']', &format!("{}]", ",1".repeat(ones)));
-        assert!(!runner.accepts(&both(999, 5000)) && runner.accepts(&both(1000, 4000)) && !runner.accepts(&both(1000, 3999)));
+        assert!(!runner.accepts(&both(99, 5000)) && runner.accepts(&both(100, 4900)) && !runner.accepts(&both(100, 4899)));
     });
 }
 

@@ -78,8 +78,14 @@ fn schema(r: &mut Random, depth: usize) -> Value {
     }
     let d = depth - 1;
     let mut out = serde_json::Map::new();
+    if depth > 1 && r.chance(20) {
+        // Children that only other schemas of the value have seen.
+        let rest = if r.chance(60) { json!(false) } else { schema(r, 0) };
+        out.insert((*r.pick(&["unevaluatedProperties", "unevaluatedProperties", "unevaluatedItems"])).to_owned(), rest);
+        out.insert((*r.pick(&["allOf", "anyOf", "oneOf"])).to_owned(), schemas(r, d));
+    }
     for _ in 0..=r.below(4) {
-        let (name, value) = match r.below(32) {
+        let (name, value) = match r.below(36) {
             0 => ("type", json!([*r.pick(&["object", "array", "string"]), *r.pick(&["object", "integer", "array"])])),
             1 | 2 => ("properties", by_name(r, &KEYS, d)),
             3 => ("patternProperties", by_name(r, &["^a$", "^b$", "^ab$"], d)),
@@ -108,6 +114,8 @@ fn schema(r: &mut Random, depth: usize) -> Value {
                 out.insert("else".to_owned(), schema(r, d));
                 ("if", schema(r, d))
             }
+            31 | 32 => ("unevaluatedProperties", schema(r, d)),
+            33 | 34 => ("unevaluatedItems", schema(r, d)),
             28..=30 => {
                 if r.chance(40) {
                     out.insert("minContains".to_owned(), json!(r.below(4)));

@@ -38,6 +38,63 @@ pub fn valid(root: &Value, schema: &Value, value: &Value) -> bool {
     keywords.iter().all(|(name, demand)| holds(root, keywords, name, demand, value))
 }
 
+/// For each member or item of `value`, whether a keyword of the schema has evaluated it; nothing has where the schema does not hold.
+fn evaluated(root: &Value, schema: &Value, value: &Value) -> Vec<bool> {
+    let names: Vec<&String> = value.as_object().map(|o| o.keys().collect()).unwrap_or_default();
+    let items = value.as_array().map_or(&[][..], |a| a);
+    let mut out = vec![false; names.len() + items.len()];
+    let Value::Object(keywords) = schema else { return out };
+    if !valid(root, schema, value) {
+        return out;
+    }
+    for (keyword, demand) in keywords {
+        let mut mark = |which: &dyn Fn(usize) -> bool| (0..out.len()).for_each(|i| out[i] |= which(i));
+        let mut in_place = |schema: &Value| {
+            let inner = evaluated(root, schema, value);
+            mark(&|i| inner[i]);
+        };
+        match keyword.as_str() {
+            "$ref" => in_place(root.pointer(demand.as_str().unwrap().trim_start_matches('#')).unwrap()),
+            "allOf" | "anyOf" | "oneOf" => demand.as_array().unwrap().iter().for_each(in_place),
+            "if" => {
+                in_place(demand);
+                let branch = if valid(root, demand, value) { "then" } else { "else" };
+                keywords.get(branch).into_iter().for_each(in_place);
+            }
+            "dependentSchemas" => {
+                demand.as_object().unwrap().iter().filter(|(k, _)| value.get(k.as_str()).is_some()).for_each(|(_, s)| in_place(s));
+            }
+            "properties" => mark(&|i| names.get(i).is_some_and(|n| demand.get(n.as_str()).is_some())),
+            "patternProperties" => mark(&|i| names.get(i).is_some_and(|n| demand.as_object().unwrap().keys().any(|p| matches(p, n)))),
+            "additionalProperties" | "unevaluatedProperties" => mark(&|_| value.is_object()),
+            "prefixItems" => mark(&|i| value.is_array() && i < demand.as_array().unwrap().len()),
+            "items" | "unevaluatedItems" => mark(&|_| value.is_array()),
+            "contains" => mark(&|i| items.get(i).is_some_and(|item| valid(root, demand, item))),
+            _ => {}
+        }
+    }
+    out
+}
+
+/// The children that nothing but this keyword has evaluated satisfy its schema.
+fn unevaluated_hold(
+    root: &Value,
+    keywords: &serde_json::Map<String, Value>,
+    name: &str,
+    demand: &Value,
+    value: &Value,
+    children: &[&Value],
+) -> bool {
+    let mut others = keywords.clone();
+    others.remove(name);
+    let others = Value::Object(others);
+    if !valid(root, &others, value) {
+        return false;
+    }
+    let seen = evaluated(root, &others, value);
+    children.iter().zip(seen).all(|(child, seen)| seen || valid(root, demand, child))
+}
+
 fn holds(root: &Value, keywords: &serde_json::Map<String, Value>, name: &str, demand: &Value, value: &Value) -> bool {
     let ok = |schema: &Value, value: &Value| valid(root, schema, value);
     let list = demand.as_array().map_or(&[][..], |a| a);
@@ -84,6 +141,7 @@ fn holds(root: &Value, keywords: &serde_json::Map<String, Value>, name: &str, de
                     "items" => items.iter().skip(prefix).all(|v| ok(demand, v)),
                     "minItems" => items.len() >= size(),
                     "maxItems" => items.len() <= size(),
+                    "unevaluatedItems" => unevaluated_hold(root, keywords, name, demand, value, &items.iter().collect::<Vec<_>>()),
                     "contains" => {
                         let bound = |name| keywords.get(name).and_then(Value::as_u64);
                         let found = items.iter().filter(|item| ok(demand, item)).count() as u64;
@@ -103,6 +161,7 @@ fn holds(root: &Value, keywords: &serde_json::Map<String, Value>, name: &str, de
                         || keywords.get("patternProperties").and_then(Value::as_object).is_some_and(|p| p.keys().any(|p| matches(p, k)))
                         || ok(demand, v)
                 }),
+                "unevaluatedProperties" => unevaluated_hold(root, keywords, name, demand, value, &members.values().collect::<Vec<_>>()),
                 "propertyNames" => members.keys().all(|k| ok(demand, &Value::String(k.clone()))),
                 "required" => list.iter().all(|k| members.contains_key(k.as_str().unwrap())),
                 "dependentRequired" => demand.as_object().unwrap().iter().all(|(k, names)| {
