@@ -4,7 +4,7 @@ PYTHON ?= python3
 DEMO := .demo-venv
 RACE := .race-venv
 
-.PHONY: demo wheel test rust python lint ratchets conformance maskbench fuzz bench race
+.PHONY: demo wheel test rust python lint docs ratchets conformance maskbench fuzz bench race
 
 # One thread: on a busy machine two collapse.
 demo: $(DEMO)/ready
@@ -61,6 +61,10 @@ lint: $(TEST)/ready
 	$(TEST)/bin/ruff check --quiet python tests benches
 	$(TEST)/bin/mypy
 	$(TEST)/bin/python -m mypy.stubtest maskwright._core
+
+# The page of keywords and formats; a test says when it is stale.
+docs:
+	MASKWRIGHT_WRITE_DOCS=1 cargo test --quiet --package maskwright --lib the_page_of_keywords
 
 # Verdicts that only change on purpose: the official JSON Schema test suite and real schemas, where they are at hand
 # (folder JSON_SCHEMA_TEST_SUITE, file MASKBENCH).

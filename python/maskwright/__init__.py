@@ -39,6 +39,7 @@ from maskwright.exceptions import (
     UnsatisfiableSchema,
     UnsupportedTokenizer,
 )
+from maskwright.report import Enforcement, KeywordReport
 from maskwright.tokenizers import VocabType
 
 __all__ = [
@@ -49,12 +50,14 @@ __all__ = [
     "CompileTimeout",
     "CompiledGrammar",
     "EBNFError",
+    "Enforcement",
     "Grammar",
     "GrammarCompiler",
     "GrammarError",
     "GrammarMatcher",
     "InternalError",
     "JSONSchemaError",
+    "KeywordReport",
     "LimitExceeded",
     "Limits",
     "MaskFill",

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NoReturn, final
 
 from maskwright.bitmask import BitmaskLike
+from maskwright.report import KeywordReport
 from maskwright.tokenizers import VocabType
 
 __all__ = [
@@ -145,6 +146,7 @@ class Grammar:
         any_order: bool = False,
         default_draft: str | None = None,
         assert_formats: bool = True,
+        escapes: Literal["any", "minimal"] = "any",
         registry: Mapping[str, Any] | None = None,
     ) -> Grammar: ...
     @staticmethod
@@ -184,6 +186,7 @@ class GrammarCompiler:
         any_order: bool = False,
         default_draft: str | None = None,
         assert_formats: bool = True,
+        escapes: Literal["any", "minimal"] = "any",
         registry: Mapping[str, Any] | None = None,
         timeout: float | None = None,
     ) -> CompiledGrammar: ...
@@ -208,6 +211,7 @@ class CompiledGrammar:
     @property
     def memory_size_bytes(self) -> int: ...
     def statistics(self) -> dict[str, int]: ...
+    def json_schema_report(self) -> list[KeywordReport]: ...
     @staticmethod
     def _from_state(grammar: Grammar, tokenizer_info: TokenizerInfo, limits: Limits) -> CompiledGrammar: ...
 

@@ -6,6 +6,8 @@ data of an error where it has such data, and are None elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class MaskwrightError(Exception):
     """Everything below."""
@@ -38,7 +40,10 @@ class JSONSchemaError(GrammarError):
 
 
 class UnsatisfiableSchema(JSONSchemaError):
-    """No JSON value at all can satisfy the schema; ``pointer`` says which part."""
+    """No JSON value at all can satisfy the schema; ``pointer`` says which part, ``conflicts`` which keywords contradict each other."""
+
+    #: JSON pointers of keywords that no value satisfies together: without any one of them, some value would satisfy the rest.
+    conflicts: Sequence[str] = ()
 
 
 class TokenizerError(MaskwrightError, ValueError):

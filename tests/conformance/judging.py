@@ -12,6 +12,7 @@ import json
 import os
 import select
 import signal
+import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -19,6 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import maskwright as mw
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
+# The independent validator, for those who import this.
+import oracle  # noqa: F401
 
 #: The reason of an entry that `--update` has just added. The check fails until somebody writes a better one.
 UNEXAMINED = "to be examined"

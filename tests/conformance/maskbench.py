@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from judging import Baseline, accepts, compiler, isolated, key_of, report_changes
+from judging import UNEXAMINED, Baseline, accepts, compiler, isolated, key_of, oracle, report_changes
 
 import maskwright as mw
 
@@ -37,8 +37,22 @@ def read(path: Path, only: str = "") -> list[dict[str, Any]]:
         return [entry for entry in map(json.loads, lines) if only in entry["name"]]
 
 
-def judge(engine: mw.GrammarCompiler, entry: dict[str, Any]) -> tuple[str, str, float, list[str]]:
-    """The verdict on the schema, why it was refused, the seconds it took to compile, and a verdict per instance."""
+def examine(schema: Any, instance: Any, valid: bool) -> str:
+    """Why an instance is not judged as the data says: the independent validator's answer."""
+    try:
+        validator = oracle.validator_for(oracle.read(json.dumps(schema)), formats=True)
+        wrong = next(iter(validator.iter_errors(oracle.read(json.dumps(instance)))), None)
+    except Exception as error:
+        return f"{UNEXAMINED}: the independent validator fails: {type(error).__name__}"
+    if valid and wrong is not None:
+        return f"an error of the data: the independent validator refuses it too: {wrong.message}"[:300]
+    if not valid and wrong is None:
+        return "an error of the data: the independent validator accepts it too"
+    return f"{UNEXAMINED}: the independent validator agrees with the data"
+
+
+def judge(engine: mw.GrammarCompiler, entry: dict[str, Any]) -> tuple[str, str, float, list[tuple[str, str]]]:
+    """The verdict on the schema, why it was refused, the seconds it took to compile, and a verdict per instance with its reason."""
     started = time.perf_counter()
     try:
         compiled = engine.compile_json_schema(json.dumps(entry["schema"]), any_order=True)
@@ -51,10 +65,13 @@ def judge(engine: mw.GrammarCompiler, entry: dict[str, Any]) -> tuple[str, str, 
     for test in entry["tests"]:
         try:
             accepted = accepts(compiled, json.dumps(test["data"], ensure_ascii=False))
-        except BaseException:
-            verdicts.append("exception")
+        except BaseException as error:
+            verdicts.append(("exception", f"{type(error).__name__}: {error}"))
+            continue
+        if accepted == test["valid"]:
+            verdicts.append(("pass", ""))
         else:
-            verdicts.append("pass" if accepted == test["valid"] else "false_negative" if test["valid"] else "false_positive")
+            verdicts.append(("false_negative" if test["valid"] else "false_positive", examine(entry["schema"], test["data"], test["valid"])))
     return "pass", "", seconds, verdicts
 
 
@@ -81,19 +98,17 @@ def main() -> int:
         verdict, why, seconds, found = result or no_answer
         compiles.append((seconds, entry["name"]))
         schemas[verdict] += 1
-        listed = [(key_of(entry["schema"]), verdict, entry["name"])]
-        for n, (test, of_test) in enumerate(zip(entry["tests"], found, strict=False)):
+        listed = [(key_of(entry["schema"]), verdict, entry["name"], why)]
+        for n, (test, (of_test, why_not)) in enumerate(zip(entry["tests"], found, strict=False)):
             instances[of_test] += 1
             if of_test == "false_negative":
                 losing.add(entry["name"])
             word = "valid" if test["valid"] else "invalid"
-            listed.append((key_of(entry["schema"], test["data"], test["valid"]), of_test, f"{entry['name']}: {word} instance {n}"))
-        for key, of_what, name in listed:
-            verdicts[key], names[key] = of_what, name
-            if of_what == verdict and why:
-                reasons[key] = why
+            listed.append((key_of(entry["schema"], test["data"], test["valid"]), of_test, f"{entry['name']}: {word} instance {n}", why_not))
+        for key, of_what, name, because in listed:
+            verdicts[key], names[key], reasons[key] = of_what, name, because
             if of_what == arguments.list:
-                print(f"  {name} [{key}]" + (f" | {why}" if why else ""))
+                print(f"  {name} [{key}]" + (f" | {because}" if because else ""))
     satisfiable = len(entries) - schemas["unsatisfiable"]
     print(
         f"{len(entries)} schemas: {100 * schemas['pass'] / max(1, satisfiable):.2f} % of {satisfiable} satisfiable ones compile; "

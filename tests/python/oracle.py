@@ -1,4 +1,4 @@
-"""Answers that share nothing with maskwright: masks token by token, and the `jsonschema` library with its known faults mended.
+r"""Answers that share nothing with maskwright: masks token by token, and the `jsonschema` library with its known faults mended.
 
 Overrides, each with the clause it rests on:
 
@@ -6,33 +6,78 @@ Overrides, each with the clause it rests on:
   `1.0` is an integer (6.3.1.1 of Validation, "a numeric value whose fractional part is zero").
 * a repeated key is no document: Core 4.3.1 with RFC 8259, section 4.
 * a lone surrogate is no document: Core 4.2.1 (strings are Unicode strings).
-* `pattern` and `patternProperties`: ECMA-262 semantics (Core 6.4): `$` does not match before a trailing line break, classes are ASCII.
+* `multipleOf` is exact: Validation, 6.2.1 ("division by this keyword's value results in an integer").
+* `pattern` and `patternProperties`: ECMA-262 semantics (Core 6.4): `$` does not match before a trailing line break, classes are ASCII but for `\s`.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import random
-import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from jsonschema import Draft7Validator, Draft202012Validator, validators
+import regex
+from jsonschema import Draft4Validator, Draft6Validator, Draft7Validator, Draft201909Validator, Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 import maskwright
 
+_SPACES = r"\t\n\v\f\r \u00a0\ufeff\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_ESCAPE = regex.compile(r"\\(?:u\{(?P<code>[0-9a-fA-F]+)\}|k<|[pP]\{[^}]*\}|c(?P<control>[a-zA-Z])|(?P<one>[\s\S]))")
 
-def ecma(pattern: str) -> re.Pattern[str]:
-    """A pattern of the tests in Python's syntax: only what the tests use."""
-    out, in_class, escaped = [], False, False
-    for c in pattern:
-        out.append(r"\Z" if c == "$" and not in_class and not escaped else c)
-        in_class = not escaped and (c == "[" or (in_class and c != "]"))
-        escaped = c == "\\" and not escaped
-    return re.compile("".join(out), re.ASCII)
+
+@functools.lru_cache(maxsize=4096)
+def ecma(pattern: str) -> regex.Pattern[str]:
+    """An ECMAScript pattern (with the flag `u`) in the syntax of the module `regex`."""
+    out, at, in_class = [], 0, False
+    while at < len(pattern):
+        escape = _ESCAPE.match(pattern, at)
+        c = pattern[at]
+        if escape:
+            at = escape.end()
+            one = escape["one"]
+            if escape["code"] or escape["control"]:
+                out.append(regex.escape(chr(int(escape["code"], 16) if escape["code"] else ord(escape["control"]) % 32)))
+            elif one == "s":
+                out.append(_SPACES if in_class else f"[{_SPACES}]")
+            elif one == "S" and not in_class:
+                out.append(f"[^{_SPACES}]")
+            elif one == "0":
+                out.append(r"\x00")
+            elif one is not None and (not one.isalnum() or one in "e"):
+                out.append(regex.escape(one) if one != "-" else r"\-")
+            else:
+                out.append(escape[0].replace("k<", "g<") if escape[0] == r"\k<" else escape[0])
+            continue
+        at += 1
+        if in_class:
+            in_class = c != "]"
+            out.append("\\" + c if c in "[&|~" else c)
+        elif c == "[":
+            empty = regex.match(r"\^?\]", pattern[at:])
+            if empty:
+                out.append(r"[\s\S]" if empty[0] == "^]" else "(?!)")
+                at += len(empty[0])
+            else:
+                in_class = True
+                negated = pattern.startswith("^", at)
+                out.append("[^" if negated else "[")
+                at += negated
+        elif c == "$":
+            out.append(r"\Z")
+        elif c == ".":
+            out.append(r"[^\n\r\u2028\u2029]")
+        elif c == "(" and regex.match(r"\?<(?![=!])", pattern[at:]):
+            out.append("(?P<")
+            at += 2
+        else:
+            out.append(c)
+    return regex.compile("".join(out), regex.ASCII | regex.V0)
 
 
 def _pattern(validator, pattern, instance, schema) -> Iterator[ValidationError]:
@@ -56,6 +101,11 @@ def _additional_properties(validator, additional, instance, schema) -> Iterator[
                 yield from validator.descend(value, additional, path=key)
 
 
+def _multiple_of(validator, divisor, instance, schema) -> Iterator[ValidationError]:
+    if validator.is_type(instance, "number") and divisor and Fraction(instance) % Fraction(divisor):
+        yield ValidationError(f"{instance} is no multiple of {divisor}")
+
+
 def _is_integer(_checker, instance) -> bool:
     if isinstance(instance, bool):
         return False
@@ -66,14 +116,28 @@ def _is_number(_checker, instance) -> bool:
     return isinstance(instance, (int, Decimal)) and not isinstance(instance, bool)
 
 
-def validator_for(schema: Any):
-    """The mended validator for a schema."""
-    base = Draft202012Validator
-    if isinstance(schema, dict) and "draft-07" in schema.get("$schema", ""):
-        base = Draft7Validator
+_DRAFTS = {
+    "draft-04": Draft4Validator,
+    "draft-06": Draft6Validator,
+    "draft-07": Draft7Validator,
+    "draft/2019-09": Draft201909Validator,
+    "draft/2020-12": Draft202012Validator,
+}
+
+
+def validator_for(schema: Any, *, formats: bool = False):
+    """The mended validator for a schema; with `formats` these are asserted too."""
+    uri = schema.get("$schema") if isinstance(schema, dict) else None
+    base = next((of for name, of in _DRAFTS.items() if isinstance(uri, str) and name in uri), Draft202012Validator)
     checker = base.TYPE_CHECKER.redefine("integer", _is_integer).redefine("number", _is_number)
-    keywords = {"pattern": _pattern, "patternProperties": _pattern_properties, "additionalProperties": _additional_properties}
-    return validators.extend(base, keywords, type_checker=checker)(schema)
+    keywords = {
+        "pattern": _pattern,
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional_properties,
+        "multipleOf": _multiple_of,
+    }
+    extended = validators.extend(base, keywords, type_checker=checker)
+    return extended(schema, format_checker=Draft202012Validator.FORMAT_CHECKER if formats else None)
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

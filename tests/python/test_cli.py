@@ -56,6 +56,33 @@ def test_where_a_text_goes_wrong():
     assert "the end of the text" in late.expected
 
 
+def test_check_schema_prints_how_each_keyword_is_enforced():
+    schema = json.dumps({"title": "t", "properties": {"a": {"maxLength": 3}, "b": {"minimum": 1}}})
+    result = run("check-schema", schema)
+    assert result.returncode == 0
+    assert result.stdout.startswith("1 exact, 2 narrowed, 1 annotation")
+    assert "/title" in result.stdout
+    assert "maxLength" not in result.stdout
+    assert "maxLength" in run("check-schema", schema, "--all").stdout
+    assert "1 exact, 1 narrowed" not in run("check-schema", schema, "--any-order").stdout
+    found = json.loads(run("check-schema", "-", "--json", "--any-order", input=schema).stdout)
+    assert found["counts"] == {"exact": 2, "narrowed": 1, "annotation": 1}
+    assert {"pointer": "/properties/b/minimum", "keyword": "minimum", "status": "narrowed", "detail": "numbers are written without an exponent", "schema": 0} in found["keywords"]
+
+
+def test_check_schema_says_why_a_schema_is_refused():
+    refused = run("check-schema", '{"items": {"pattern": "(a)\\\\1"}}')
+    assert refused.returncode == 1
+    assert "/items/pattern" in refused.stderr
+    unsatisfiable = run("check-schema", '{"type": "string", "const": 1}')
+    assert unsatisfiable.returncode == 1
+    assert "/const" in unsatisfiable.stderr
+    found = json.loads(run("check-schema", "--json", '{"type": "string", "const": 1}').stdout)
+    assert not found["ok"]
+    assert found["conflicts"] == ["/type", "/const"]
+    assert run("check-schema", "missing.json").returncode != 0
+
+
 def test_the_language_of_a_grammar_is_seen_by_its_looks(tmp_path):
     cases = {'{"type": "null"}': "null", "true": "[1]", 'root ::= "x"': "x", "a{3}": "aaa"}
     for grammar, text in cases.items():

@@ -1,19 +1,23 @@
-"""The commands: ``generate``, ``check``, ``sample``. Glue between the arguments and the modules beside this one."""
+"""The commands: ``generate``, ``check``, ``check-schema``, ``sample``. Glue between the arguments and the modules beside this one."""
 
 from __future__ import annotations
 
+import json
 import random
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 import maskwright
-from maskwright import GrammarCompiler, MaskwrightError
+from maskwright import Enforcement, GrammarCompiler, MaskwrightError
 from maskwright.cli.checking import check as find_mismatch
 from maskwright.cli.grammars import Kind, compile_for_bytes, read_grammar, read_text
 from maskwright.cli.sampling import sample as sample_text
+
+if TYPE_CHECKING:
+    from maskwright.cli.reporting import SchemaCheck
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _errors = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -105,6 +109,55 @@ def check(
         return
     print(mismatch)
     raise typer.Exit(1)
+
+
+@app.command("check-schema")
+def check_schema(
+    schema: Annotated[str, typer.Argument(help="The JSON Schema: a file, the text itself, or - for the standard input.", metavar="SCHEMA")],
+    show_all: Annotated[bool, typer.Option("--all", help="List the keywords that are enforced exactly, too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    any_order: Annotated[bool, typer.Option("--any-order", help="Allow keys in any order.")] = False,
+    strict_mode: Annotated[bool, typer.Option("--strict", help="Close objects and arrays that do not say otherwise.")] = False,
+    default_draft: Annotated[str | None, typer.Option("--default-draft", help="The draft of a schema without $schema.")] = None,
+    assert_formats: Annotated[bool, typer.Option("--assert-formats/--no-assert-formats", help="Enforce `format`.")] = True,
+) -> None:
+    """Say how each keyword of a JSON Schema is enforced. The exit code is 0, or 1 if the schema is refused or nothing satisfies it."""
+    from maskwright.cli.reporting import check_schema as find_report
+
+    options = {"any_order": any_order, "strict_mode": strict_mode, "assert_formats": assert_formats, "default_draft": default_draft}
+    try:
+        found = find_report(read_text(schema).decode(), options)
+    except (OSError, UnicodeDecodeError) as error:
+        raise _fail(error, 2) from error
+    if as_json:
+        print(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+    elif found.error is None:
+        _print_report(found, show_all)
+    else:
+        _errors.print(f"[red]{'unsatisfiable' if found.unsatisfiable else 'refused'}:[/red] {_plain(found.error)}")
+        for pointer in found.conflicts:
+            _errors.print(f"  {_plain(pointer)}")
+    if found.error is not None:
+        raise typer.Exit(1)
+
+
+def _print_report(found: SchemaCheck, show_all: bool) -> None:
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console.print(", ".join(f"{count} {name}" for name, count in found.counts.items()))
+    shown = [entry for entry in found.entries if show_all or entry.status is not Enforcement.EXACT]
+    if not shown:
+        return
+    table = Table()
+    for title in ("where", "keyword", "", "what is lost, or why"):
+        table.add_column(title, overflow="fold")
+    colours = {Enforcement.EXACT: "green", Enforcement.NARROWED: "yellow", Enforcement.ANNOTATION: "dim"}
+    for entry in shown:
+        where = entry.pointer or "(the whole)"
+        status = f"[{colours[entry.status]}]{entry.status}[/]"
+        table.add_row(_plain(where), _plain(entry.keyword), status, _plain(entry.detail))
+    console.print(table)
 
 
 @app.command()

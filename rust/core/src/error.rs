@@ -78,8 +78,10 @@ pub enum CompileError {
     UnsatisfiableSchema {
         /// JSON pointer of the part that cannot be satisfied.
         pointer: String,
-        /// Which parts conflict.
+        /// In words.
         message: String,
+        /// JSON pointers of keywords that no value satisfies together, each needed for that; empty where they are too many to find out.
+        conflicts: Vec<String>,
     },
     /// A rule of the grammar is missing, repeated, or can never end.
     #[error("grammar error in rule `{rule}`: {message}")]

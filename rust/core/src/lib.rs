@@ -19,6 +19,7 @@ pub mod mask;
 pub mod matcher;
 pub mod optimize;
 pub mod provider;
+pub mod report;
 pub mod stack;
 #[cfg(feature = "testing")]
 pub mod testing;

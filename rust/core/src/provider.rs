@@ -20,6 +20,7 @@ use smallvec::SmallVec;
 use crate::error::EngineError;
 use crate::ids::{ProviderId, StateId};
 use crate::limits::Limits;
+use crate::report::{KeywordReport, Undecided};
 
 /// What is known of a state without asking about a byte.
 ///
@@ -240,6 +241,11 @@ pub trait Provider: Send + Sync {
     /// What may come next here, in words, for messages to people.
     fn describe(&self, local: u32) -> String;
 
+    /// Where a search for a completion was given up so far; `None`: nowhere.
+    fn undecided(&self) -> Option<Undecided> {
+        None
+    }
+
     /// Bytes this provider holds, roughly.
     fn memory_bytes(&self) -> usize {
         0
@@ -372,6 +378,11 @@ impl Arena {
     /// How many states there are.
     pub fn state_count(&self) -> usize {
         self.states.count()
+    }
+
+    /// Where searches for completions were given up so far, provider by provider.
+    pub fn undecided(&self) -> Vec<Undecided> {
+        self.providers.iter().filter_map(|(_, p)| p.undecided()).collect()
     }
 
     /// Bytes held by states and rows, roughly.
@@ -507,6 +518,11 @@ pub trait Embedded: Send + Sync + std::fmt::Debug {
 
     /// Register a provider with the arena and make the start state.
     fn attach(&self, arena: &Arena) -> Result<Attached, crate::error::CompileError>;
+
+    /// How each keyword of an embedded schema is enforced; `None`: it is no schema.
+    fn report(&self) -> Option<Vec<KeywordReport>> {
+        None
+    }
 }
 
 /// What [`Embedded::attach`] gives.

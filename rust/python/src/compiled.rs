@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use maskwright::limits::{Interrupt, Limits as CoreLimits};
 use maskwright::matcher::{CompiledGrammar as Core, Statistics};
+use maskwright::report::{Enforcement, KeywordReport};
 use pyo3::prelude::*;
 
 use crate::background;
@@ -60,6 +61,25 @@ impl CompiledGrammar {
                 ("mask_bytes", bytes),
             ])
         })
+    }
+
+    /// How each keyword of the JSON Schemas in it is enforced: exactly, narrowed (with what is lost), or as an annotation. Empty if the
+    /// grammar has no schema. A search for a completion that is given up later, while texts are matched, adds a line.
+    fn json_schema_report<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let entries = py.detach(|| self.compiled.schema_report());
+        let module = py.import("maskwright.report")?;
+        let (report, status) = (module.getattr("KeywordReport")?, module.getattr("Enforcement")?);
+        let of = |word: &str| status.call1((word,));
+        let words = [of("exact")?, of("narrowed")?, of("annotation")?];
+        let entry = |e: KeywordReport| {
+            let status = match e.status {
+                Enforcement::Exact => &words[0],
+                Enforcement::Narrowed => &words[1],
+                Enforcement::Annotation => &words[2],
+            };
+            report.call1((e.pointer, e.keyword, status, e.detail, e.schema))
+        };
+        entries.into_iter().map(entry).collect()
     }
 
     fn __repr__(&self) -> String {

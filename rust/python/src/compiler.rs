@@ -172,7 +172,7 @@ impl GrammarCompiler {
     ///     CompileTimeout: not done within ``timeout``.
     ///     LimitExceeded: a bound of ``limits`` was passed; with ``limit``.
     #[pyo3(signature = (schema, *, any_whitespace=true, indent=None, separators=None, max_whitespace_cnt=None, strict_mode=false,
-        any_order=false, default_draft=None, assert_formats=true, registry=None, timeout=None))]
+        any_order=false, default_draft=None, assert_formats=true, escapes="any", registry=None, timeout=None))]
     fn compile_json_schema(
         &self,
         py: Python<'_>,
@@ -185,6 +185,7 @@ impl GrammarCompiler {
         any_order: bool,
         default_draft: Option<String>,
         assert_formats: bool,
+        escapes: &str,
         registry: Option<Bound<'_, PyAny>>,
         timeout: Option<f64>,
     ) -> PyResult<CompiledGrammar> {
@@ -197,6 +198,7 @@ impl GrammarCompiler {
             any_order,
             default_draft,
             assert_formats,
+            escapes: escapes.to_owned(),
             registry,
         };
         let registry = given.registry()?;

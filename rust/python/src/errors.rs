@@ -17,6 +17,7 @@ pub struct Class(pub &'static str);
 pub enum Value {
     Text(String),
     Number(usize),
+    Texts(Vec<String>),
 }
 
 type Attributes = Vec<(&'static str, Value)>;
@@ -43,7 +44,9 @@ fn compile(error: &CompileError) -> (Class, Attributes) {
         CompileError::Regex { position, .. } => (Class("RegexError"), place(position)),
         CompileError::Json { position, .. } => (Class("JSONSchemaError"), place(position)),
         CompileError::Schema { pointer, .. } => (Class("JSONSchemaError"), vec![("pointer", text(pointer))]),
-        CompileError::UnsatisfiableSchema { pointer, .. } => (Class("UnsatisfiableSchema"), vec![("pointer", text(pointer))]),
+        CompileError::UnsatisfiableSchema { pointer, conflicts, .. } => {
+            (Class("UnsatisfiableSchema"), vec![("pointer", text(pointer)), ("conflicts", Value::Texts(conflicts.clone()))])
+        }
         CompileError::Grammar { rule, .. } => (Class("GrammarError"), vec![("rule", text(rule))]),
         CompileError::UnspellableByte { byte } => (Class("UnsupportedTokenizer"), vec![("byte", Value::Number(usize::from(*byte)))]),
         CompileError::Engine(error) => engine(error),
@@ -114,6 +117,7 @@ fn try_new(py: Python<'_>, class: Class, message: String, attributes: Attributes
         match value {
             Value::Text(text) => exception.setattr(name, text)?,
             Value::Number(number) => exception.setattr(name, number)?,
+            Value::Texts(texts) => exception.setattr(name, texts)?,
         }
     }
     Ok(PyErr::from_value(exception))
@@ -138,7 +142,14 @@ pub fn error_samples(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         ("CompileError::Regex", CompileError::Regex { position, message: message.clone(), excerpt }),
         ("CompileError::Json", CompileError::Json { position, message: message.clone() }),
         ("CompileError::Schema", CompileError::Schema { pointer: "/items".into(), message: message.clone() }),
-        ("CompileError::UnsatisfiableSchema", CompileError::UnsatisfiableSchema { pointer: "/not".into(), message: message.clone() }),
+        (
+            "CompileError::UnsatisfiableSchema",
+            CompileError::UnsatisfiableSchema {
+                pointer: "/not".into(),
+                message: message.clone(),
+                conflicts: vec!["/type".into(), "/not/type".into()],
+            },
+        ),
         ("CompileError::Grammar", CompileError::Grammar { rule: "root".into(), message }),
         ("CompileError::UnspellableByte", CompileError::UnspellableByte { byte: 0x41 }),
         ("EngineError::Limit", CompileError::Engine(EngineError::Limit { name: "max_rules", bound: 7 })),

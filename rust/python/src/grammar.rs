@@ -81,6 +81,7 @@ impl Grammar {
     ///     any_order: allow the keys of an object in any order; otherwise declared keys come in the order of declaration.
     ///     default_draft: the draft of a schema without ``$schema``: "draft4", "draft6", "draft7", "draft2019-09" or "draft2020-12".
     ///     assert_formats: enforce ``format``; otherwise it is an annotation.
+    ///     escapes: "any": strings and keys may use every escape that JSON has; "minimal": each character has its shortest spelling only.
     ///     registry: documents that the schema may refer to, by URI: a mapping whose values are dict, bool or JSON text, or a
     ///         ``referencing.Registry``. Nothing is downloaded; the meta-schemas are known. Documents are read when a reference needs them.
     ///
@@ -90,7 +91,7 @@ impl Grammar {
     ///     UnsatisfiableSchema: no value at all is allowed.
     #[staticmethod]
     #[pyo3(signature = (schema, *, any_whitespace=true, indent=None, separators=None, max_whitespace_cnt=None, strict_mode=false,
-        any_order=false, default_draft=None, assert_formats=true, registry=None))]
+        any_order=false, default_draft=None, assert_formats=true, escapes="any", registry=None))]
     fn from_json_schema(
         py: Python<'_>,
         schema: &Bound<'_, PyAny>,
@@ -102,6 +103,7 @@ impl Grammar {
         any_order: bool,
         default_draft: Option<String>,
         assert_formats: bool,
+        escapes: &str,
         registry: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let given = Given {
@@ -113,6 +115,7 @@ impl Grammar {
             any_order,
             default_draft,
             assert_formats,
+            escapes: escapes.to_owned(),
             registry,
         };
         let registry = given.registry()?;

@@ -23,6 +23,7 @@ pub struct Given<'py> {
     pub any_order: bool,
     pub default_draft: Option<String>,
     pub assert_formats: bool,
+    pub escapes: String,
     pub registry: Option<Bound<'py, PyAny>>,
 }
 
@@ -64,6 +65,7 @@ impl Given<'_> {
             ("strict_mode", MacroValue::Boolean(self.strict_mode)),
             ("any_order", MacroValue::Boolean(self.any_order)),
             ("assert_formats", MacroValue::Boolean(self.assert_formats)),
+            ("escapes", MacroValue::Text(self.escapes)),
         ];
         named.extend(self.indent.map(|n| ("indent", MacroValue::Integer(n))));
         named.extend(self.max_whitespace_cnt.map(|n| ("max_whitespace_cnt", MacroValue::Integer(n))));

@@ -305,6 +305,24 @@ impl Grammar {
         &self.rules
     }
 
+    /// The embedded languages, each once, in the order of the rules.
+    pub fn embedded(&self) -> Vec<&dyn Embedded> {
+        let mut found: Vec<&dyn Embedded> = Vec::new();
+        let mut pending: Vec<&Expr> = Vec::new();
+        for rule in &self.rules {
+            pending.push(&rule.body);
+            while let Some(expr) = pending.pop() {
+                match expr {
+                    Expr::Embedded(embedded) if found.iter().all(|f| f.identity() != embedded.identity()) => found.push(embedded.as_ref()),
+                    Expr::Sequence(parts) | Expr::Choice(parts) => pending.extend(parts.iter().rev()),
+                    Expr::Repeat { body, .. } => pending.push(body),
+                    Expr::Embedded(_) | Expr::Bytes(_) | Expr::Class(_) | Expr::Rule(_) => {}
+                }
+            }
+        }
+        found
+    }
+
     /// The rule that whole texts match.
     pub fn root(&self) -> RuleId {
         self.root

@@ -10,6 +10,7 @@ use crate::mask::MaskStore;
 pub use crate::mask::Statistics;
 use crate::optimize::{PassSelection, optimize};
 use crate::provider::{Arena, Attached};
+use crate::report::{Enforcement, KeywordReport};
 use crate::stack::Configuration;
 use crate::vocab::Vocabulary;
 
@@ -89,6 +90,29 @@ impl CompiledGrammar {
     /// States made so far.
     pub fn state_count(&self) -> usize {
         self.arena.state_count()
+    }
+
+    /// How each keyword of each embedded JSON Schema is enforced, schema by schema in the order of the grammar's text. Grows when a search
+    /// for a completion is given up while texts are matched.
+    pub fn schema_report(&self) -> Vec<KeywordReport> {
+        let undecided = self.arena.undecided();
+        let mut all = Vec::new();
+        for (schema, source) in self.grammar.embedded().into_iter().filter(|e| e.report().is_some()).enumerate() {
+            let own = undecided.iter().filter(|u| u.source == source.identity()).flat_map(|u| &u.pointers);
+            let given_up = own.map(|pointer| KeywordReport {
+                schema,
+                pointer: pointer.clone(),
+                keyword: "(search)".to_owned(),
+                status: Enforcement::Narrowed,
+                detail: format!(
+                    "whether a value can be completed here was not decided within max_search_steps ({}), so it is refused",
+                    self.limits.max_search_steps
+                ),
+            });
+            all.extend(source.report().into_iter().flatten().map(|entry| KeywordReport { schema, ..entry }));
+            all.extend(given_up);
+        }
+        all
     }
 
     pub(crate) fn arena(&self) -> &Arena {

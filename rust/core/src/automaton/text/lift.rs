@@ -4,9 +4,12 @@
 //! from zero. So states do not remember what was read, only what it still decides, and spellings that decide the same share a state.
 //! Must not know: components, outcomes, lengths.
 
+use std::sync::OnceLock;
+
 use smallvec::SmallVec;
 
 use super::product::{Move, ProductId};
+use crate::grammar::CharClass;
 
 /// A list of completions, by number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -53,6 +56,29 @@ pub(super) fn slice(entries: &[Entry], low: u32, high: u32) -> Entries {
 pub(super) fn find(entries: &[Entry], number: u32) -> Option<Goal> {
     let at = entries.partition_point(|e| e.high < number);
     entries.get(at).filter(|e| e.low <= number).map(|e| e.goal)
+}
+
+/// The moves on the characters of a class.
+pub(super) fn within(moves: &[Move], class: &CharClass) -> Vec<Move> {
+    let mut kept = Vec::new();
+    for m in moves {
+        let first = class.ranges().partition_point(|&(_, high)| high < m.low);
+        for &(low, high) in class.ranges()[first..].iter().take_while(|&&(low, _)| low <= m.high) {
+            kept.push(Move { low: low.max(m.low), high: high.min(m.high), target: m.target });
+        }
+    }
+    kept
+}
+
+/// The characters that have an escape of two characters and cannot be written raw.
+pub(super) fn short_escapes() -> &'static CharClass {
+    static CLASS: OnceLock<CharClass> = OnceLock::new();
+    CLASS.get_or_init(|| CharClass::new([(0x08, 0x0A), (0x0C, 0x0D), (0x22, 0x22), (0x5C, 0x5C)]))
+}
+
+/// Is the character one of [`short_escapes`]?
+pub(super) fn has_short_escape(c: u32) -> bool {
+    short_escapes().ranges().iter().any(|&(low, high)| (low..=high).contains(&c))
 }
 
 /// The moves between two characters, as entries.

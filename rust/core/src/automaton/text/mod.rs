@@ -31,6 +31,7 @@ use self::product::{ProductId, Products};
 use self::state::Kind;
 pub use self::string_set::StringSet;
 use crate::error::{CompileError, EngineError};
+use crate::grammar::CharClass;
 use crate::ids::{ProviderId, StateId};
 use crate::provider::{Arena, Attached, CodepointAutomaton};
 
@@ -76,6 +77,8 @@ pub struct TextAutomaton {
     provider: OnceLock<ProviderId>,
     /// Plain UTF-8: no quotes, no escapes.
     raw: bool,
+    /// The characters that are written `\uXXXX`, where each has but its shortest spelling; `None`: any spelling will do.
+    hexadecimal: Option<CharClass>,
     products: Products,
     lists: boxcar::Vec<Box<[Entry]>>,
     by_entries: DashMap<Box<[Entry]>, ListId, RandomState>,
@@ -87,13 +90,20 @@ pub struct TextAutomaton {
 impl TextAutomaton {
     /// Register an automaton for the bodies of JSON strings.
     pub fn register(arena: &Arena) -> Arc<Self> {
-        Self::attach(arena, false)
+        Self::attach(arena, false, None)
     }
 
-    fn attach(arena: &Arena, raw: bool) -> Arc<Self> {
+    /// Register an automaton for the bodies of JSON strings in which every character has but its shortest spelling: itself, else an escape of
+    /// two characters, else `\uXXXX`. What the vocabulary cannot spell is escaped.
+    pub fn register_shortest(arena: &Arena) -> Arc<Self> {
+        Self::attach(arena, false, Some(spellable::hexadecimal(arena.alphabet())))
+    }
+
+    fn attach(arena: &Arena, raw: bool, hexadecimal: Option<CharClass>) -> Arc<Self> {
         let automaton = Arc::new(Self {
             provider: OnceLock::new(),
             raw,
+            hexadecimal,
             products: Products::default(),
             lists: boxcar::Vec::new(),
             by_entries: DashMap::default(),
@@ -159,7 +169,7 @@ impl TextAutomaton {
 pub fn attach_raw(arena: &Arena, automaton: Arc<dyn CodepointAutomaton>) -> Result<Attached, CompileError> {
     let automaton = spellable::spellable(automaton, arena.alphabet());
     let spec = TextSpec { components: vec![automaton], lengths: Vec::new(), outcome: Outcome::all(1) };
-    let text = TextAutomaton::attach(arena, true);
+    let text = TextAutomaton::attach(arena, true, None);
     let bound = arena.limits();
     let Some(start) = text.products.start(&spec, None, bound)? else {
         return Ok(Attached { start: None, nullable: false });

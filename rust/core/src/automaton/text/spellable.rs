@@ -34,6 +34,23 @@ fn characters(alphabet: &ByteSet) -> CharClass {
     CharClass::new(ranges)
 }
 
+/// The characters of a JSON string that have no shorter spelling than `\uXXXX`: control characters without an escape of their own, and what
+/// `alphabet` cannot spell.
+pub(super) fn hexadecimal(alphabet: &ByteSet) -> CharClass {
+    let raw = characters(alphabet);
+    let mut ranges = vec![(0x00, 0x07), (0x0B, 0x0B), (0x0E, 0x1F)];
+    let mut next = 0x20;
+    for &(low, high) in raw.ranges() {
+        if low > next {
+            ranges.push((next, low - 1));
+        }
+        next = next.max(high + 1);
+    }
+    ranges.push((next, u32::from(char::MAX)));
+    ranges.retain(|&(low, high)| low <= high);
+    CharClass::new(ranges)
+}
+
 /// `automaton`, without what `alphabet` cannot spell; unchanged if it can spell everything.
 pub(super) fn spellable(automaton: Arc<dyn CodepointAutomaton>, alphabet: &ByteSet) -> Arc<dyn CodepointAutomaton> {
     let characters = characters(alphabet);

@@ -4,12 +4,14 @@
 //! once), so what is in flight already stands for the count with that character, and is settled like the product it leads to.
 //! Must not know: components, schemas, tokens.
 
+use std::borrow::Cow;
+
 use smallvec::SmallVec;
 
 use super::TextAutomaton;
 use super::guard::Settled;
 use super::lift::{self, Entries, Entry, Goal, ListId};
-use super::product::ProductId;
+use super::product::{Move, ProductId};
 use crate::error::EngineError;
 use crate::identity::Identity;
 use crate::ids::StateId;
@@ -143,7 +145,11 @@ impl TextAutomaton {
 
     /// Only states without components have one: components number their states as they are visited.
     fn identity(&self, kind: Kind) -> Option<u128> {
-        let mut identity = Identity::new(if self.raw { "plain text" } else { "json string" });
+        let mut identity = Identity::new(match (self.raw, &self.hexadecimal) {
+            (true, _) => "plain text",
+            (false, None) => "json string",
+            (false, Some(_)) => "json string, shortest",
+        });
         match kind {
             Kind::End(leaf) => identity.u64(0).u32(leaf),
             Kind::Close(leaf) => identity.u64(1).u32(leaf),
@@ -276,14 +282,40 @@ impl TextAutomaton {
         if let Some(list) = self.units.get(&product) {
             return Ok(*list);
         }
-        let moves = self.products.live_moves(product, arena.limits())?;
-        let list = self.list(lift::units(moves, |low| Ok::<_, EngineError>(self.list(low)))?);
+        let mut moves: Cow<'_, [Move]> = Cow::Borrowed(self.products.live_moves(product, arena.limits())?);
+        if let Some(hexadecimal) = &self.hexadecimal {
+            let mut kept = lift::within(&moves, hexadecimal);
+            kept.extend(lift::within(&moves, lift::short_escapes()));
+            kept.sort_unstable_by_key(|m| m.low);
+            moves = Cow::Owned(kept);
+        }
+        let list = self.list(lift::units(&moves, |low| Ok::<_, EngineError>(self.list(low)))?);
         self.units.insert(product, list);
         Ok(list)
     }
 
+    /// The units after `\\u`, of those after a backslash.
+    fn hexadecimal_units(&self, list: ListId) -> Option<ListId> {
+        if self.hexadecimal.is_none() {
+            return Some(list);
+        }
+        let mut kept = Entries::new();
+        for entry in self.entries(list) {
+            for low in entry.low..=entry.high.min(0x5C) {
+                if !lift::has_short_escape(low) {
+                    lift::push(&mut kept, Entry { low, high: low, goal: entry.goal });
+                }
+            }
+            if entry.high > 0x5C {
+                lift::push(&mut kept, Entry { low: entry.low.max(0x5D), ..*entry });
+            }
+        }
+        (!kept.is_empty()).then(|| self.list(kept))
+    }
+
     fn step_escape(&self, arena: &Arena, list: ListId, byte: u8) -> Result<Step, EngineError> {
         if byte == b'u' {
+            let Some(list) = self.hexadecimal_units(list) else { return Ok(Step::dead(ByteSet::one(byte))) };
             return Ok(Step::to(self.state(arena, Kind::Hex(4, list))?, ByteSet::one(byte)));
         }
         let entries = self.entries(list);

@@ -4,6 +4,7 @@
 //! Invariant: every keyword is enforced exactly, an annotation, or refused by name; from every state the text can be completed.
 //! Must not know: tokens, masks, stacks.
 
+mod conflict;
 mod content;
 mod cycles;
 mod json;
@@ -14,6 +15,7 @@ mod options;
 mod parser;
 mod provider;
 mod registry;
+mod report;
 mod resolve;
 mod schema;
 mod specialise;
@@ -29,15 +31,17 @@ use self::obligation::Space;
 use self::provider::SchemaProvider;
 use self::schema::SchemaDocument;
 use crate::error::{CompileError, EngineError};
+use crate::formula::Formula;
 use crate::frontend::{MacroArgument, MacroValue};
 use crate::grammar::{Expr, Grammar, Rule, quote};
 use crate::identity::Identity;
 use crate::ids::RuleId;
 use crate::limits::Limits;
 use crate::provider::{Arena, Attached, ByteSet, Embedded};
+use crate::report::KeywordReport;
 
 pub use self::keywords::Draft;
-pub use self::options::Options;
+pub use self::options::{Escapes, Options};
 pub use self::registry::{Documents, Registry};
 
 /// A schema as a node of a grammar.
@@ -66,12 +70,16 @@ impl Embedded for JsonSchemaSource {
         self.identity
     }
 
+    fn report(&self) -> Option<Vec<KeywordReport>> {
+        Some(self.schema.report())
+    }
+
     fn attach(&self, arena: &Arena) -> Result<Attached, CompileError> {
         if let Some(byte) = missing_byte(arena.alphabet()) {
             return Err(CompileError::UnspellableByte { byte });
         }
         let space = Space::new(self.schema.clone(), arena.limits());
-        let provider = SchemaProvider::register(arena, space, Layout::new(&self.schema.options))?;
+        let provider = SchemaProvider::register(arena, space, Layout::new(&self.schema.options), self.identity)?;
         match provider.start(arena)? {
             (Some(start), _) => Ok(Attached { start: Some(start), nullable: false }),
             (None, gave_up) => Err(unsatisfiable(&self.schema, arena.limits(), gave_up)),
@@ -121,7 +129,30 @@ fn unsatisfiable(schema: &Arc<SchemaDocument>, limits: &Limits, gave_up: bool) -
         return EngineError::Limit { name: "max_search_steps", bound: limits.max_search_steps }.into();
     }
     let (pointer, message) = provider::explain(schema, limits);
-    CompileError::UnsatisfiableSchema { pointer, message }
+    let conflicts = conflict::conflicts(schema, |text| is_impossible(text, schema, limits));
+    let message = match conflicts.as_slice() {
+        [] | [_] => message,
+        [before @ .., last] => format!("{message}: in conflict are {} and {last}", before.join(", ")),
+    };
+    CompileError::UnsatisfiableSchema { pointer, message, conflicts }
+}
+
+/// Has a schema surely no value? With little effort: this is asked many times for one message.
+fn is_impossible(text: &str, whole: &SchemaDocument, limits: &Limits) -> bool {
+    let limits = Limits {
+        max_search_steps: limits.max_search_steps.min(2_000),
+        max_formula_nodes: limits.max_formula_nodes.min(20_000),
+        max_states: limits.max_states.min(50_000),
+        ..limits.clone()
+    };
+    let holds = || -> Result<bool, CompileError> {
+        let schema = Arc::new(SchemaDocument::read(text, &whole.options, &whole.used, &limits)?);
+        let mut space = Space::new(schema, &limits);
+        let root = space.root()?;
+        let (holds, gave_up) = provider::check_root(space, &limits)?;
+        Ok(root != Formula::FALSE && (holds || gave_up))
+    };
+    matches!(holds(), Ok(false))
 }
 
 /// The grammar of the JSON texts that satisfy `schema`, which refers to nothing outside itself but the meta-schemas.

@@ -29,6 +29,18 @@ pub struct Options {
     pub default_draft: Draft,
     /// Enforce `format`; otherwise it is an annotation.
     pub assert_formats: bool,
+    /// How the characters of strings and keys are spelled.
+    pub escapes: Escapes,
+}
+
+/// Which spellings of a character a string may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Escapes {
+    /// All that JSON has.
+    Any,
+    /// The shortest: the character itself, an escape of two characters for a quotation mark, a backslash and the control characters that have
+    /// one, else `\u00XX`. Characters that the vocabulary cannot spell are written `\uXXXX`.
+    Minimal,
 }
 
 impl Default for Options {
@@ -42,6 +54,7 @@ impl Default for Options {
             any_order: false,
             default_draft: Draft::Unstated,
             assert_formats: true,
+            escapes: Escapes::Any,
         }
     }
 }
@@ -63,6 +76,13 @@ impl Options {
                 ("max_whitespace_cnt", MacroValue::Integer(v)) => this.max_whitespace_cnt = Some(small(*v)?),
                 ("item_separator", MacroValue::Text(v)) => item = Some(v.clone()),
                 ("key_separator", MacroValue::Text(v)) => key = Some(v.clone()),
+                ("escapes", MacroValue::Text(v)) => {
+                    this.escapes = match v.as_str() {
+                        "any" => Escapes::Any,
+                        "minimal" => Escapes::Minimal,
+                        _ => return Err(Self::error(format!("escapes must be \"any\" or \"minimal\", not {v:?}"))),
+                    };
+                }
                 ("default_draft", MacroValue::Text(v)) => {
                     let unknown = || Self::error(format!("the draft {v:?} is not known; use 4, 6, 7, 2019-09 or 2020-12"));
                     this.default_draft = Draft::from_name(v).ok_or_else(unknown)?;
@@ -102,10 +122,28 @@ impl Options {
         if let Some((item, key)) = &self.separators {
             let _ = write!(out, ", item_separator={}, key_separator={}", quote(item), quote(key));
         }
+        if self.escapes == Escapes::Minimal {
+            out.push_str(", escapes=\"minimal\"");
+        }
         if let Some(draft) = self.default_draft.name() {
             let _ = write!(out, ", default_draft={}", quote(draft));
         }
         out
+    }
+
+    /// Which white space is written.
+    pub(super) fn whitespace_in_words(&self) -> String {
+        match (self.any_whitespace, self.max_whitespace_cnt, self.indent) {
+            (true, None, _) => "in each gap at most four blanks or tabs, or a line break and up to 48 of them".to_owned(),
+            (true, Some(0), _) => "none is written".to_owned(),
+            (true, Some(most), _) => format!("in each gap at most {most} characters of it"),
+            (false, _, indent) => {
+                let (item, key) = self.separators();
+                let lines =
+                    indent.map_or_else(String::new, |n| format!(", each member and item on a line of its own, indented by {n} per level"));
+                format!("as json.dumps writes it with the separators {item:?} and {key:?}{lines}")
+            }
+        }
     }
 
     /// The separators in force: between items, and between key and value.

@@ -15,6 +15,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::layout::{Exit, Gap, Layout, Move, Progress, VALUE_STARTS};
 use super::obligation::{ArrayId, KeyClass, Kind, ObjectId, Space, Tools};
+use super::options::Escapes;
 use super::schema::SchemaDocument;
 use crate::automaton::number::NumberAutomaton;
 use crate::automaton::text::TextAutomaton;
@@ -23,6 +24,7 @@ use crate::formula::Formula;
 use crate::ids::{ProviderId, StateId};
 use crate::limits::Limits;
 use crate::provider::{Alternative, Arena, Awaited, ByteSet, Cell, Facts, Provider, Push, Step};
+use crate::report::Undecided;
 
 /// Which container a gap or a call belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -86,6 +88,8 @@ pub(super) struct SchemaProvider {
     id: OnceLock<ProviderId>,
     layout: Layout,
     root: Formula,
+    /// The identity of the embedded schema.
+    source: u128,
     text: Arc<TextAutomaton>,
     number: Arc<NumberAutomaton>,
     spots: boxcar::Vec<Spot>,
@@ -97,13 +101,18 @@ const WHITESPACE: [u8; 4] = [b' ', b'\t', b'\n', b'\r'];
 
 impl SchemaProvider {
     /// Register the provider of a schema with the automata for its strings and numbers.
-    pub fn register(arena: &Arena, mut space: Space, layout: Layout) -> Result<Arc<Self>, EngineError> {
+    pub fn register(arena: &Arena, mut space: Space, layout: Layout, source: u128) -> Result<Arc<Self>, EngineError> {
         let root = space.root()?;
+        let text = match space.schema.options.escapes {
+            Escapes::Any => TextAutomaton::register(arena),
+            Escapes::Minimal => TextAutomaton::register_shortest(arena),
+        };
         let provider = Arc::new(Self {
             id: OnceLock::new(),
             layout,
             root,
-            text: TextAutomaton::register(arena),
+            source,
+            text,
             number: NumberAutomaton::register(arena),
             spots: boxcar::Vec::new(),
             inner: Mutex::new(Inner { space, by_spot: HashMap::new() }),
@@ -435,6 +444,11 @@ impl Provider for SchemaProvider {
     fn describe(&self, local: u32) -> String {
         let Ok(spot) = self.spot(local) else { return "nothing".to_owned() };
         self.in_words(spot)
+    }
+
+    fn undecided(&self) -> Option<Undecided> {
+        let pointers = self.lock().space.gave_up_at();
+        (!pointers.is_empty()).then_some(Undecided { source: self.source, pointers })
     }
 
     fn memory_bytes(&self) -> usize {

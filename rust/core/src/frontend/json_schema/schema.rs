@@ -110,6 +110,11 @@ impl SchemaDocument {
         self.located.get(&node)
     }
 
+    /// All schemas that the root can reach.
+    pub fn reachable(&self) -> impl Iterator<Item = NodeId> {
+        self.located.keys().copied()
+    }
+
     /// The automaton of a pattern that occurs in the document.
     pub fn pattern(&self, pattern: &str) -> Option<Arc<dyn CodepointAutomaton>> {
         self.patterns.get(pattern).cloned()

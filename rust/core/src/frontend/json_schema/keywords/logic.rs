@@ -3,7 +3,7 @@
 //! Invariant: each row says since when and until when the keyword is in force.
 //! Must not know: how it is enforced.
 
-use super::{Draft, Keyword, Role, Shape, row};
+use super::{Draft, Keyword, Loss, Role, Shape, row};
 
 /// The rows of this family.
 pub(super) const ROWS: &[Keyword] = &[
@@ -19,5 +19,5 @@ pub(super) const ROWS: &[Keyword] = &[
     row("else", Shape::Schema, Role::InPlace).since(Draft::Draft7),
     row("dependentSchemas", Shape::SchemasByName, Role::InPlace).since(Draft::Draft201909),
     // No keyword since 2019-09, but the specification lets implementations go on enforcing it, and schemas go on using it.
-    row("dependencies", Shape::SchemaOrNamesByName, Role::InPlace),
+    row("dependencies", Shape::SchemaOrNamesByName, Role::InPlace).loses(&[Loss::RequiredKeys]),
 ];

@@ -13,11 +13,13 @@ mod dialect;
 mod general;
 mod identifiers;
 mod logic;
+mod losses;
 mod numbers;
 mod objects;
 mod strings;
 
 pub(super) use self::dialect::{Dialect, Vocabularies};
+pub(super) use self::losses::Loss;
 
 /// A draft of the specification, oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -144,13 +146,15 @@ pub(super) struct Keyword {
     pub until: Draft,
     pub shape: Shape,
     pub role: Role,
+    /// What can be lost: without any, it is enforced exactly or is an annotation.
+    pub losses: &'static [Loss],
 }
 
 const ALWAYS: (Draft, Draft) = (Draft::Draft4, Draft::Draft202012);
 
 /// A row in force in every draft.
 const fn row(name: &'static str, shape: Shape, role: Role) -> Keyword {
-    Keyword { name, since: ALWAYS.0, until: ALWAYS.1, shape, role }
+    Keyword { name, since: ALWAYS.0, until: ALWAYS.1, shape, role, losses: &[] }
 }
 
 impl Keyword {
@@ -161,6 +165,11 @@ impl Keyword {
 
     const fn until(mut self, draft: Draft) -> Self {
         self.until = draft;
+        self
+    }
+
+    const fn loses(mut self, losses: &'static [Loss]) -> Self {
+        self.losses = losses;
         self
     }
 

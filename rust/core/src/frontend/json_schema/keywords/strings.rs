@@ -3,7 +3,7 @@
 //! Invariant: each row says since when and until when the keyword is in force.
 //! Must not know: how it is enforced.
 
-use super::{Keyword, Role, Shape, row};
+use super::{Keyword, Loss, Role, Shape, row};
 
 /// The rows of this family.
 pub(super) const ROWS: &[Keyword] = &[
@@ -11,5 +11,5 @@ pub(super) const ROWS: &[Keyword] = &[
     row("maxLength", Shape::Count, Role::Assertion),
     row("pattern", Shape::Text, Role::Assertion),
     // Refused for the formats of the specification unless formats are annotations.
-    row("format", Shape::Any, Role::Assertion),
+    row("format", Shape::Any, Role::Assertion).loses(&[Loss::Format]),
 ];

@@ -7,6 +7,8 @@
 //! Invariant: a goal said to hold can be completed. One that was not decided within the limit counts as failed.
 //! Must not know: text.
 
+use std::collections::BTreeSet;
+
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
@@ -14,10 +16,11 @@ use super::array::ArrayId;
 use super::kinds::Kind;
 use super::object::{Key, NamesId};
 use super::order::Rest;
-use super::space::{Atom, NameId, Space};
+use super::space::{Atom, NameId, Source, Space};
 use super::strings::Tools;
 use crate::error::EngineError;
 use crate::formula::Formula;
+use crate::frontend::json_schema::json::NodeId;
 
 /// An object between members, as far as its completion goes.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -45,6 +48,8 @@ pub(crate) enum Goal {
 #[derive(Default)]
 pub(crate) struct Verdicts {
     known: HashMap<Goal, bool>,
+    /// Where a search was given up.
+    gave_up_at: BTreeSet<NodeId>,
     undecided: bool,
 }
 
@@ -77,6 +82,32 @@ impl Space {
     /// Was some search given up at the limit?
     pub fn gave_up(&self) -> bool {
         self.verdicts.undecided
+    }
+
+    /// JSON pointers of the schemas where a search was given up.
+    pub fn gave_up_at(&self) -> Vec<String> {
+        self.verdicts.gave_up_at.iter().map(|&node| self.schema.document.pointer_to(node)).collect()
+    }
+
+    /// The schemas that a goal is about.
+    fn places_of(&mut self, goal: &Goal) -> Result<Vec<NodeId>, EngineError> {
+        let formula = match goal {
+            Goal::Value(formula) => *formula,
+            Goal::Object(search) => search.formula,
+            Goal::Array(array) => self.array_formula(*array)?,
+        };
+        let mut places = Vec::new();
+        for atom in self.atoms_of(formula)?.iter() {
+            if let Atom::Schema(id) | Atom::Members(id) | Atom::Items(id) = *atom {
+                let (Source::Schema(node) | Source::Value(node)) = self.source_of(id);
+                places.push(node);
+            }
+        }
+        // Nothing but counts and names is left: it is somewhere in the whole.
+        if places.is_empty() {
+            places.push(self.schema.document.root());
+        }
+        Ok(places)
     }
 
     /// Can some value fulfil the obligation?
@@ -124,6 +155,8 @@ impl Space {
             };
             if steps > self.limits.max_search_steps {
                 self.verdicts.undecided = true;
+                let places = self.places_of(&first)?;
+                self.verdicts.gave_up_at.extend(places);
                 self.verdicts.known.insert(first, false);
                 return Ok(false);
             }

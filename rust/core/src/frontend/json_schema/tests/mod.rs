@@ -3,6 +3,7 @@
 //! Invariant: the runner below is the plainest reading of the contract between providers and the engine.
 
 mod cost;
+mod page;
 mod random;
 mod references;
 mod table;

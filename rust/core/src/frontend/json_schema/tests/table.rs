@@ -292,6 +292,27 @@ fn what_nothing_satisfies_is_refused() {
 }
 
 #[test]
+fn an_unsatisfiable_schema_names_the_keywords_that_contradict_each_other() {
+    let cases: &[(&str, &[&str])] = &[
+        ("{\"type\":\"string\",\"minLength\":3,\"maxLength\":2,\"pattern\":\"a\"}", &["/type", "/minLength", "/maxLength"]),
+        ("{\"allOf\":[{\"type\":\"string\"},{\"title\":\"x\",\"type\":\"integer\"}]}", &["/allOf/0/type", "/allOf/1/type"]),
+        ("{\"type\":\"object\",\"required\":[\"a\"],\"properties\":{\"a\":false,\"b\":{}}}", &["/type", "/required", "/properties/a"]),
+        ("{\"type\":\"string\",\"$ref\":\"#/$defs/n\",\"$defs\":{\"n\":{\"minimum\":1,\"type\":\"number\"}}}", &["/type", "/$defs/n/type"]),
+        ("{\"type\":\"string\",\"not\":{\"type\":\"string\"}}", &["/type", "/not"]),
+        ("{\"enum\":[1,2],\"type\":\"integer\",\"minimum\":3}", &["/enum", "/minimum"]),
+        ("{\"anyOf\":[{\"const\":1},{\"const\":2}],\"type\":\"string\"}", &["/anyOf/0/const", "/anyOf/1/const", "/type"]),
+        ("{\"enum\":[]}", &["/enum"]),
+        ("false", &[""]),
+    ];
+    for (schema, expected) in cases {
+        match compile(schema, &Options::default()).err() {
+            Some(CompileError::UnsatisfiableSchema { conflicts, .. }) => assert_eq!(conflicts, *expected, "{schema}"),
+            other => panic!("{schema}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn whitespace_is_free_within_bounds() {
     let runner = compile("{\"properties\":{\"a\":{\"type\":\"array\"}}}", &Options::default()).unwrap();
     for good in [" {\"a\" : [ 1 , 2 ] } ", "\n\t{\n  \"a\": [\r\n    1,\n    2\n  ]\n}\n", "{ }", "7 ", "{    \"a\":[]}"] {
