@@ -439,7 +439,11 @@ impl<'r> Library<'r> {
                 _ => None,
             };
             let Some(next) = next else {
-                return Err(format!("leads nowhere: there is no {name:?} at {:?}", self.document.pointer_to(at.node)));
+                let place = match self.document.pointer_to(at.node) {
+                    pointer if pointer.is_empty() => "the root".to_owned(),
+                    pointer => format!("{pointer:?}"),
+                };
+                return Err(format!("leads nowhere: there is no {name:?} at {place}"));
             };
             at = Target { node: next, resource: self.by_root.get(&next).copied().unwrap_or(at.resource) };
         }
