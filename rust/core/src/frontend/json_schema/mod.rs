@@ -7,6 +7,7 @@
 mod conflict;
 mod content;
 mod cycles;
+mod formats;
 mod json;
 mod keywords;
 mod layout;
@@ -40,6 +41,7 @@ use crate::limits::Limits;
 use crate::provider::{Arena, Attached, ByteSet, Embedded};
 use crate::report::KeywordReport;
 
+pub use self::formats::{Format, encodings, formats};
 pub use self::keywords::Draft;
 pub use self::options::{Escapes, Options};
 pub use self::registry::{Documents, Registry};

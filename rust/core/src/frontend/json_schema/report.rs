@@ -5,8 +5,9 @@
 
 use hashbrown::HashSet;
 
+use super::formats;
 use super::json::{Document, Members, Node, NodeId, escape_token};
-use super::keywords::{FORMATS, Keyword, Loss, Role, Shape, keyword};
+use super::keywords::{Keyword, Loss, Role, Shape, keyword};
 use super::options::Escapes;
 use super::resolve::subschemas;
 use super::schema::{SchemaDocument, is_reference};
@@ -116,8 +117,8 @@ impl Writer<'_> {
         if row.role == Role::Annotation {
             return (Enforcement::Annotation, String::new());
         }
-        if row.name == "format"
-            && let Some(why) = self.is_annotation(value)
+        if matches!(row.name, "format" | "contentEncoding")
+            && let Some(why) = self.is_annotation(row.name, value)
         {
             return (Enforcement::Annotation, why);
         }
@@ -126,13 +127,17 @@ impl Writer<'_> {
         (status, lost.join("; "))
     }
 
-    /// Why a format says nothing.
-    fn is_annotation(&self, value: NodeId) -> Option<String> {
+    /// Why a format or an encoding says nothing.
+    fn is_annotation(&self, keyword: &str, value: NodeId) -> Option<String> {
         let Some(name) = self.schema.document.string(value) else { return Some("it is no string".to_owned()) };
         if !self.schema.options.assert_formats {
             return Some("assert_formats is off".to_owned());
         }
-        (!FORMATS.contains(&name)).then(|| format!("the format {name:?} is not known"))
+        let (known, what) = match keyword {
+            "format" => (formats::format(name).is_some(), "format"),
+            _ => (formats::encoding(name).is_some(), "encoding"),
+        };
+        (!known).then(|| format!("the {what} {name:?} is not known"))
     }
 
     fn lost(&self, loss: Loss, node: NodeId, row: &Keyword, value: NodeId) -> Option<&'static str> {
@@ -173,7 +178,7 @@ impl Writer<'_> {
                 });
                 integer && !number
             }
-            Loss::Format => false,
+            Loss::Format => return self.schema.format(row.name, value).and_then(|format| format.narrowed),
         };
         applies.then(|| loss.words())
     }

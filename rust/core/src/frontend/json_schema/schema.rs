@@ -10,8 +10,9 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 use indexmap::IndexMap;
 
+use super::formats::{self, Format};
 use super::json::{Document, Members, Node, NodeId, escape_token};
-use super::keywords::{Dialect, Draft, FORMATS, Keyword, Role, Shape, keyword};
+use super::keywords::{Dialect, Draft, Keyword, Role, Shape, keyword};
 use super::options::Options;
 use super::registry::{Documents, Registry};
 use super::resolve::{Library, ResourceId, Unresolved, subschemas};
@@ -78,7 +79,6 @@ impl SchemaDocument {
         let mut scan = Scan {
             pending: vec![(library.document.root(), ResourceId::ROOT)],
             found: Scanned { library, located: HashMap::new(), references: HashMap::new(), dynamic_names: IndexMap::new() },
-            options,
             limits,
             patterns: HashMap::new(),
             anchors: HashMap::new(),
@@ -158,6 +158,13 @@ impl SchemaDocument {
     pub fn keywords(&self, node: NodeId) -> impl Iterator<Item = (&'static Keyword, NodeId)> {
         let dialect = self.located(node).map_or(Dialect::of(Draft::Unstated), |l| l.dialect);
         keywords(&self.document, node, dialect)
+            .filter(|(row, value)| !matches!(row.name, "format" | "contentEncoding") || self.format(row.name, *value).is_some())
+    }
+
+    /// The format that a `format` or `contentEncoding` asserts; `None`: it is an annotation.
+    pub fn format(&self, keyword: &str, value: NodeId) -> Option<&'static Format> {
+        let name = self.document.string(value).filter(|_| self.options.assert_formats)?;
+        if keyword == "format" { formats::format(name) } else { formats::encoding(name) }
     }
 }
 
@@ -177,7 +184,6 @@ pub(super) fn is_reference(name: &str) -> bool {
 
 struct Scan<'a> {
     found: Scanned<'a>,
-    options: &'a Options,
     limits: &'a Limits,
     patterns: HashMap<Box<str>, Arc<dyn CodepointAutomaton>>,
     pending: Vec<(NodeId, ResourceId)>,
@@ -276,13 +282,6 @@ impl Scan<'_> {
                 let patterns: Vec<String> = members.map(|(name, _)| name.to_owned()).collect();
                 for pattern in patterns {
                     self.pattern(node, &[row.name, &pattern], &pattern)?;
-                }
-            }
-            "format" if self.options.assert_formats => {
-                if let Some(name) = self.found.library.document.string(value).filter(|name| FORMATS.contains(name)) {
-                    let message =
-                        format!("the format {name:?} is not enforced yet; set assert_formats to false to treat formats as annotations");
-                    return refuse(self, message);
                 }
             }
             _ => {}

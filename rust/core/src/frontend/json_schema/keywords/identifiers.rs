@@ -24,7 +24,6 @@ pub(super) const ROWS: &[Keyword] = &[
     row("deprecated", Shape::Any, Role::Annotation),
     row("readOnly", Shape::Any, Role::Annotation),
     row("writeOnly", Shape::Any, Role::Annotation),
-    row("contentEncoding", Shape::Any, Role::Annotation),
     row("contentMediaType", Shape::Any, Role::Annotation),
     row("contentSchema", Shape::Any, Role::Annotation),
 ];

@@ -20,7 +20,7 @@ pub(in crate::frontend::json_schema) enum Loss {
     ListedExponents,
     /// Integers are written with an exponent only where that is plainly an integer.
     IntegerExponents,
-    /// What the row of the format says.
+    /// What the row of the format or encoding says.
     Format,
 }
 
@@ -35,7 +35,7 @@ impl Loss {
             Self::Exponents => "numbers are written without an exponent",
             Self::ListedExponents => "listed numbers are written without an exponent",
             Self::IntegerExponents => "an integer is written with an exponent only as `15e3`, not as `1.5e4` or `150e-1`",
-            Self::Format => "as the table of formats says",
+            Self::Format => "as the tables of formats and encodings say",
         }
     }
 }

@@ -193,29 +193,6 @@ pub(super) fn keyword(name: &str) -> Option<&'static Keyword> {
     BY_NAME.get_or_init(|| KEYWORDS.iter().copied().flatten().map(|k| (k.name, k)).collect()).get(name).copied()
 }
 
-/// Formats that the specification names: asserting them is refused until they are enforced. Others are annotations.
-pub(super) const FORMATS: &[&str] = &[
-    "date-time",
-    "date",
-    "time",
-    "duration",
-    "email",
-    "idn-email",
-    "hostname",
-    "idn-hostname",
-    "ipv4",
-    "ipv6",
-    "uri",
-    "uri-reference",
-    "iri",
-    "iri-reference",
-    "uri-template",
-    "json-pointer",
-    "relative-json-pointer",
-    "regex",
-    "uuid",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ pub(super) const ROWS: &[Keyword] = &[
     row("minLength", Shape::Count, Role::Assertion),
     row("maxLength", Shape::Count, Role::Assertion),
     row("pattern", Shape::Text, Role::Assertion),
-    // Refused for the formats of the specification unless formats are annotations.
+    // Annotations unless they name a row of `FORMATS` or `ENCODINGS`, and formats are asserted.
     row("format", Shape::Any, Role::Assertion).loses(&[Loss::Format]),
+    row("contentEncoding", Shape::Any, Role::Assertion).loses(&[Loss::Format]),
 ];

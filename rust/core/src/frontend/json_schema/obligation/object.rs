@@ -290,6 +290,12 @@ impl Space {
         }
         for &atom in self.all_atoms(parent)?.iter() {
             if let Atom::Keys(demand) = atom {
+                if let Key::Name(name) = key
+                    && self.is_doubtful(demand, name)?
+                {
+                    parent = Formula::FALSE;
+                    break;
+                }
                 let failed = match key {
                     Key::Name(name) => self.demand_on_name(demand, name)? == 0,
                     Key::Undeclared(group) => self.group(group).failed.contains(&demand),

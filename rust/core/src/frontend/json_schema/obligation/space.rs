@@ -20,6 +20,7 @@ use crate::automaton::number::{Decimal, NumberAtom};
 use crate::automaton::text::{Length, StringSet};
 use crate::error::EngineError;
 use crate::formula::{Formula, Formulas, Variable};
+use crate::frontend::json_schema::formats::Format;
 use crate::frontend::json_schema::json::{Node, NodeId};
 use crate::frontend::json_schema::keywords::Role;
 use crate::frontend::json_schema::schema::SchemaDocument;
@@ -91,6 +92,7 @@ pub(crate) struct Space {
     typed: Vec<Option<Arc<Typed>>>,
     names: IndexSet<Arc<str>>,
     components: IndexMap<u128, Arc<dyn CodepointAutomaton>>,
+    formats: HashMap<ComponentId, &'static Format>,
     /// The strings of components that are sets.
     sets: HashMap<ComponentId, Arc<StringSet>>,
     lengths: IndexSet<(u64, Option<u64>)>,
@@ -117,6 +119,7 @@ impl Space {
             typed: Vec::new(),
             names: IndexSet::new(),
             components: IndexMap::new(),
+            formats: HashMap::new(),
             sets: HashMap::new(),
             lengths: IndexSet::new(),
             numbers: IndexMap::new(),
@@ -259,6 +262,18 @@ impl Space {
 
     pub fn add_component(&mut self, automaton: Arc<dyn CodepointAutomaton>) -> ComponentId {
         self.component_of(automaton)
+    }
+
+    /// The language of a format.
+    pub fn format(&mut self, format: &'static Format) -> Result<ComponentId, EngineError> {
+        let id = self.component_of(format.automaton()?);
+        self.formats.insert(id, format);
+        Ok(id)
+    }
+
+    /// The format that a component is the language of, if it leaves out strings that are valid.
+    pub fn narrowed(&self, id: ComponentId) -> Option<&'static Format> {
+        self.formats.get(&id).copied().filter(|format| format.is_narrower())
     }
 
     pub fn string_set<'s>(&mut self, strings: impl IntoIterator<Item = &'s str>) -> ComponentId {

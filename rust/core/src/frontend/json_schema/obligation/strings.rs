@@ -68,6 +68,7 @@ impl Space {
     }
 
     pub(super) fn text_spec(&mut self, demand: Formula) -> Result<TextSpec, EngineError> {
+        let demand = self.without_doubt(demand)?;
         let (mut components, mut lengths) = (Vec::new(), Vec::new());
         let mut place: HashMap<Variable, (bool, u32)> = HashMap::new();
         for variable in self.formulas.support(demand).0 {
@@ -87,6 +88,40 @@ impl Space {
         let map = |v: Variable| place.get(&v).map_or(u32::MAX, |&(length, i)| if length { count + i } else { i });
         let outcome = Outcome::from_formula(&self.formulas, demand, map)?;
         Ok(TextSpec { components, lengths, outcome })
+    }
+
+    /// The demand without the strings of which a narrowed format does not say whether they are valid. Where the demand asks that a string is
+    /// not of the format (in `not`, in `oneOf`), they must not count as invalid.
+    fn without_doubt(&mut self, mut demand: Formula) -> Result<Formula, EngineError> {
+        for &atom in self.atoms_of(demand)?.iter() {
+            if let Atom::Text(id) = atom
+                && let Some(format) = self.narrowed(id)
+                && self.decide(demand, atom, false)? != Formula::FALSE
+            {
+                let widest = self.add_component(format.widest()?);
+                let (inside, widest) = (self.atom_formula(atom)?, self.atom_formula(Atom::Text(widest))?);
+                let outside = self.formulas.not(widest)?;
+                let sure = self.formulas.or(inside, outside)?;
+                demand = self.formulas.if_then_else(sure, demand, Formula::FALSE)?;
+            }
+        }
+        Ok(demand)
+    }
+
+    /// Is the verdict of a demand on this string in doubt, see [`Self::without_doubt`]?
+    pub(super) fn is_doubtful(&mut self, demand: Formula, name: NameId) -> Result<bool, EngineError> {
+        for &atom in self.atoms_of(demand)?.iter() {
+            if let Atom::Text(id) = atom
+                && let Some(format) = self.narrowed(id)
+                && !self.matches(id, name)?
+            {
+                let widest = self.add_component(format.widest()?);
+                if self.matches(widest, name)? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// The state before a number with this demand (a formula over number atoms); `None`: no number meets it.

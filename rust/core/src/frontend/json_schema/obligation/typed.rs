@@ -248,6 +248,16 @@ impl Space {
                     let component = self.pattern(document.string(value).unwrap_or(""))?;
                     typed.strings.push(Atom::Text(component));
                 }
+                "format" | "contentEncoding" => {
+                    if let Some(format) = source.format(row.name, value) {
+                        let component = self.format(format)?;
+                        typed.strings.push(Atom::Text(component));
+                        if let Some(length) = format.length() {
+                            let atom = self.length_atom(length);
+                            typed.strings.push(atom);
+                        }
+                    }
+                }
                 "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => self.read_bound(node, row.name, value, &mut typed)?,
                 "items" if row.shape == Shape::SchemaOrSchemas => {
                     if let Some(items) = document.items(value) {

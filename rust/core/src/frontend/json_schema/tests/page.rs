@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::frontend::json_schema::keywords::{Draft, FORMATS, KEYWORDS, Keyword, Role};
+use crate::frontend::json_schema::formats::{Format, encodings, formats};
+use crate::frontend::json_schema::keywords::{Draft, KEYWORDS, Keyword, Role};
 
 const HEAD: &str = "\
 # Keywords and formats
@@ -35,6 +36,16 @@ fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
+fn rows(table: impl Iterator<Item = &'static Format>) -> String {
+    let mut out = "| name | standard | what a string must be | enforced | what is lost |\n|---|---|---|---|---|\n".to_owned();
+    for row in table {
+        let status = if row.narrowed.is_some() { "narrowed" } else { "exact" };
+        let lost = cell(row.narrowed.unwrap_or(""));
+        let _ = writeln!(out, "| `{}` | {} | {} | {status} | {lost} |", row.name, cell(row.standard), cell(row.meaning));
+    }
+    out
+}
+
 fn page() -> String {
     let mut page = HEAD.to_owned();
     page.push_str("## Keywords\n\n| keyword | drafts | enforced | what is lost |\n|---|---|---|---|\n");
@@ -48,10 +59,13 @@ fn page() -> String {
         let lost: Vec<&str> = row.losses.iter().map(|loss| loss.words()).collect();
         let _ = writeln!(page, "| `{}` | {} | {status} | {} |", row.name, drafts(row), cell(&lost.join("; ")));
     }
-    page.push_str("\n## Formats\n\nFormats are asserted under every draft; with `assert_formats=False` they are annotations, as formats that are not listed always are.\n\n");
-    for name in FORMATS {
-        let _ = writeln!(page, "* `{name}`");
-    }
+    page.push_str(
+        "\n## Formats\n\nFormats are asserted under every draft; with `assert_formats=False` they are annotations, as formats that are not listed always \
+         are. Strings that are lost are not taken for invalid either: `not` and `oneOf` refuse them, too.\n\n",
+    );
+    page.push_str(&rows(formats()));
+    page.push_str("\n## Encodings\n\n`contentEncoding` is treated in the same way.\n\n");
+    page.push_str(&rows(encodings()));
     page
 }
 

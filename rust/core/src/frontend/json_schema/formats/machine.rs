@@ -1,0 +1,96 @@
+//! Automata written by hand, where a pattern would be unwieldy. Used by the formats.
+//!
+//! Invariant: states are numbered by content, made when first visited; their edges are worked out once.
+//! Must not know: any particular format.
+
+use std::hash::Hash;
+use std::sync::{Arc, OnceLock};
+
+use dashmap::DashMap;
+use foldhash::fast::RandomState;
+
+use crate::error::EngineError;
+use crate::identity::Identity;
+use crate::provider::{CodepointAutomaton, CodepointEdge};
+
+/// How a text is read, character by character.
+pub(super) trait Machine: Send + Sync + 'static {
+    /// What is remembered of the text so far.
+    type State: Copy + Eq + Hash + Send + Sync + 'static;
+
+    /// Tells machines apart.
+    const NAME: &'static str;
+
+    fn start(&self) -> Result<Option<Self::State>, EngineError>;
+
+    fn accepts(&self, state: Self::State) -> Result<bool, EngineError>;
+
+    /// Say where the characters lead: disjoint ranges in any order, no surrogates; what is left out is dead.
+    fn edges(&self, state: Self::State, edge: &mut dyn FnMut(u32, u32, Self::State)) -> Result<(), EngineError>;
+}
+
+struct Slot<S> {
+    state: S,
+    edges: OnceLock<Arc<[CodepointEdge]>>,
+}
+
+/// A machine as an automaton.
+pub(super) struct Handmade<M: Machine> {
+    machine: M,
+    slots: boxcar::Vec<Slot<M::State>>,
+    numbers: DashMap<M::State, u32, RandomState>,
+    identity: u128,
+}
+
+impl<M: Machine> Handmade<M> {
+    /// `variant` tells machines of one name apart.
+    pub fn new(machine: M, variant: &str) -> Self {
+        let identity = Identity::new(M::NAME).str(variant).finish();
+        Self { machine, slots: boxcar::Vec::new(), numbers: DashMap::with_hasher_and_shard_amount(RandomState::default(), 4), identity }
+    }
+
+    fn number(&self, state: M::State) -> u32 {
+        if let Some(known) = self.numbers.get(&state) {
+            return *known;
+        }
+        *self.numbers.entry(state).or_insert_with(|| self.slots.push(Slot { state, edges: OnceLock::new() }) as u32)
+    }
+
+    fn slot(&self, state: u32) -> Result<&Slot<M::State>, EngineError> {
+        self.slots.get(state as usize).ok_or(EngineError::Internal("a state of another format"))
+    }
+}
+
+impl<M: Machine> CodepointAutomaton for Handmade<M> {
+    fn start(&self) -> Result<Option<u32>, EngineError> {
+        Ok(self.machine.start()?.map(|state| self.number(state)))
+    }
+
+    fn accepts(&self, state: u32) -> Result<bool, EngineError> {
+        self.machine.accepts(self.slot(state)?.state)
+    }
+
+    fn edges(&self, state: u32) -> Result<Arc<[CodepointEdge]>, EngineError> {
+        let slot = self.slot(state)?;
+        if let Some(edges) = slot.edges.get() {
+            return Ok(edges.clone());
+        }
+        let mut found: Vec<(u32, u32, M::State)> = Vec::new();
+        self.machine.edges(slot.state, &mut |low, high, target| found.push((low, high, target)))?;
+        found.sort_unstable_by_key(|&(low, ..)| low);
+        let mut edges: Vec<CodepointEdge> = Vec::with_capacity(found.len());
+        let mut last: Option<M::State> = None;
+        for (low, high, target) in found {
+            match edges.last_mut() {
+                Some(edge) if last == Some(target) && edge.high + 1 == low => edge.high = high,
+                _ => edges.push(CodepointEdge { low, high, target: self.number(target) }),
+            }
+            last = Some(target);
+        }
+        Ok(slot.edges.get_or_init(|| edges.into()).clone())
+    }
+
+    fn identity(&self) -> u128 {
+        self.identity
+    }
+}

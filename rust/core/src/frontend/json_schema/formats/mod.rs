@@ -1,0 +1,142 @@
+//! The formats of JSON Schema, one table. Pipeline: json -> keywords + **formats** -> obligation.
+//!
+//! Invariant: every string that a format's automaton accepts is valid by the standard that the row names; what valid strings it
+//! cannot write is said in the row.
+//! Must not know: JSON escapes, masks, what a schema combines a format with.
+
+mod addresses;
+mod dates;
+mod hosts;
+mod idn;
+mod idn_characters;
+mod machine;
+mod mail;
+mod others;
+mod pointers;
+mod regex;
+#[cfg(test)]
+mod tests;
+mod uris;
+
+use std::sync::{Arc, OnceLock};
+
+use crate::automaton::text::Length;
+use crate::error::EngineError;
+use crate::frontend::regex::PatternAutomaton;
+use crate::limits::Limits;
+use crate::provider::CodepointAutomaton;
+
+/// One row of the table of formats.
+pub struct Format {
+    /// The value of `format`.
+    pub name: &'static str,
+    /// What defines it.
+    pub standard: &'static str,
+    /// What a string must be.
+    pub meaning: &'static str,
+    /// Which valid strings cannot be written; `None`: all can.
+    pub narrowed: Option<&'static str>,
+    build: Build,
+    max_length: Option<u64>,
+    automaton: OnceLock<Arc<dyn CodepointAutomaton>>,
+    build_widest: Option<Build>,
+    widest: OnceLock<Arc<dyn CodepointAutomaton>>,
+}
+
+type Build = fn() -> Result<Arc<dyn CodepointAutomaton>, EngineError>;
+
+impl Format {
+    const fn exact(name: &'static str, standard: &'static str, meaning: &'static str, build: Build) -> Self {
+        Self {
+            name,
+            standard,
+            meaning,
+            narrowed: None,
+            build,
+            max_length: None,
+            automaton: OnceLock::new(),
+            build_widest: None,
+            widest: OnceLock::new(),
+        }
+    }
+
+    /// What is left out, and a language that has all valid strings, also under a liberal reading of the standard.
+    const fn but_not(mut self, narrowed: &'static str, widest: Build) -> Self {
+        self.narrowed = Some(narrowed);
+        self.build_widest = Some(widest);
+        self
+    }
+
+    /// Exact by the letter of the standard, which is read more liberally, too: a language that has all strings that anybody takes as valid.
+    const fn or_liberally(mut self, widest: Build) -> Self {
+        self.build_widest = Some(widest);
+        self
+    }
+
+    const fn at_most(mut self, characters: u64) -> Self {
+        self.max_length = Some(characters);
+        self
+    }
+
+    /// The language, made when first asked for and shared by all schemas.
+    pub(super) fn automaton(&self) -> Result<Arc<dyn CodepointAutomaton>, EngineError> {
+        if let Some(known) = self.automaton.get() {
+            return Ok(known.clone());
+        }
+        let made = (self.build)()?;
+        Ok(self.automaton.get_or_init(|| made).clone())
+    }
+
+    /// Are there strings that are, or may be, valid and yet not in the language?
+    pub(super) fn is_narrower(&self) -> bool {
+        self.build_widest.is_some()
+    }
+
+    /// A language outside of which no string is valid.
+    pub(super) fn widest(&self) -> Result<Arc<dyn CodepointAutomaton>, EngineError> {
+        let Some(build) = self.build_widest else { return self.automaton() };
+        if let Some(known) = self.widest.get() {
+            return Ok(known.clone());
+        }
+        let made = build()?;
+        Ok(self.widest.get_or_init(|| made).clone())
+    }
+
+    /// What else the string must be: no longer than this.
+    pub(super) fn length(&self) -> Option<Length> {
+        self.max_length.map(|max| Length { min: 0, max: Some(max) })
+    }
+}
+
+/// Every format of the specification, family by family.
+static FORMATS: &[&[Format]] =
+    &[&dates::ROWS, &mail::ROWS, &hosts::ROWS, &idn::ROWS, &addresses::ROWS, &uris::ROWS, &pointers::ROWS, &regex::ROWS, &others::ROWS];
+
+/// The values of `contentEncoding` that are enforced.
+static ENCODINGS: &[Format] = &others::ENCODINGS;
+
+/// The rows of all formats.
+pub fn formats() -> impl Iterator<Item = &'static Format> {
+    FORMATS.iter().copied().flatten()
+}
+
+/// The rows of all encodings of content that are enforced.
+pub fn encodings() -> impl Iterator<Item = &'static Format> {
+    ENCODINGS.iter()
+}
+
+/// The row of a format; others are annotations.
+pub(super) fn format(name: &str) -> Option<&'static Format> {
+    formats().find(|row| row.name == name)
+}
+
+/// The row of a content encoding; others are annotations.
+pub(super) fn encoding(name: &str) -> Option<&'static Format> {
+    encodings().find(|row| row.name == name)
+}
+
+/// The strings that a pattern of ours matches as a whole.
+fn pattern(text: &str) -> Result<Arc<dyn CodepointAutomaton>, EngineError> {
+    let automaton = PatternAutomaton::whole(text, &Limits::default());
+    automaton.map(|a| Arc::new(a) as Arc<dyn CodepointAutomaton>).map_err(|_| EngineError::Internal("a format with a malformed pattern"))
+}

@@ -1,0 +1,351 @@
+//! The formats against independent checkers: random strings of each automaton, and those with a character changed.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn accepts(row: &Format, text: &str) -> bool {
+    if row.max_length.is_some_and(|max| text.chars().count() as u64 > max) {
+        return false;
+    }
+    let automaton = row.automaton().unwrap();
+    let Some(mut state) = automaton.start().unwrap() else { return false };
+    for c in text.chars().map(u32::from) {
+        let edges = automaton.edges(state).unwrap();
+        let at = edges.partition_point(|e| e.high < c);
+        match edges.get(at).filter(|e| e.low <= c) {
+            Some(edge) => state = edge.target,
+            None => return false,
+        }
+    }
+    automaton.accepts(state).unwrap()
+}
+
+/// A string of the automaton: choices as given, then a short way to an end.
+fn string(row: &Format, choices: &[u32]) -> String {
+    let automaton = row.automaton().unwrap();
+    let mut state = automaton.start().unwrap().unwrap();
+    let mut text = String::new();
+    let mut states = vec![state];
+    let pick = |state: u32, choice: u32| -> Option<(char, u32)> {
+        let edges = automaton.edges(state).unwrap();
+        let edge = edges.get(choice as usize % edges.len().max(1))?;
+        let c = edge.low + (choice / 97) % (edge.high - edge.low + 1);
+        Some((char::from_u32(c).unwrap(), edge.target))
+    };
+    for &choice in choices {
+        let Some((c, next)) = pick(state, choice) else { break };
+        text.push(c);
+        state = next;
+        states.push(state);
+    }
+    // Breadth first from the last state that can be completed.
+    while let Some(from) = states.pop() {
+        let mut seen = std::collections::HashMap::from([(from, (from, ' '))]);
+        let mut queue = std::collections::VecDeque::from([from]);
+        while let Some(at) = queue.pop_front() {
+            if automaton.accepts(at).unwrap() {
+                let mut end = Vec::new();
+                let mut back = at;
+                while back != from {
+                    let (before, c) = seen[&back];
+                    end.push(c);
+                    back = before;
+                }
+                text.extend(end.iter().rev());
+                return text;
+            }
+            for edge in automaton.edges(at).unwrap().iter() {
+                if seen.len() < 30_000 {
+                    seen.entry(edge.target).or_insert_with(|| {
+                        queue.push_back(edge.target);
+                        (at, char::from_u32(edge.low).unwrap())
+                    });
+                }
+            }
+        }
+        text.pop();
+    }
+    panic!("{} accepts nothing", row.name)
+}
+
+fn digits(text: &str, length: usize) -> Option<i64> {
+    (text.len() == length && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().unwrap())
+}
+
+/// The days since the year 0, if the day exists.
+fn date(text: &str) -> Option<i64> {
+    let parts: Vec<&str> = text.split('-').collect();
+    let [year, month, day] = parts.as_slice() else { return None };
+    let (year, month, day) = (digits(year, 4)?, digits(month, 2)?, digits(day, 2)?);
+    let leap = |y: i64| y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
+    let lengths = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let months = usize::try_from(month - 1).ok()?;
+    let length = *lengths.get(months)?;
+    let before: i64 = (0..year).map(|y| if leap(y) { 366 } else { 365 }).sum();
+    (1..=length).contains(&day).then(|| before + lengths[..months].iter().sum::<i64>() + day - 1)
+}
+
+/// The minutes since midnight UTC, and whether it is a leap second, which must be at an offset that we allow.
+fn time(text: &str) -> Option<(i64, bool)> {
+    let (hour, minute, second) = (digits(text.get(..2)?, 2)?, digits(text.get(3..5)?, 2)?, digits(text.get(6..8)?, 2)?);
+    let mut rest = text.get(8..)?;
+    if let Some(fraction) = rest.strip_prefix('.') {
+        let length = fraction.bytes().take_while(u8::is_ascii_digit).count();
+        rest = (length > 0).then(|| &fraction[length..])?;
+    }
+    let offset = if rest.eq_ignore_ascii_case("z") {
+        0
+    } else {
+        let (sign, offset) = rest.split_at_checked(1)?;
+        let sign = match sign {
+            "+" => 1,
+            "-" => -1,
+            _ => return None,
+        };
+        let (h, m) = (digits(offset.get(..2)?, 2)?, digits(offset.get(3..)?, 2)?);
+        (h < 24 && m < 60 && offset.get(2..3) == Some(":")).then_some(sign * (h * 60 + m))?
+    };
+    let utc = hour * 60 + minute - offset;
+    let leap = second == 60;
+    let good = text.get(2..3) == Some(":") && text.get(5..6) == Some(":") && hour < 24 && minute < 60 && second <= 60;
+    (good && (!leap || (utc.rem_euclid(1440) == 1439 && offset % 15 == 0))).then_some((utc, leap))
+}
+
+fn date_time(text: &str) -> bool {
+    let Some((day, clock)) = text.split_once(['T', 't']) else { return false };
+    let (Some(days), Some((utc, leap))) = (date(day), time(clock)) else { return false };
+    if !leap {
+        return true;
+    }
+    // The UTC day of the leap second is the last of June or December: the year does not matter.
+    let utc_day = days + utc.div_euclid(1440);
+    let year: i64 = day[..4].parse().unwrap();
+    (year - 1..=year + 1).any(|y| [format!("{y:04}-06-30"), format!("{y:04}-12-31")].iter().any(|end| date(end) == Some(utc_day)))
+        || (utc_day == -1)
+}
+
+fn uuid(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    groups.iter().map(|g| g.len()).eq([8, 4, 4, 4, 12]) && groups.iter().all(|g| g.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+fn hostname(text: &str) -> bool {
+    text.len() <= 253
+        && text.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && !label.to_ascii_lowercase().starts_with("xn--")
+        })
+}
+
+fn pointer(text: &str) -> bool {
+    (text.is_empty() || text.starts_with('/')) && text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']))
+}
+
+fn relative_pointer(text: &str) -> bool {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, rest) = text.split_at(end);
+    !number.is_empty() && (number == "0" || !number.starts_with('0')) && (rest == "#" || pointer(rest))
+}
+
+/// Units in a row from one list, with numbers before them.
+fn units_in_order(text: &str, units: &str) -> bool {
+    let mut last = None;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let length = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let Some(unit) = rest[length..].chars().next().filter(|_| length > 0) else { return false };
+        let Some(at) = units.find(unit) else { return false };
+        if last.is_some_and(|last| at != last + 1) {
+            return false;
+        }
+        last = Some(at);
+        rest = &rest[length + 1..];
+    }
+    last.is_some()
+}
+
+fn duration(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix('P') else { return false };
+    match rest.split_once('T') {
+        Some((date, time)) => (date.is_empty() || units_in_order(date, "YMD")) && units_in_order(time, "HMS"),
+        None => units_in_order(rest, "YMD") || units_in_order(rest, "W"),
+    }
+}
+
+/// Bits of whole octets, the rest zero.
+fn base64(text: &str) -> bool {
+    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let body = text.trim_end_matches('=');
+    let values: Option<Vec<usize>> = body.chars().map(|c| alphabet.find(c)).collect();
+    let Some(values) = values else { return false };
+    let zero = match body.len() % 4 {
+        0 => true,
+        2 => values[values.len() - 1] % 16 == 0,
+        3 => values[values.len() - 1] % 4 == 0,
+        _ => false,
+    };
+    text.len().is_multiple_of(4) && text.len() - body.len() < 3 && zero
+}
+
+type Checker = fn(&str) -> bool;
+
+/// What they say is all there is to say.
+const CHECKERS: &[(&str, Checker)] = &[
+    ("date", |text| date(text).is_some()),
+    ("time", |text| time(text).is_some()),
+    ("date-time", date_time),
+    ("duration", duration),
+    ("hostname", hostname),
+    ("ipv4", |text| text.parse::<Ipv4Addr>().is_ok()),
+    ("ipv6", |text| text.parse::<Ipv6Addr>().is_ok()),
+    ("json-pointer", pointer),
+    ("relative-json-pointer", relative_pointer),
+    ("uuid", uuid),
+];
+
+/// The text with something changed.
+fn changed(text: &str, edit: u32, with: char) -> String {
+    let mut characters: Vec<char> = text.chars().collect();
+    let at = (edit / 4) as usize % (characters.len() + 1);
+    match edit % 4 {
+        0 => characters.insert(at, with),
+        1 if at < characters.len() => drop(characters.remove(at)),
+        2 if at < characters.len() => characters[at] = with,
+        _ => characters.truncate(at),
+    }
+    characters.into_iter().collect()
+}
+
+proptest! {
+    #[test]
+    fn automata_agree_with_the_checkers(
+        choices in prop::collection::vec(any::<u32>(), 0..40),
+        edits in prop::collection::vec((any::<u32>(), prop::sample::select("0123456789:.-+TtZz/~#%aAfFgPYMDHSW é".chars().collect::<Vec<_>>())), 1..4),
+    ) {
+        for (name, check) in CHECKERS.iter().copied().chain([("base64", base64 as Checker)]) {
+            let row = format(name).or_else(|| encoding(name)).unwrap();
+            let mut text = string(row, &choices);
+            prop_assert!(row.max_length.is_some() || accepts(row, &text));
+            prop_assert!(check(&text) || !accepts(row, &text), "{name} accepts {text:?}");
+            for &(edit, with) in &edits {
+                text = changed(&text, edit, with);
+                prop_assert_eq!(accepts(row, &text), check(&text), "{}: {:?}", name, text);
+            }
+        }
+    }
+
+    /// An independent parser may take more than ECMA-262 does, but not refuse what we offer.
+    #[test]
+    fn patterns_are_patterns_to_our_parser(choices in prop::collection::vec(any::<u32>(), 0..60)) {
+        let text = string(format("regex").unwrap(), &choices);
+        match PatternAutomaton::search(&text, &Limits::default()) {
+            Ok(_) => {}
+            Err(error) => {
+                let message = error.to_string();
+                let allowed = ["backreference", "unknown Unicode property", "lookbehind"];
+                prop_assert!(allowed.iter().any(|part| message.contains(part)), "{text:?}: {message}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_normal_and_fit(choices in prop::collection::vec(any::<u32>(), 0..60)) {
+        let text = string(format("idn-hostname").unwrap(), &choices);
+        let labels: Vec<&str> = text.split(['.', '\u{3002}', '\u{FF0E}', '\u{FF61}']).collect();
+        let mut total = labels.len() - 1;
+        for label in &labels {
+            let length = if label.is_ascii() { label.len() } else { 4 + punycode(label).len() };
+            prop_assert!(length <= 63 && !label.starts_with('-') && !label.ends_with('-'), "{text:?}");
+            total += length;
+        }
+        prop_assert!(total <= 253 || text.is_ascii(), "{text:?}: {total}");
+    }
+}
+
+/// RFC 3492, section 6.3.
+fn punycode(label: &str) -> String {
+    let mut out: String = label.chars().filter(char::is_ascii).collect();
+    let basic = out.len() as u32;
+    if basic > 0 {
+        out.push('-');
+    }
+    let (mut n, mut delta, mut bias, mut done) = (128u32, 0u32, 72u32, basic);
+    let length = label.chars().count() as u32;
+    while done < length {
+        let next = label.chars().map(u32::from).filter(|&c| c >= n).min().unwrap();
+        delta += (next - n) * (done + 1);
+        n = next;
+        for c in label.chars().map(u32::from) {
+            if c < n {
+                delta += 1;
+            } else if c == n {
+                let (mut q, mut k) = (delta, 36);
+                loop {
+                    let t = if k <= bias { 1 } else { (k - bias).min(26) };
+                    let digit = if q < t { q } else { t + (q - t) % (36 - t) };
+                    out.push(char::from_digit(if digit < 26 { digit + 10 } else { digit - 26 }, 36).unwrap());
+                    if q < t {
+                        break;
+                    }
+                    q = (q - t) / (36 - t);
+                    k += 36;
+                }
+                let mut d = if done == basic { delta / 700 } else { delta / 2 };
+                d += d / (done + 1);
+                let mut k = 0;
+                while d > 455 {
+                    d /= 35;
+                    k += 36;
+                }
+                bias = k + 36 * d / (d + 38);
+                delta = 0;
+                done += 1;
+            }
+        }
+        delta += 1;
+        n += 1;
+    }
+    out
+}
+
+#[test]
+fn each_row_is_one_and_says_what_it_is() {
+    let mut names = std::collections::BTreeSet::new();
+    for row in formats() {
+        assert!(names.insert(row.name) && !row.standard.is_empty() && !row.meaning.is_empty() && row.narrowed != Some(""), "{}", row.name);
+        assert!(accepts(row, &string(row, &[])), "{}", row.name);
+    }
+    assert_eq!(names.len(), 19);
+    assert!(format("color").is_none() && format("ip-address").is_none() && encoding("base32").is_none());
+}
+
+/// Few states make small masks caches: what cannot be told apart by what follows must be one state, or nearly.
+#[test]
+fn automata_are_small() {
+    let bounds = [
+        ("date", 50),
+        ("uri", 250),
+        ("iri-reference", 250),
+        ("ipv6", 200),
+        ("hostname", 150),
+        ("email", 700),
+        ("uuid", 40),
+        ("uri-template", 20),
+    ];
+    for (name, bound) in bounds {
+        let automaton = format(name).unwrap().automaton().unwrap();
+        let start = automaton.start().unwrap().unwrap();
+        let mut seen = std::collections::HashSet::from([start]);
+        let mut stack = vec![start];
+        while let Some(at) = stack.pop() {
+            stack.extend(automaton.edges(at).unwrap().iter().map(|e| e.target).filter(|t| seen.insert(*t)));
+        }
+        assert!(seen.len() <= bound, "{name}: {} states", seen.len());
+    }
+}
