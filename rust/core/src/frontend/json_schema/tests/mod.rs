@@ -2,6 +2,7 @@
 //!
 //! Invariant: the runner below is the plainest reading of the contract between providers and the engine.
 
+mod bounds;
 mod cost;
 mod page;
 mod random;
