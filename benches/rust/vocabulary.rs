@@ -52,7 +52,7 @@ pub fn encode(vocabulary: &Vocabulary, text: &str) -> Vec<u32> {
                 continue;
             }
             depth += 1;
-            if let Some(&token) = trie.tokens_at(node).first() {
+            if let Some(&token) = trie.tokens()[trie.places_at(node)].first() {
                 longest = Some((token, depth));
             }
             end = nodes[node].end as usize;

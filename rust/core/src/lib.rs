@@ -8,6 +8,7 @@
 
 pub mod automaton;
 pub mod bitmask;
+pub mod characters;
 pub mod error;
 pub mod formula;
 pub mod frontend;
@@ -15,6 +16,7 @@ pub mod grammar;
 pub mod identity;
 pub mod ids;
 pub mod limits;
+pub mod loops;
 pub mod mask;
 pub mod matcher;
 pub mod optimize;

@@ -20,6 +20,7 @@ use smallvec::SmallVec;
 use crate::error::EngineError;
 use crate::ids::{ProviderId, StateId};
 use crate::limits::Limits;
+use crate::loops::Loops;
 use crate::report::{KeywordReport, Undecided};
 
 /// What is known of a state without asking about a byte.
@@ -269,6 +270,9 @@ struct State {
     facts: Facts,
     /// By byte: 0 not asked yet, 1 dead, `COMPLEX | index` into `edges`, else `target << 2 | plain << 1 | increment`, plus 2.
     row: OnceLock<Box<Row>>,
+    loops: Loops,
+    /// The state that takes over at the limit.
+    settled: OnceLock<Option<StateId>>,
 }
 
 /// The memoised steps of one state, by byte.
@@ -359,7 +363,14 @@ impl Arena {
         if let Some(awaited) = facts.awaits {
             self.fewest_keys.fetch_min(awaited.keys, Ordering::Relaxed);
         }
-        Ok(StateId(self.states.push(State { provider, local, facts, row: OnceLock::new() }) as u32))
+        Ok(StateId(self.states.push(State {
+            provider,
+            local,
+            facts,
+            row: OnceLock::new(),
+            loops: Loops::default(),
+            settled: OnceLock::new(),
+        }) as u32))
     }
 
     /// Is there any state with `tracks_keys`?
@@ -424,6 +435,12 @@ impl Arena {
         self.states[state.index()].row.get().map(|row| &**row)
     }
 
+    /// Over what the state leads back to itself, as far as it was asked.
+    #[inline]
+    pub fn loops(&self, state: StateId) -> &Loops {
+        &self.states[state.index()].loops
+    }
+
     #[inline]
     fn decode(&self, code: u32) -> Cell<'_> {
         if code == DEAD {
@@ -475,7 +492,16 @@ impl Arena {
             if !s.facts.guarded && register < s.facts.limit {
                 return Ok(Some(state));
             }
-            match self.providers[s.provider.index()].settle(self, s.local, register)? {
+            // At the limit itself, where most come to it, the answer is kept.
+            let at_limit = !s.facts.guarded && register == s.facts.limit;
+            let next = match s.settled.get() {
+                Some(&next) if at_limit => next,
+                _ => self.providers[s.provider.index()].settle(self, s.local, register)?,
+            };
+            if at_limit {
+                let _ = s.settled.set(next);
+            }
+            match next {
                 Some(next) if next != state => state = next,
                 other => return Ok(other),
             }

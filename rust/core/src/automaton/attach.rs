@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::absorb;
 use super::determinize::GrammarProvider;
+use super::follow::follow;
 use super::left_corner::LeftCorner;
 use super::lower::{Settings, lower};
 use super::nfa::{Node, Symbol};
@@ -15,16 +16,17 @@ use crate::grammar::Grammar;
 use crate::limits::Interrupt;
 use crate::provider::{Arena, Attached, ByteSet};
 
-/// Make the grammar's states available in `arena`: one provider that makes them on demand.
+/// Make the grammar's states available in `arena`: one provider that makes them on demand. After a text of the grammar come only bytes of
+/// `after`: none, unless it is part of something else.
 ///
 /// A grammar in which a rule that the root needs accepts nothing is an error that names the rule.
-pub fn attach_grammar(grammar: &Grammar, arena: &Arena, interrupt: &Interrupt) -> Result<Attached, CompileError> {
+pub fn attach_grammar(grammar: &Grammar, arena: &Arena, after: ByteSet, interrupt: &Interrupt) -> Result<Attached, CompileError> {
     let alphabet = *arena.alphabet();
-    let result = attach_with(grammar, arena, interrupt, Settings { alphabet, ..Settings::default() });
+    let result = attach_with(grammar, arena, after, interrupt, Settings { alphabet, ..Settings::default() });
     if let (Err(CompileError::Grammar { .. }), true) = (&result, alphabet != ByteSet::ALL) {
         // Is it the grammar's fault, or the vocabulary's?
         let everything = Arena::new(arena.limits().clone());
-        if attach_with(grammar, &everything, interrupt, Settings::default()).is_ok() {
+        if attach_with(grammar, &everything, after, interrupt, Settings::default()).is_ok() {
             let mut needed =
                 lower(grammar, arena.limits().max_expression_nodes, Settings::default(), interrupt, &mut |e| e.attach(&everything))?
                     .bytes();
@@ -37,7 +39,13 @@ pub fn attach_grammar(grammar: &Grammar, arena: &Arena, interrupt: &Interrupt) -
     result
 }
 
-pub(super) fn attach_with(grammar: &Grammar, arena: &Arena, interrupt: &Interrupt, settings: Settings) -> Result<Attached, CompileError> {
+pub(super) fn attach_with(
+    grammar: &Grammar,
+    arena: &Arena,
+    after: ByteSet,
+    interrupt: &Interrupt,
+    settings: Settings,
+) -> Result<Attached, CompileError> {
     let bound = arena.limits().max_expression_nodes;
     let nfa = lower(grammar, bound, settings, interrupt, &mut |embedded| embedded.attach(arena))?;
     interrupt.check()?;
@@ -58,7 +66,8 @@ pub(super) fn attach_with(grammar: &Grammar, arena: &Arena, interrupt: &Interrup
     }
     let pushes = absorb::choose(&automaton, root);
     interrupt.check()?;
-    let provider = Arc::new(GrammarProvider::new(automaton, pushes));
+    let follow = follow(&automaton, root, after);
+    let provider = Arc::new(GrammarProvider::new(automaton, pushes, &follow));
     provider.registered(arena.register(provider.clone()));
     let start = Some(provider.entry(arena, root)?);
     Ok(Attached { start, nullable })

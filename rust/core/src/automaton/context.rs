@@ -15,10 +15,16 @@ index!(
 /// The end of every list.
 const NONE: Context = Context(u32::MAX);
 
+index!(
+    /// What may follow the text of a rule that pushes: a set of bytes, by number.
+    Follow
+);
+
 /// The innermost place of a context.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Place {
     parent: Context,
+    /// Where to go on; at the bottom the number of what may follow.
     return_to: Position,
     /// The left-recursive symbol that was entered, if it was one.
     goal: Option<Symbol>,
@@ -30,9 +36,9 @@ impl Place {
         self.goal
     }
 
-    /// Where the call goes on; `None` at the bottom, where the state itself returns.
-    pub(super) fn outer(&self) -> Option<(Context, Position)> {
-        (self.parent != NONE).then_some((self.parent, self.return_to))
+    /// Where the call goes on; at the bottom, where the state itself returns, what may follow.
+    pub(super) fn outer(&self) -> Result<(Context, Position), Follow> {
+        if self.parent == NONE { Err(Follow(self.return_to.0)) } else { Ok((self.parent, self.return_to)) }
     }
 }
 
@@ -54,8 +60,8 @@ impl Contexts {
     }
 
     /// The context of a rule that was not seen through.
-    pub(super) fn bottom(&self, goal: Option<Symbol>) -> Context {
-        self.intern(Place { parent: NONE, return_to: Position(0), goal })
+    pub(super) fn bottom(&self, goal: Option<Symbol>, follow: Follow) -> Context {
+        self.intern(Place { parent: NONE, return_to: Position(follow.0), goal })
     }
 
     /// The context inside a call that returns to a place.

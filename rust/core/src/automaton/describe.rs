@@ -37,7 +37,7 @@ pub(super) fn describe(provider: &GrammarProvider, local: u32) -> String {
     if more {
         found.push("…".into());
     }
-    if key.returns && found.len() < MOST {
+    if key.returns.is_some() && found.len() < MOST {
         found.push("the end".into());
     }
     found.join(" or ")

@@ -14,7 +14,7 @@ use dashmap::DashMap;
 use hashbrown::{HashMap, HashSet};
 use smallvec::{SmallVec, smallvec};
 
-use super::context::{Context, Contexts};
+use super::context::{Context, Contexts, Follow};
 use super::count::{Counts, Mode, Segment};
 use super::left_corner::LeftCorner;
 use super::nfa::{END, EmbeddedIndex, Kind, Node, Position, Symbol};
@@ -34,7 +34,8 @@ pub(super) struct Item {
 #[derive(PartialEq, Eq, Hash, Debug)]
 pub(super) struct Key {
     pub(super) mode: Mode,
-    pub(super) returns: bool,
+    /// Whether the state returns, and what may follow then.
+    pub(super) returns: Option<Follow>,
     pub(super) items: Box<[Item]>,
 }
 
@@ -81,6 +82,9 @@ pub(super) struct GrammarProvider {
     pub(super) automaton: LeftCorner,
     /// By symbol: whether its calls push.
     pushes: Vec<bool>,
+    /// By symbol: what may follow it.
+    follows: Vec<Follow>,
+    follow_sets: Vec<ByteSet>,
     contexts: Contexts,
     id: OnceLock<ProviderId>,
     states: boxcar::Vec<StateData>,
@@ -93,13 +97,24 @@ pub(super) struct GrammarProvider {
 }
 
 impl GrammarProvider {
-    /// No state yet.
-    pub(super) fn new(automaton: LeftCorner, pushes: Vec<bool>) -> Self {
-        let bytes = automaton.nfa.memory_bytes();
+    /// No state yet. By symbol: whether its calls push, and what may follow it.
+    pub(super) fn new(automaton: LeftCorner, pushes: Vec<bool>, follow: &[ByteSet]) -> Self {
+        let bytes = automaton.nfa.memory_bytes() + follow.len() * 4;
+        let mut follow_sets: Vec<ByteSet> = Vec::new();
+        let mut numbers: HashMap<ByteSet, Follow> = HashMap::new();
+        let follows = follow.iter().map(|&set| {
+            *numbers.entry(set).or_insert_with(|| {
+                follow_sets.push(set);
+                Follow(follow_sets.len() as u32 - 1)
+            })
+        });
+        let follows = follows.collect();
         Self {
             entries: (0..pushes.len()).map(|_| OnceLock::new()).collect(),
             automaton,
             pushes,
+            follows,
+            follow_sets,
             contexts: Contexts::new(),
             id: OnceLock::new(),
             states: boxcar::Vec::new(),
@@ -122,13 +137,13 @@ impl GrammarProvider {
         }
         let state = match self.counts(symbol) {
             Some(counts) => self.head(arena, symbol, counts.first(), false)?,
-            None => self.state(arena, Mode::Plain, false, self.starting(symbol))?,
+            None => self.state(arena, Mode::Plain, None, self.starting(symbol))?,
         };
         Ok(*entry.get_or_init(|| state))
     }
 
     fn starting(&self, symbol: Symbol) -> Vec<Item> {
-        let context = self.contexts.bottom(self.goal(symbol));
+        let context = self.contexts.bottom(self.goal(symbol), self.follows[symbol.index()]);
         self.automaton.starts(symbol).iter().map(|&position| Item { context, position }).collect()
     }
 
@@ -146,11 +161,12 @@ impl GrammarProvider {
     }
 
     fn head(&self, arena: &Arena, symbol: Symbol, segment: Segment, returns: bool) -> Result<StateId, EngineError> {
+        let returns = returns.then(|| self.follows[symbol.index()]);
         self.state(arena, Mode::Head(symbol, segment), returns, self.starting(symbol))
     }
 
     /// The state of a sorted set.
-    fn state(&self, arena: &Arena, mode: Mode, returns: bool, items: Vec<Item>) -> Result<StateId, EngineError> {
+    fn state(&self, arena: &Arena, mode: Mode, returns: Option<Follow>, items: Vec<Item>) -> Result<StateId, EngineError> {
         let key = Arc::new(Key { mode, returns, items: items.into() });
         if let Some(known) = self.known.get(&key) {
             return Ok(*known);
@@ -159,9 +175,10 @@ impl GrammarProvider {
             return Err(EngineError::Internal("a grammar made a state before it was registered"));
         };
         let facts = match mode.counted().and_then(|(symbol, segment)| Some((self.counts(symbol)?, segment))) {
-            Some((counts, segment)) => counts.facts(segment, returns),
-            None => Facts { returns: returns.then_some(0), has_edges: !key.items.is_empty(), ..Facts::default() },
+            Some((counts, segment)) => counts.facts(segment, returns.is_some()),
+            None => Facts { returns: returns.map(|_| 0), has_edges: !key.items.is_empty(), ..Facts::default() },
         };
+        let facts = Facts { follow: returns.map_or(ByteSet::ALL, |follow| self.follow_sets[follow.index()]), ..facts };
         match self.known.entry(key.clone()) {
             dashmap::Entry::Occupied(entry) => Ok(*entry.get()),
             dashmap::Entry::Vacant(entry) => {
@@ -185,12 +202,12 @@ impl GrammarProvider {
         if last { self.contexts.instead(context, goal) } else { self.contexts.inside(context, next, goal) }
     }
 
-    /// Follow everything that reads nothing. Whether the bottom is reached, and the items that wait, sorted.
-    fn closure(&self, limits: &Limits, seeds: Vec<Item>) -> Result<(bool, Vec<Item>), EngineError> {
+    /// Follow everything that reads nothing. Whether the bottom is reached (all seeds have the same), and the items that wait, sorted.
+    fn closure(&self, limits: &Limits, seeds: Vec<Item>) -> Result<(Option<Follow>, Vec<Item>), EngineError> {
         let mut seen: HashSet<Item> = seeds.iter().copied().collect();
         let mut work = seeds;
         let mut waiting = Vec::new();
-        let mut returns = false;
+        let mut returns = None;
         while let Some(item) = work.pop() {
             let node = self.automaton.nfa.node(item.position);
             let mut go = |context: Context, position: Position| {
@@ -230,8 +247,8 @@ impl GrammarProvider {
             }
             if ends {
                 match self.contexts.place(item.context).outer() {
-                    Some((context, position)) => go(context, position),
-                    None => returns = true,
+                    Ok((context, position)) => go(context, position),
+                    Err(follow) => returns = Some(follow),
                 }
             }
             Limits::check("max_subset_positions", seen.len(), limits.max_subset_positions)?;
@@ -284,15 +301,21 @@ impl GrammarProvider {
 
     /// The states to be in when a closure was reached, and whether that ends an iteration: an iteration that may end here or go on
     /// is two states.
-    fn destinations(&self, arena: &Arena, mode: Mode, returns: bool, items: Vec<Item>) -> Result<SmallVec<[Push; 2]>, EngineError> {
+    fn destinations(
+        &self,
+        arena: &Arena,
+        mode: Mode,
+        returns: Option<Follow>,
+        items: Vec<Item>,
+    ) -> Result<SmallVec<[Push; 2]>, EngineError> {
         let Some((symbol, segment)) = mode.counted() else {
             return Ok(smallvec![Push { return_to: self.state(arena, Mode::Plain, returns, items)?, increment: false }]);
         };
         let mut found = SmallVec::new();
         if !items.is_empty() {
-            found.push(Push { return_to: self.state(arena, Mode::Inner(symbol, segment), false, items)?, increment: false });
+            found.push(Push { return_to: self.state(arena, Mode::Inner(symbol, segment), None, items)?, increment: false });
         }
-        if returns {
+        if returns.is_some() {
             let increment = self.counts(symbol).is_some_and(|counts| counts.limit(segment).is_some());
             found.push(Push { return_to: self.head(arena, symbol, segment, segment == Segment::Within)?, increment });
         }
@@ -304,7 +327,7 @@ impl GrammarProvider {
             return Ok(known);
         }
         let (returns, items) = self.closure(arena.limits(), call.returns.clone())?;
-        let frames = if mode == Mode::Plain && returns && items.is_empty() {
+        let frames = if mode == Mode::Plain && returns.is_some() && items.is_empty() {
             SmallVec::new()
         } else {
             self.destinations(arena, mode, returns, items)?
@@ -487,7 +510,7 @@ impl Provider for GrammarProvider {
         };
         match counts.after(segment) {
             Some(next) => self.head(arena, symbol, next, true).map(Some),
-            None => self.state(arena, Mode::Plain, true, Vec::new()).map(Some),
+            None => self.state(arena, Mode::Plain, Some(self.follows[symbol.index()]), Vec::new()).map(Some),
         }
     }
 

@@ -12,6 +12,7 @@ mod describe;
 mod determinize;
 mod dump;
 mod fixpoint;
+mod follow;
 mod left_corner;
 mod lower;
 mod nfa;

@@ -13,7 +13,7 @@ use crate::error::{CompileError, EngineError};
 use crate::grammar::{CharClass, Expr, Grammar, Rule};
 use crate::ids::{RuleId, StateId};
 use crate::limits::{Interrupt, Limits};
-use crate::provider::{Alternative, Arena, Attached, Cell};
+use crate::provider::{Alternative, Arena, Attached, ByteSet, Cell};
 
 struct Reader<'a> {
     rest: &'a str,
@@ -250,7 +250,7 @@ impl Run {
 
     pub(super) fn of(grammar: &Grammar, unroll: u32) -> Result<Self, CompileError> {
         let arena = Arena::new(Limits::default());
-        let attached = attach_with(grammar, &arena, &Interrupt::default(), Settings { unroll, ..Settings::default() })?;
+        let attached = attach_with(grammar, &arena, ByteSet::default(), &Interrupt::default(), Settings { unroll, ..Settings::default() })?;
         Ok(Self { arena, attached })
     }
 

@@ -10,7 +10,7 @@ use crate::error::CompileError;
 use crate::grammar::{CharClass, Expr, Grammar, Rule};
 use crate::ids::{RuleId, StateId};
 use crate::limits::{Interrupt, Limits};
-use crate::provider::{Alternative, Arena, Attached, Cell, Embedded};
+use crate::provider::{Alternative, Arena, Attached, ByteSet, Cell, Embedded};
 
 fn expressions(rules: u32) -> impl Strategy<Value = Expr> {
     let leaf = prop_oneof![
@@ -358,7 +358,7 @@ impl Embedded for Foreign {
     }
 
     fn attach(&self, arena: &Arena) -> Result<Attached, CompileError> {
-        super::attach_grammar(&grammar(self.0), arena, &Interrupt::default())
+        super::attach_grammar(&grammar(self.0), arena, ByteSet::ALL, &Interrupt::default())
     }
 }
 
@@ -450,10 +450,10 @@ fn limits_are_typed_errors() {
     let branches: Vec<String> = (0..200).map(|i| format!("\"{}{i}\"", "a".repeat(i))).collect();
     let wide = grammar(&format!("root ::= {}", branches.join(" | ")));
     let arena = Arena::new(Limits { max_subset_positions: 50, ..Limits::default() });
-    let attached = super::attach_grammar(&wide, &arena, &Interrupt::default()).unwrap();
+    let attached = super::attach_grammar(&wide, &arena, ByteSet::default(), &Interrupt::default()).unwrap();
     let error = arena.step(attached.start.unwrap(), b'a').err().unwrap();
     assert!(error.to_string().contains("max_subset_positions"), "{error}");
     let arena = Arena::new(Limits { max_states: 0, ..Limits::default() });
-    let error = super::attach_grammar(&wide, &arena, &Interrupt::default()).unwrap_err();
+    let error = super::attach_grammar(&wide, &arena, ByteSet::default(), &Interrupt::default()).unwrap_err();
     assert!(error.to_string().contains("max_states"), "{error}");
 }

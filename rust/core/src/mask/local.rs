@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use crate::error::EngineError;
 use crate::ids::StateId;
-use crate::provider::Arena;
+use crate::provider::{Arena, ByteSet};
 use crate::stack::{Configuration, Frame, Memory, Parents};
 
 /// More configurations than this are not kept from one walk to the next.
@@ -43,6 +43,8 @@ pub struct Outcome {
     pub next: Option<Local>,
     /// The values returned.
     pub returned: SmallVec<[u32; 1]>,
+    /// The bytes that may follow then.
+    pub follow: ByteSet,
 }
 
 /// The table.
@@ -135,15 +137,20 @@ impl LocalTable {
         }
     }
 
+    /// State and register of each item of a configuration.
+    pub fn items(&self, place: u32) -> SmallVec<[(StateId, u64); 4]> {
+        self.configurations[place as usize].items.iter().map(|item| (item.state, item.register)).collect()
+    }
+
     /// What `byte` does in `local`, computed once.
     pub fn step(&mut self, arena: &Arena, local: Local, byte: u8) -> Result<&Outcome, EngineError> {
         if let Some(&place) = self.steps.get(&(local, byte)) {
             return Ok(&self.outcomes[place as usize]);
         }
         let mut configuration = self.configuration(local);
-        configuration.step(arena, byte)?;
+        let follow = configuration.step_following(arena, byte)?;
         let returned = std::mem::take(&mut configuration.returned);
-        let outcome = Outcome { next: self.intern(configuration), returned };
+        let outcome = Outcome { next: self.intern(configuration), returned, follow };
         let place = self.outcomes.len() as u32;
         self.outcomes.push(outcome);
         self.steps.insert((local, byte), place);

@@ -28,27 +28,23 @@ pub struct Leaving {
     pub subtrees: Vec<(u32, u32)>,
 }
 
-/// Leftovers, in tries by returned value; possibly on top of another residual with some of its tokens taken out.
+/// Leftovers: in tries by returned value, and as parts of the vocabulary's trie; possibly on top of another residual with some of its tokens
+/// taken out.
 #[derive(Debug)]
 pub struct Residual {
     /// Content hash: equal ids mean equal residuals, across grammars of a vocabulary.
     pub id: u128,
     /// (returned value, leftovers).
-    pub groups: Box<[(u32, Arc<Trie>)]>,
-    /// The subtrees that the last groups stand for, one each.
-    subtrees: Box<[(u32, u32)]>,
+    pub groups: Box<[(u32, Trie)]>,
+    /// (returned value, node of the vocabulary's trie): every token strictly below the node, with what lies below.
+    pub subtrees: Box<[(u32, u32)]>,
     /// The base, and the tokens (ascending) whose fate differs from the base's: none of the base's leftovers count for them.
     pub base: Option<(Arc<Residual>, Arc<[u32]>)>,
 }
 
 impl Residual {
-    /// From leftovers in any order; `None` if there are none at all. `subtree` gives the bytes below a node as a trie.
-    pub fn build(
-        vocabulary: &Vocabulary,
-        leaving: Leaving,
-        base: Option<(Arc<Residual>, Arc<[u32]>)>,
-        subtree: impl Fn(u32) -> Arc<Trie>,
-    ) -> Option<Self> {
+    /// From leftovers in any order; `None` if there are none at all.
+    pub fn build(vocabulary: &Vocabulary, leaving: Leaving, base: Option<(Arc<Residual>, Arc<[u32]>)>) -> Option<Self> {
         let Leaving { mut leftovers, mut subtrees } = leaving;
         leftovers.sort_unstable();
         leftovers.dedup();
@@ -84,42 +80,47 @@ impl Residual {
                     (l.token, &bytes[bytes.len() - usize::from(l.length)..])
                 })
                 .collect();
-            (group[0].value, Arc::new(Trie::build(entries)))
+            (group[0].value, Trie::build(entries))
         });
-        let groups = listed.chain(subtrees.iter().map(|&(value, node)| (value, subtree(node)))).collect();
+        let groups = listed.collect();
         Some(Self { id: u128::from(hash.h1) << 64 | u128::from(hash.h2), groups, subtrees: subtrees.into(), base })
     }
 
     /// Add all that leaves, the base included.
-    pub fn leaving(&self, into: &mut Leaving) {
-        for (value, trie) in &self.groups[..self.groups.len() - self.subtrees.len()] {
-            let all = trie.tokens().iter().enumerate();
-            into.leftovers.extend(all.map(|(i, &token)| Leftover { value: *value, token, length: trie.length(i) }));
-        }
+    pub fn leaving(&self, vocabulary: &Trie, into: &mut Leaving) {
+        self.list_groups(&mut into.leftovers);
         into.subtrees.extend_from_slice(&self.subtrees);
-        if let Some((base, without)) = &self.base {
-            let mut below = Leaving::default();
-            base.listed(&mut below.leftovers);
-            into.leftovers.extend(below.leftovers.into_iter().filter(|leftover| without.binary_search(&leftover.token).is_err()));
-        }
+        self.list_base(vocabulary, &mut into.leftovers);
     }
 
     /// Add every leftover one by one.
-    fn listed(&self, into: &mut Vec<Leftover>) {
+    fn list(&self, vocabulary: &Trie, into: &mut Vec<Leftover>) {
+        self.list_groups(into);
+        for &(value, node) in &self.subtrees {
+            let depth = vocabulary.nodes()[node as usize].depth;
+            let below = vocabulary.places_strictly_below(node as usize);
+            into.extend(below.map(|place| Leftover { value, token: vocabulary.tokens()[place], length: vocabulary.length(place) - depth }));
+        }
+        self.list_base(vocabulary, into);
+    }
+
+    fn list_groups(&self, into: &mut Vec<Leftover>) {
         for (value, trie) in &self.groups {
             let all = trie.tokens().iter().enumerate();
-            into.extend(all.map(|(i, &token)| Leftover { value: *value, token, length: trie.length(i) }));
+            into.extend(all.map(|(place, &token)| Leftover { value: *value, token, length: trie.length(place) }));
         }
+    }
+
+    fn list_base(&self, vocabulary: &Trie, into: &mut Vec<Leftover>) {
         if let Some((base, without)) = &self.base {
             let mut below = Vec::new();
-            base.listed(&mut below);
+            base.list(vocabulary, &mut below);
             into.extend(below.into_iter().filter(|leftover| without.binary_search(&leftover.token).is_err()));
         }
     }
 
-    /// Bytes held, the base and shared subtrees not counted.
+    /// Bytes held, the base not counted.
     pub fn memory_bytes(&self) -> usize {
-        let own = &self.groups[..self.groups.len() - self.subtrees.len()];
-        own.iter().map(|(_, trie)| trie.memory_bytes()).sum::<usize>() + self.base.as_ref().map_or(0, |(_, w)| w.len() * 4) + 64
+        self.groups.iter().map(|(_, trie)| trie.memory_bytes()).sum::<usize>() + self.base.as_ref().map_or(0, |(_, w)| w.len() * 4) + 64
     }
 }

@@ -10,15 +10,14 @@ use smallvec::SmallVec;
 use super::local::{Local, LocalTable};
 use super::residual::{Leaving, Residual};
 use super::token_set::TokenSet;
-use super::walk::{Difference, Gathered, Parts, Walk, difference, near};
+use super::walk::{Difference, Found, Parts, Walk, difference, near};
 use super::{Mask, token_set};
 use crate::bitmask;
 use crate::error::EngineError;
 use crate::ids::StateId;
-use crate::provider::Arena;
+use crate::provider::{Arena, ByteSet};
 use crate::stack::{Configuration, Frame, Item, Parents};
 use crate::vocab::Vocabulary;
-use crate::vocab::trie::Trie;
 
 /// A base is given up when more tokens than this differ from it.
 const DIFFERENCE_BOUND: usize = 4096;
@@ -31,8 +30,6 @@ const FROZEN: u64 = u64::MAX;
 #[derive(Default)]
 pub struct SharedMasks {
     masks: DashMap<(u128, u64), Arc<Mask>, foldhash::fast::RandomState>,
-    /// By node of the vocabulary's trie: what lies below it, as a trie of its own.
-    subtrees: DashMap<u32, Arc<Trie>, foldhash::fast::RandomState>,
 }
 
 /// What the store has done so far.
@@ -69,10 +66,19 @@ pub struct MaskStore {
     masks: DashMap<(StateId, u64, bool), Arc<Mask>, foldhash::fast::RandomState>,
     resolved: DashMap<(u128, StateId, u64), Arc<Mask>, foldhash::fast::RandomState>,
     /// By node of the vocabulary's trie, state and view: what the state allows below the node.
-    parts: DashMap<(u32, StateId, u64), Arc<Mask>, foldhash::fast::RandomState>,
+    parts: DashMap<(u32, StateId, u64), Arc<Part>, foldhash::fast::RandomState>,
     /// Memoised steps of configurations; a walk that finds it taken makes its own.
     locals: Mutex<LocalTable>,
     counters: Counters,
+}
+
+/// What a state allows below a node of the vocabulary's trie.
+struct Part {
+    /// Accepted, as runs of places.
+    places: Box<[(u32, u32)]>,
+    /// Accepted as well.
+    tokens: Box<[u32]>,
+    residual: Option<Arc<Residual>>,
 }
 
 /// How much a request may cost.
@@ -173,20 +179,46 @@ impl MaskStore {
     }
 
     fn walked(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Mask, EngineError> {
-        let mut accepted = vec![0u32; self.vocabulary.words()].into_boxed_slice();
-        let mut leaving = Leaving::default();
-        let accept = |tokens: &[u32]| tokens.iter().for_each(|&token| bitmask::set(&mut accepted, token));
         let trie = self.vocabulary.trie();
         let parts = PartStore { arena, store: self, depth: 0 };
-        let walk = Walk { frozen: register == FROZEN, keep: framed, ..Walk::over(arena, trie, Some(&parts)) };
+        let walk = Walk { frozen: register == FROZEN, keep: framed, ..Walk::over_vocabulary(arena, trie, Some(&parts)) };
         let start = Local::One { state, register: if register == FROZEN { 0 } else { register }, parents: 0 };
-        let visited = self.with_locals(|table| walk.run(table, start, &[], accept, &mut leaving))?;
+        let mut found = Found::default();
+        let visited = self.with_locals(|table| walk.run(table, start, &mut found))?;
         if visited * 10 > trie.nodes().len() {
             self.counters.full_walks.fetch_add(1, Ordering::Relaxed);
         }
+        let Found { places, tokens, mut leaving } = found;
+        let accepted = self.bits(places, &tokens);
         leaving.leftovers.retain(|leftover| !bitmask::get(&accepted, leftover.token));
         let residual = self.residual(leaving, None);
         Ok(Mask { accepted: TokenSet::from_bits(accepted), residual })
+    }
+
+    /// A mask of tokens by their places in the vocabulary's trie, and others. If most are in, those that are out are cleared instead.
+    fn bits(&self, mut places: Vec<(u32, u32)>, others: &[u32]) -> Box<[u32]> {
+        let trie = self.vocabulary.trie();
+        let tokens = |start: u32, end: u32| trie.tokens()[start as usize..end as usize].iter();
+        let mut bits: Box<[u32]>;
+        if places.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>() * 2 > trie.tokens().len() {
+            bits = self.vocabulary.texts().into();
+            places.sort_unstable();
+            let mut done = 0;
+            for (start, end) in places {
+                tokens(done, start.max(done)).for_each(|&token| bitmask::clear(&mut bits, token));
+                done = done.max(end);
+            }
+            tokens(done, trie.tokens().len() as u32).for_each(|&token| bitmask::clear(&mut bits, token));
+        } else {
+            bits = vec![0; self.vocabulary.words()].into();
+            for (start, end) in places {
+                tokens(start, end).for_each(|&token| bitmask::set(&mut bits, token));
+            }
+        }
+        for &token in others {
+            bitmask::set(&mut bits, token);
+        }
+        bits
     }
 
     /// The mask as a difference from one that is likely known, if that helps: of a state that counts from the same state far from its limit,
@@ -198,7 +230,7 @@ impl MaskStore {
         }
         let trie = self.vocabulary.trie();
         let parts = PartStore { arena, store: self, depth: 0 };
-        let walk = Walk { keep: framed, ..Walk::over(arena, trie, Some(&parts)) };
+        let walk = Walk { keep: framed, ..Walk::over_vocabulary(arena, trie, Some(&parts)) };
         if facts.counting {
             let distance = facts.limit.saturating_sub(register);
             if distance <= CLOSE {
@@ -243,7 +275,9 @@ impl MaskStore {
     /// A mask that differs from `base` as found.
     fn based(&self, base: &Arc<Mask>, found: Difference, framed: bool) -> Mask {
         self.counters.differences.fetch_add(1, Ordering::Relaxed);
-        let Difference { mut touched, mut accepted, mut leaving } = found;
+        let Difference { mut touched, found } = found;
+        let mut accepted = found.accepted(self.vocabulary.trie());
+        let mut leaving = found.leaving;
         touched.sort_unstable();
         touched.dedup();
         accepted.sort_unstable();
@@ -271,7 +305,7 @@ impl MaskStore {
         if effort == Effort::Known {
             return Ok(None);
         }
-        self.with_locals(|table| self.resolve_with(arena, table, residual, return_to, register)).map(Some)
+        self.with_locals(|table| self.resolve_with(arena, table, residual, (return_to, register), 0)).map(Some)
     }
 
     fn resolve_with(
@@ -279,8 +313,8 @@ impl MaskStore {
         arena: &Arena,
         table: &mut LocalTable,
         residual: &Residual,
-        return_to: StateId,
-        register: u64,
+        (return_to, register): (StateId, u64),
+        depth: usize,
     ) -> Result<Arc<Mask>, EngineError> {
         let view = arena.view(return_to, register, self.vocabulary.longest_token() as u64);
         let key = (residual.id, return_to, view);
@@ -292,9 +326,26 @@ impl MaskStore {
         let mut leaving = Leaving::default();
         for (value, trie) in &residual.groups {
             if let Some(state) = arena.on_return(return_to, *value)? {
-                let start = Configuration::closed(arena, state, register)?;
-                let walk = Walk::over(arena, trie, None);
-                walk.run_from(table, start, |tokens| accepted.extend_from_slice(tokens), &mut leaving)?;
+                let (start, follow) = Configuration::closed(arena, state, register)?;
+                let mut found = Found { leaving, ..Found::default() };
+                Walk::over(arena, trie).run_from(table, start, follow, &mut found)?;
+                accepted.append(&mut found.accepted(trie));
+                leaving = found.leaving;
+            }
+        }
+        let trie = self.vocabulary.trie();
+        let parts = PartStore { arena, store: self, depth: depth + 1 };
+        let parts: Option<&dyn Parts> = if parts.depth < PART_DEPTH { Some(&parts) } else { None };
+        for &(value, node) in &residual.subtrees {
+            if let Some(state) = arena.on_return(return_to, value)? {
+                let (mut start, _) = Configuration::closed(arena, state, register)?;
+                // What returns at once leaves all that lies there to the next.
+                leaving.subtrees.extend(start.returned.drain(..).map(|value| (value, node)));
+                let nodes = node as usize + 1..trie.nodes()[node as usize].end as usize;
+                let mut found = Found { leaving, ..Found::default() };
+                Walk { nodes, ..Walk::over_vocabulary(arena, trie, parts) }.run_from(table, start, ByteSet::ALL, &mut found)?;
+                accepted.append(&mut found.accepted(trie));
+                leaving = found.leaving;
             }
         }
         accepted.sort_unstable();
@@ -302,7 +353,7 @@ impl MaskStore {
         leaving.leftovers.retain(|l| accepted.binary_search(&l.token).is_err());
         let mut below = None;
         if let Some((base, without)) = &residual.base {
-            let mask = self.resolve_with(arena, table, base, return_to, register)?;
+            let mask = self.resolve_with(arena, table, base, (return_to, register), depth)?;
             accepted.extend(mask.accepted.ids().into_iter().filter(|t| without.binary_search(t).is_err()));
             below = mask.residual.clone().map(|next| (next, Arc::clone(without)));
         }
@@ -314,25 +365,7 @@ impl MaskStore {
     }
 
     fn residual(&self, leaving: Leaving, base: Option<(Arc<Residual>, Arc<[u32]>)>) -> Option<Arc<Residual>> {
-        Residual::build(&self.vocabulary, leaving, base, |node| self.subtree(node)).map(Arc::new)
-    }
-
-    /// What lies strictly below a node of the vocabulary's trie.
-    fn subtree(&self, node: u32) -> Arc<Trie> {
-        if let Some(known) = self.shared.as_ref().and_then(|shared| shared.subtrees.get(&node).map(|trie| Arc::clone(&trie))) {
-            return known;
-        }
-        let whole = self.vocabulary.trie();
-        let depth = usize::from(whole.nodes()[node as usize].depth);
-        let entries = whole.places_strictly_below(node as usize).map(|place| {
-            let token = whole.tokens()[place];
-            (token, &self.vocabulary.token_bytes(token)[depth..])
-        });
-        let trie = Arc::new(Trie::build(entries.collect()));
-        if let Some(shared) = &self.shared {
-            shared.subtrees.insert(node, Arc::clone(&trie));
-        }
-        trie
+        Residual::build(&self.vocabulary, leaving, base).map(Arc::new)
     }
 
     fn count_bytes(&self, mask: &Mask) {
@@ -353,35 +386,39 @@ struct PartStore<'a> {
 
 impl PartStore<'_> {
     /// What `state` allows strictly below node `i`, whatever lies under it.
-    fn part(&self, table: &mut LocalTable, i: usize, state: StateId, register: u64) -> Result<Arc<Mask>, EngineError> {
+    fn part(&self, table: &mut LocalTable, i: usize, state: StateId, register: u64) -> Result<Arc<Part>, EngineError> {
         let store = self.store;
         let view = self.arena.view(state, register, store.vocabulary.longest_token() as u64);
         let key = (i as u32, state, view);
-        if let Some(mask) = store.parts.get(&key) {
-            return Ok(Arc::clone(&mask));
+        if let Some(part) = store.parts.get(&key) {
+            return Ok(Arc::clone(&part));
         }
         let trie = store.vocabulary.trie();
-        let (mut accepted, mut leaving) = (Vec::new(), Leaving::default());
         let deeper = PartStore { depth: self.depth + 1, ..*self };
         let parts: Option<&dyn Parts> = if deeper.depth < PART_DEPTH { Some(&deeper) } else { None };
-        let walk = Walk { nodes: i + 1..trie.nodes()[i].end as usize, ..Walk::over(self.arena, trie, parts) };
+        let walk = Walk { nodes: i + 1..trie.nodes()[i].end as usize, ..Walk::over_vocabulary(self.arena, trie, parts) };
         let start = Local::One { state, register, parents: 0 };
-        walk.run(table, start, &[], |tokens| accepted.extend_from_slice(tokens), &mut leaving)?;
-        accepted.sort_unstable();
-        accepted.dedup();
-        leaving.leftovers.retain(|leftover| accepted.binary_search(&leftover.token).is_err());
-        let residual = store.residual(leaving, None);
-        let mask = Arc::new(Mask { accepted: TokenSet::from_ids(accepted, store.vocabulary.words()), residual });
-        store.count_bytes(&mask);
-        store.parts.insert(key, Arc::clone(&mask));
-        Ok(mask)
+        let mut found = Found::default();
+        walk.run(table, start, &mut found)?;
+        if !found.leaving.leftovers.is_empty() {
+            let mut accepted = found.accepted(trie);
+            accepted.sort_unstable();
+            found.leaving.leftovers.retain(|leftover| accepted.binary_search(&leftover.token).is_err());
+        }
+        let residual = store.residual(found.leaving, None);
+        let part = Arc::new(Part { places: found.places.into(), tokens: found.tokens.into(), residual });
+        let bytes = part.places.len() * 8 + part.tokens.len() * 4 + part.residual.as_ref().map_or(0, |r| r.memory_bytes()) + 96;
+        store.counters.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        store.parts.insert(key, Arc::clone(&part));
+        Ok(part)
     }
 }
 
 impl Parts for PartStore<'_> {
-    fn add(&self, table: &mut LocalTable, i: usize, item: &Item, into: &mut Gathered) -> Result<(), EngineError> {
+    fn add(&self, table: &mut LocalTable, i: usize, item: &Item, into: &mut Found) -> Result<(), EngineError> {
         let part = self.part(table, i, item.state, item.register)?;
-        into.accepted.extend(part.accepted.ids());
+        into.places.extend_from_slice(&part.places);
+        into.tokens.extend_from_slice(&part.tokens);
         let mut open: SmallVec<[(Arc<Residual>, Parents); 4]> = SmallVec::new();
         if let Some(residual) = &part.residual {
             open.push((Arc::clone(residual), item.parents.clone()));
@@ -389,12 +426,12 @@ impl Parts for PartStore<'_> {
         let mut done: HashSet<(u128, *const Frame)> = HashSet::new();
         while let Some((residual, parents)) = open.pop() {
             if parents.has_bottom() {
-                residual.leaving(&mut into.leaving);
+                residual.leaving(self.store.vocabulary.trie(), &mut into.leaving);
             }
             for frame in parents.frames() {
                 if done.insert((residual.id, Arc::as_ptr(frame))) {
-                    let mask = self.store.resolve_with(self.arena, table, &residual, frame.return_to, frame.register)?;
-                    into.accepted.extend(mask.accepted.ids());
+                    let mask = self.store.resolve_with(self.arena, table, &residual, (frame.return_to, frame.register), self.depth)?;
+                    into.tokens.extend(mask.accepted.ids());
                     if let Some(next) = &mask.residual {
                         open.push((Arc::clone(next), frame.parents.clone()));
                     }

@@ -7,8 +7,10 @@
 use smallvec::SmallVec;
 
 use super::local::{Local, LocalTable};
+use crate::characters::{Kinds, MALFORMED, OTHER};
 use crate::error::EngineError;
 use crate::ids::StateId;
+use crate::loops;
 use crate::mask::residual::{Leaving, Leftover};
 use crate::provider::{Arena, ByteSet, Cell, Glance, Row};
 use crate::stack::{Configuration, Item};
@@ -25,6 +27,8 @@ struct Path<'a> {
     states: Vec<StateId>,
     parents: Vec<u32>,
     registers: Vec<u64>,
+    /// The kinds of characters over which the states are known to lead back to themselves; none if their registers could matter.
+    loops: Vec<Kinds>,
     frozen: bool,
 }
 
@@ -46,6 +50,7 @@ impl<'a> Path<'a> {
             states: vec![StateId(0); length],
             parents: vec![0; length],
             registers: vec![0; length],
+            loops: vec![0; length],
             frozen: false,
         }
     }
@@ -57,13 +62,44 @@ impl<'a> Path<'a> {
                 self.states[depth] = state;
                 self.parents[depth] = parents;
                 self.registers[depth] = register;
+                self.loops[depth] = if self.arena.facts(state).counting { 0 } else { self.arena.loops(state).known() };
             }
             Local::Full(place) => {
                 self.rows[depth] = None;
                 self.parents[depth] = FULL;
                 self.registers[depth] = u64::from(place);
+                self.loops[depth] = 0;
             }
         }
+    }
+
+    /// Are all the tokens below a node accepted from level `depth`, which stands at that node, because the state leads back to itself over
+    /// whatever they are made of? `kinds` is what they are made of, `reach` how long they are at most.
+    #[inline]
+    fn accepts_all(&mut self, depth: usize, kinds: Kinds, reach: u16) -> Result<bool, EngineError> {
+        if kinds & !self.loops[depth] == 0 {
+            return Ok(true);
+        }
+        if kinds & MALFORMED != 0 {
+            return Ok(false);
+        }
+        if self.parents[depth] == FULL {
+            let items = self.table.items(self.registers[depth] as u32);
+            for &(state, register) in &items {
+                if loops(self.arena, state, register, self.frozen, kinds, reach)? {
+                    return Ok(true);
+                }
+            }
+            return Ok(false);
+        }
+        let state = self.states[depth];
+        let covered = loops(self.arena, state, self.registers[depth], self.frozen, kinds, reach)?;
+        if !self.arena.facts(state).counting {
+            self.loops[depth] = self.arena.loops(state).known();
+        }
+        // The first answers may have made the row.
+        self.rows[depth] = self.arena.row(state);
+        Ok(covered)
     }
 
     /// The plain state that `byte` leads to from level `depth`, put into level `depth + 1`; `Some(false)` if it is refused, `None` if there is
@@ -79,6 +115,7 @@ impl<'a> Path<'a> {
                 self.states[depth + 1] = state;
                 self.parents[depth + 1] = self.parents[depth];
                 self.registers[depth + 1] = 0;
+                self.loops[depth + 1] = if state == self.states[depth] { self.loops[depth] } else { self.arena.loops(state).known() };
                 Some(true)
             }
             Glance::Other => None,
@@ -115,9 +152,28 @@ impl<'a> Path<'a> {
         Ok(match (outcome.next, outcome.returned.is_empty()) {
             (None, true) => Next::Dead,
             (Some(next), true) => Next::Alive(next),
-            (next, false) => Next::Left(next, outcome.returned.clone(), ByteSet::ALL),
+            (next, false) => Next::Left(next, outcome.returned.clone(), outcome.follow),
         })
     }
+}
+
+/// Is an item alive after any text of characters of these kinds, at most `reach` bytes long, and its rule not left before: since its state
+/// leads back to itself, and so does the state that takes over where a limit is in reach?
+fn loops(arena: &Arena, state: StateId, register: u64, frozen: bool, kinds: Kinds, reach: u16) -> Result<bool, EngineError> {
+    let facts = arena.facts(state);
+    let most = register.saturating_add(u64::from(reach));
+    if facts.counting && !frozen && facts.limit <= most {
+        // A character of several bytes may be counted before its end, where another state takes over than between characters.
+        if facts.guarded || kinds & OTHER != 0 {
+            return Ok(false);
+        }
+        let Some(next) = arena.settled(state, facts.limit)? else { return Ok(false) };
+        let beyond = arena.facts(next);
+        if next == state || beyond.guarded || beyond.limit <= most || !loops::cover(arena, next, kinds)? {
+            return Ok(false);
+        }
+    }
+    loops::cover(arena, state, kinds)
 }
 
 /// A place on the current path where the rule returned.
@@ -135,9 +191,10 @@ struct Exits {
 }
 
 impl Exits {
-    fn new(depth: usize, returned: &[u32], keep: bool) -> Self {
-        let open = returned.iter().map(|&value| Exit { depth: 0, value, follow: ByteSet::ALL }).collect();
-        Self { open, bytes: vec![0; depth + 1], keep }
+    /// The values returned before the walk begins, at a depth, which bytes of `follow` may come after. The trie has nodes up to `deepest`.
+    fn new(deepest: usize, depth: u16, returned: &[u32], follow: ByteSet, keep: bool) -> Self {
+        let open = returned.iter().map(|&value| Exit { depth, value, follow }).collect();
+        Self { open, bytes: vec![0; deepest + 1], keep }
     }
 
     #[inline]
@@ -191,6 +248,8 @@ pub struct Walk<'a> {
     pub frozen: bool,
     /// Whether tokens that leave are wanted: with nothing below the item they are refused.
     pub keep: bool,
+    /// Whether the trie is the vocabulary's: then tokens may leave as all that lies below a node.
+    pub whole: bool,
     /// Masks of parts of this trie, if they are kept: asked when a configuration with frames, or of several items, enters a large subtree.
     pub parts: Option<&'a dyn Parts>,
 }
@@ -198,42 +257,88 @@ pub struct Walk<'a> {
 /// Keeps what single items allow in subtrees of the vocabulary.
 pub trait Parts {
     /// Add what `item` allows strictly below node `i`, frames included.
-    fn add(&self, table: &mut LocalTable, i: usize, item: &Item, into: &mut Gathered) -> Result<(), EngineError>;
+    fn add(&self, table: &mut LocalTable, i: usize, item: &Item, into: &mut Found) -> Result<(), EngineError>;
 }
 
-/// What is found for several items.
+/// What a walk finds.
 #[derive(Default)]
-pub struct Gathered {
-    /// Tokens accepted.
-    pub accepted: Vec<u32>,
-    /// Tokens that leave at the bottom.
+pub struct Found {
+    /// Accepted tokens, as runs of places in the trie.
+    pub places: Vec<(u32, u32)>,
+    /// More accepted tokens.
+    pub tokens: Vec<u32>,
+    /// Tokens that leave at the bottom, and may have been accepted too.
     pub leaving: Leaving,
+}
+
+impl Found {
+    #[inline]
+    fn accept(&mut self, places: std::ops::Range<usize>) {
+        let (start, end) = (places.start as u32, places.end as u32);
+        match self.places.last_mut() {
+            _ if start == end => {}
+            Some(last) if last.1 == start => last.1 = end,
+            _ => self.places.push((start, end)),
+        }
+    }
+
+    /// All accepted tokens, in no order and possibly more than once.
+    pub fn accepted(&self, trie: &Trie) -> Vec<u32> {
+        let mut tokens = self.tokens.clone();
+        for &(start, end) in &self.places {
+            tokens.extend_from_slice(&trie.tokens()[start as usize..end as usize]);
+        }
+        tokens
+    }
 }
 
 /// Subtrees of at least so many nodes are worth being kept as parts.
 const PART_NODES: usize = 64;
 
 impl<'a> Walk<'a> {
-    /// Over all of a trie.
-    pub fn over(arena: &'a Arena, trie: &'a Trie, parts: Option<&'a dyn Parts>) -> Self {
-        Self { arena, trie, nodes: 0..trie.nodes().len(), frozen: false, keep: true, parts }
+    /// Over all of a trie of leftovers.
+    pub fn over(arena: &'a Arena, trie: &'a Trie) -> Self {
+        Self { arena, trie, nodes: 0..trie.nodes().len(), frozen: false, keep: true, whole: false, parts: None }
     }
 
-    /// Walk from `start`; `accept` gets the tokens that stay inside the rule or end exactly where it returns, `leaving` those that leave
-    /// it and may not have been accepted. Exits before the first byte: `returned`. Gives the nodes looked at.
-    pub fn run(
+    /// Over all of the vocabulary's trie.
+    pub fn over_vocabulary(arena: &'a Arena, trie: &'a Trie, parts: Option<&'a dyn Parts>) -> Self {
+        Self { whole: true, parts, ..Self::over(arena, trie) }
+    }
+
+    /// Do many tokens below node `i` go on with a byte of `follow`? Then they leave as what they are, all that lies below the node: blanks
+    /// before a word are the usual case.
+    fn many_may_follow(&self, i: usize, follow: &ByteSet) -> bool {
+        let nodes = self.trie.nodes();
+        let end = nodes[i].end as usize;
+        if !self.whole || end - i <= PART_NODES {
+            return false;
+        }
+        let (mut child, mut count) = (i + 1, 0);
+        while child < end && count <= PART_NODES {
+            let below = nodes[child];
+            if follow.contains(below.byte) {
+                count += self.trie.places_below(child).len();
+            }
+            child = below.end as usize;
+        }
+        count > PART_NODES
+    }
+
+    /// Walk from `start`: finds the tokens that stay inside the rule or end exactly where it returns, and those that leave it. Exits before
+    /// the first byte: `returned`, which bytes of `follow` may come after. Gives the nodes looked at.
+    fn run_returned(
         &self,
         table: &mut LocalTable,
         start: Local,
-        returned: &[u32],
-        mut accept: impl FnMut(&[u32]),
-        leaving: &mut Leaving,
+        (returned, follow): (&[u32], ByteSet),
+        found: &mut Found,
     ) -> Result<usize, EngineError> {
         let (arena, trie) = (self.arena, self.trie);
         let nodes = &trie.nodes()[..self.nodes.end];
-        let mut exits = Exits::new(trie.depth(), returned, self.keep);
-        let mut path = Path::new(arena, table, trie.depth());
         let Some(first) = nodes.get(self.nodes.start) else { return Ok(0) };
+        let mut exits = Exits::new(trie.depth(), first.depth - 1, returned, follow, self.keep);
+        let mut path = Path::new(arena, table, trie.depth());
         path.frozen = self.frozen;
         path.set(usize::from(first.depth) - 1, start);
         let (mut visited, mut i) = (0, self.nodes.start);
@@ -243,8 +348,13 @@ impl<'a> Walk<'a> {
             exits.enter(node.depth, node.byte);
             let next = match path.glance(depth - 1, node.byte) {
                 Some(true) => {
-                    accept(trie.tokens_at(i));
-                    i += 1;
+                    if path.accepts_all(depth, trie.below(i), trie.deepest(i) - node.depth)? {
+                        found.accept(trie.places_below(i));
+                        i = node.end as usize;
+                    } else {
+                        found.accept(trie.places_at(i));
+                        i += 1;
+                    }
                     continue;
                 }
                 Some(false) => Next::Dead,
@@ -252,45 +362,57 @@ impl<'a> Walk<'a> {
             };
             match next {
                 Next::Dead => {
-                    exits.leave(trie, i, &mut leaving.leftovers);
+                    exits.leave(trie, i, &mut found.leaving.leftovers);
                     i = node.end as usize;
                 }
                 Next::Alive(level) => {
-                    accept(trie.tokens_at(i));
+                    path.set(depth, level);
+                    if path.accepts_all(depth, trie.below(i), trie.deepest(i) - node.depth)? {
+                        found.accept(trie.places_below(i));
+                        i = node.end as usize;
+                        continue;
+                    }
+                    found.accept(trie.places_at(i));
                     if let Some(parts) = self.parts
                         && !matches!(level, Local::One { parents: 0, .. })
                         && node.end as usize - i > PART_NODES
                         && exits.open.is_empty()
                     {
-                        let mut gathered = Gathered::default();
                         for item in path.table.configuration(level).items {
-                            parts.add(path.table, i, &item, &mut gathered)?;
+                            parts.add(path.table, i, &item, found)?;
                         }
-                        accept(&gathered.accepted);
-                        leaving.leftovers.append(&mut gathered.leaving.leftovers);
-                        leaving.subtrees.append(&mut gathered.leaving.subtrees);
                         i = node.end as usize;
                         continue;
                     }
-                    path.set(depth, level);
                     i += 1;
                 }
                 Next::Left(Some(level), values, follow) => {
-                    accept(trie.tokens_at(i));
-                    exits.push(node.depth, values, follow);
                     path.set(depth, level);
+                    if path.accepts_all(depth, trie.below(i), trie.deepest(i) - node.depth)? {
+                        // What leaves as well is accepted anyway.
+                        found.accept(trie.places_below(i));
+                        i = node.end as usize;
+                        continue;
+                    }
+                    found.accept(trie.places_at(i));
+                    if self.keep && self.many_may_follow(i, &follow) {
+                        found.leaving.subtrees.extend(values.into_iter().map(|value| (value, i as u32)));
+                    } else {
+                        exits.push(node.depth, values, follow);
+                    }
                     i += 1;
                 }
                 Next::Left(None, values, follow) => {
-                    accept(trie.tokens_at(i));
+                    found.accept(trie.places_at(i));
                     if !self.keep {
                         // Nothing below goes on.
-                    } else if self.parts.is_some() && exits.open.is_empty() && node.end as usize - i > PART_NODES {
+                    } else if self.whole && node.end as usize - i > PART_NODES {
                         // The usual end of a string: what is left is the same whatever string it was.
-                        leaving.subtrees.extend(values.into_iter().map(|value| (value, i as u32)));
+                        found.leaving.subtrees.extend(values.into_iter().map(|value| (value, i as u32)));
+                        exits.leave_below(trie, i, &mut found.leaving.leftovers);
                     } else {
                         exits.push(node.depth, values, follow);
-                        exits.leave_below(trie, i, &mut leaving.leftovers);
+                        exits.leave_below(trie, i, &mut found.leaving.leftovers);
                     }
                     i = node.end as usize;
                 }
@@ -299,23 +421,25 @@ impl<'a> Walk<'a> {
         Ok(visited)
     }
 
-    /// Walk from a configuration; if it has returned already, its values count as exits before the first byte.
-    pub fn run_from(
-        &self,
-        table: &mut LocalTable,
-        start: Configuration,
-        accept: impl FnMut(&[u32]),
-        leaving: &mut Leaving,
-    ) -> Result<usize, EngineError> {
+    /// Walk from an item.
+    pub fn run(&self, table: &mut LocalTable, start: Local, found: &mut Found) -> Result<usize, EngineError> {
+        self.run_returned(table, start, (&[], ByteSet::ALL), found)
+    }
+
+    /// Walk from a configuration; if it has returned already, its values count as exits before the first byte, which bytes of `follow` may
+    /// come after.
+    pub fn run_from(&self, table: &mut LocalTable, start: Configuration, follow: ByteSet, found: &mut Found) -> Result<usize, EngineError> {
         let returned = start.returned.clone();
         if let Some(start) = table.intern(start) {
-            return self.run(table, start, &returned, accept, leaving);
+            return self.run_returned(table, start, (&returned, follow), found);
         }
-        let mut exits = Exits::new(self.trie.depth(), &returned, true);
+        let nodes = &self.trie.nodes()[..self.nodes.end];
+        let Some(first) = nodes.get(self.nodes.start) else { return Ok(0) };
+        let mut exits = Exits::new(self.trie.depth(), first.depth - 1, &returned, follow, true);
         let mut i = self.nodes.start;
-        while let Some(node) = self.trie.nodes().get(i) {
-            exits.bytes[0] = node.byte;
-            exits.leave(self.trie, i, &mut leaving.leftovers);
+        while let Some(node) = nodes.get(i) {
+            exits.bytes[usize::from(first.depth) - 1] = node.byte;
+            exits.leave(self.trie, i, &mut found.leaving.leftovers);
             i = node.end as usize;
         }
         Ok(0)
@@ -327,10 +451,8 @@ impl<'a> Walk<'a> {
 pub struct Difference {
     /// The tokens whose fate was decided anew; all others fare as from the base.
     pub touched: Vec<u32>,
-    /// Of those, the accepted ones, in the order met.
-    pub accepted: Vec<u32>,
-    /// Of those, the ones that leave.
-    pub leaving: Leaving,
+    /// Of those, the ones that are accepted or leave.
+    pub found: Found,
 }
 
 /// Walk `trie` from two items at once and keep only what differs: a subtree is skipped as soon as both are in the same state with the same
@@ -357,6 +479,7 @@ pub fn difference(
         match (moved(arena, own, node.byte)?, moved(arena, other, node.byte)?) {
             (Moved::Dead, Moved::Dead) => {}
             (Moved::To(a), Moved::To(b)) if a == b => {}
+            (Moved::To(a), Moved::To(b)) if both_accept_all(walk, a, b, i)? => {}
             (Moved::To(a), Moved::To(b)) if arena.facts(a.0).returns.is_none() && arena.facts(b.0).returns.is_none() => {
                 // Alive on both sides: the tokens that end here fare alike.
                 pairs[depth] = (a, b);
@@ -412,6 +535,13 @@ pub fn near(walk: &Walk<'_>, table: &mut LocalTable, start: (StateId, u64), boun
     Ok(Some(found))
 }
 
+/// Are the tokens below node `i` accepted from both items, since both lead back to themselves?
+fn both_accept_all(walk: &Walk<'_>, a: (StateId, u64), b: (StateId, u64), i: usize) -> Result<bool, EngineError> {
+    let (kinds, reach) = (walk.trie.below(i), walk.trie.deepest(i) - walk.trie.nodes()[i].depth);
+    let all = |(state, register)| loops(walk.arena, state, register, false, kinds, reach);
+    Ok(kinds & MALFORMED == 0 && all(a)? && all(b)?)
+}
+
 enum Moved {
     Dead,
     To((StateId, u64)),
@@ -438,10 +568,9 @@ impl Difference {
     fn subtree(&mut self, walk: &Walk<'_>, table: &mut LocalTable, i: usize, item: (StateId, u64)) -> Result<(), EngineError> {
         let trie = walk.trie;
         self.touched.extend(trie.places_below(i).map(|place| trie.tokens()[place]));
-        let inner =
-            Walk { arena: walk.arena, trie, nodes: i..trie.nodes()[i].end as usize, frozen: false, keep: walk.keep, parts: walk.parts };
+        let inner = Walk { nodes: i..trie.nodes()[i].end as usize, frozen: false, ..*walk };
         let start = Local::One { state: item.0, register: item.1, parents: 0 };
-        inner.run(table, start, &[], |tokens| self.accepted.extend_from_slice(tokens), &mut self.leaving)?;
+        inner.run(table, start, &mut self.found)?;
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use crate::limits::{Interrupt, Limits};
 use crate::mask::MaskStore;
 pub use crate::mask::Statistics;
 use crate::optimize::{PassSelection, optimize};
-use crate::provider::{Arena, Attached};
+use crate::provider::{Arena, Attached, ByteSet};
 use crate::report::{Enforcement, KeywordReport};
 use crate::stack::Configuration;
 use crate::vocab::Vocabulary;
@@ -38,7 +38,7 @@ impl CompiledGrammar {
     /// Bind a grammar as it is.
     pub fn bind(grammar: &Grammar, vocabulary: Arc<Vocabulary>, limits: &Limits, interrupt: &Interrupt) -> Result<Arc<Self>, CompileError> {
         let arena = Arena::with_alphabet(limits.clone(), *vocabulary.single_bytes());
-        let attached = automaton::attach_grammar(grammar, &arena, interrupt)?;
+        let attached = automaton::attach_grammar(grammar, &arena, ByteSet::default(), interrupt)?;
         Self::assemble(grammar.clone(), limits.clone(), arena, attached, vocabulary)
     }
 

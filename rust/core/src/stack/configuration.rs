@@ -10,7 +10,7 @@ use super::unused::{self, Fate};
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::limits::Limits;
-use crate::provider::{Alternative, Arena, Cell};
+use crate::provider::{Alternative, Arena, ByteSet, Cell};
 
 /// One way to read the text so far: a state that waits for a byte, its register, and where to return.
 #[derive(Clone, Debug)]
@@ -43,10 +43,16 @@ impl Configuration {
     }
 
     /// One item over the bottom, closed: if the state may return, the value is among `returned`.
-    pub fn closed(arena: &Arena, state: StateId, register: u64) -> Result<Self, EngineError> {
+    /// With it, the bytes that may follow a return at the bottom.
+    pub fn closed(arena: &Arena, state: StateId, register: u64) -> Result<(Self, ByteSet), EngineError> {
         let mut builder = Builder::new(arena);
         builder.add(state, register, Memory::NONE, Parents::Bottom)?;
         builder.finish()
+    }
+
+    /// Like [`Self::step`]; gives the bytes that may follow a return at the bottom.
+    pub fn step_following(&mut self, arena: &Arena, byte: u8) -> Result<ByteSet, EngineError> {
+        self.step_all(arena, byte)
     }
 
     /// Can the text go on, or end?
@@ -84,10 +90,11 @@ impl Configuration {
                 _ => {}
             }
         }
-        self.step_all(arena, byte)
+        self.step_all(arena, byte)?;
+        Ok(())
     }
 
-    fn step_all(&mut self, arena: &Arena, byte: u8) -> Result<(), EngineError> {
+    fn step_all(&mut self, arena: &Arena, byte: u8) -> Result<ByteSet, EngineError> {
         let mut builder = Builder::new(arena);
         for item in &self.items {
             match arena.step(item.state, byte)? {
@@ -102,8 +109,9 @@ impl Configuration {
                 }
             }
         }
-        *self = builder.finish()?;
-        Ok(())
+        let follow;
+        (*self, follow) = builder.finish()?;
+        Ok(follow)
     }
 }
 
@@ -112,8 +120,8 @@ struct Builder<'a> {
     arena: &'a Arena,
     items: SmallVec<[Item; 1]>,
     returned: SmallVec<[u32; 1]>,
-    /// Returns still to be carried out: value, frames to go on in, and whether the bottom is one.
-    pending: SmallVec<[(u32, Memory, Parents); 2]>,
+    /// Returns still to be carried out: the state that returns, what its item remembers, and where to.
+    pending: SmallVec<[(StateId, Memory, Parents); 2]>,
     /// Frames made in this step, so that equal ones are made once.
     made: SmallVec<[Arc<Frame>; 4]>,
     popped: usize,
@@ -179,11 +187,11 @@ impl<'a> Builder<'a> {
                 }
                 let grown = Parents::union([&item.parents, &parents].into_iter());
                 item.parents = grown;
-                if let Some(value) = facts.returns {
+                if facts.returns.is_some() {
                     let fresh = Parents::union(
                         new.into_iter().map(Parents::One).chain(bottom.then_some(Parents::Bottom)).collect::<SmallVec<[_; 2]>>().iter(),
                     );
-                    self.pending.push((value, memory, fresh));
+                    self.pending.push((state, memory, fresh));
                 }
                 return Ok(());
             }
@@ -199,18 +207,24 @@ impl<'a> Builder<'a> {
         }
         let bound = self.arena.limits().max_items;
         Limits::check("max_items", self.items.len() + 1, bound)?;
-        if let Some(value) = facts.returns {
-            self.pending.push((value, memory.clone(), parents.clone()));
+        if facts.returns.is_some() {
+            self.pending.push((state, memory.clone(), parents.clone()));
         }
         self.items.push(Item { state, register, memory, parents });
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Configuration, EngineError> {
+    fn finish(mut self) -> Result<(Configuration, ByteSet), EngineError> {
+        let mut follow = ByteSet::default();
         // An item that gains parents after it returned has put the new ones into `pending` again, so this is a fixpoint.
-        while let Some((value, memory, parents)) = self.pending.pop() {
-            if parents.has_bottom() && !self.returned.contains(&value) {
-                self.returned.push(value);
+        while let Some((state, memory, parents)) = self.pending.pop() {
+            let facts = self.arena.facts(state);
+            let Some(value) = facts.returns else { continue };
+            if parents.has_bottom() {
+                follow.extend(&facts.follow);
+                if !self.returned.contains(&value) {
+                    self.returned.push(value);
+                }
             }
             match parents.frames() {
                 [] => {}
@@ -232,7 +246,7 @@ impl<'a> Builder<'a> {
                 self.items.remove(i);
             }
         }
-        Ok(Configuration { items: self.items, returned: self.returned })
+        Ok((Configuration { items: self.items, returned: self.returned }, follow))
     }
 
     /// May an item that remembers keys still come to its end, for all that it remembers?

@@ -14,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use crate::bitmask;
 use crate::error::VocabError;
 use crate::provider::ByteSet;
 use trie::Trie;
@@ -30,6 +31,8 @@ pub struct Vocabulary {
     stop: Vec<u32>,
     special: Vec<u32>,
     text: Vec<bool>,
+    /// The text tokens as a mask.
+    texts: Box<[u32]>,
     trie: Trie,
     single_bytes: ByteSet,
     identity: u128,
@@ -85,6 +88,8 @@ impl Vocabulary {
         let hash = hasher.finish128();
         let slice = |id: u32| &bytes[starts[id as usize] as usize..starts[id as usize + 1] as usize];
         let ids = (0..vocab_size as u32).filter(|&id| text[id as usize]);
+        let mut texts = vec![0; vocab_size.div_ceil(32)].into_boxed_slice();
+        ids.clone().for_each(|id| bitmask::set(&mut texts, id));
         let trie = Trie::build(ids.clone().map(|id| (id, slice(id))).collect());
         let quotes = QuoteIndex::new(ids.map(|id| (id, slice(id))));
         let sorted = |ids: &[u32]| {
@@ -99,6 +104,7 @@ impl Vocabulary {
             stop,
             special,
             text,
+            texts,
             trie,
             single_bytes,
             identity: u128::from(hash.h1) << 64 | u128::from(hash.h2),
@@ -141,6 +147,11 @@ impl Vocabulary {
     /// Is the token text (neither empty nor special nor a stop token)?
     pub fn is_text(&self, id: u32) -> bool {
         self.text.get(id as usize).copied().unwrap_or(false)
+    }
+
+    /// All text tokens, as a mask.
+    pub fn texts(&self) -> &[u32] {
+        &self.texts
     }
 
     /// The bytes that some token spells alone.

@@ -3,6 +3,8 @@
 //! Invariant: node `i`'s subtree is nodes `i..end(i)`, and the tokens below it are one contiguous run, those ending at `i` first.
 //! Must not know: what a token is for, or what walks the trie.
 
+use crate::characters::{self, Kinds, MALFORMED, Utf8};
+
 /// One byte on the way to a token.
 #[derive(Clone, Copy, Debug)]
 pub struct Node {
@@ -26,6 +28,8 @@ pub struct Trie {
     depth: usize,
     /// By node: the depth of the deepest node in its subtree.
     deepest: Vec<u16>,
+    /// By node: the kinds of all characters below it; malformed if one began before.
+    below: Vec<Kinds>,
 }
 
 impl Trie {
@@ -33,13 +37,7 @@ impl Trie {
     pub fn build(mut entries: Vec<(u32, &[u8])>) -> Self {
         entries.sort_unstable_by(|a, b| a.1.cmp(b.1).then(a.0.cmp(&b.0)));
         entries.dedup();
-        let mut trie = Self {
-            nodes: Vec::new(),
-            tokens: Vec::with_capacity(entries.len()),
-            lengths: Vec::with_capacity(entries.len()),
-            depth: 0,
-            deepest: Vec::new(),
-        };
+        let mut trie = Self { tokens: Vec::with_capacity(entries.len()), lengths: Vec::with_capacity(entries.len()), ..Self::default() };
         let mut open: Vec<usize> = Vec::new();
         let mut last: &[u8] = &[];
         for (token, bytes) in entries {
@@ -62,18 +60,32 @@ impl Trie {
         for node in open {
             trie.nodes[node].end = end;
         }
-        trie.deepest = trie.nodes.iter().map(|node| node.depth).collect();
-        let mut path: Vec<usize> = Vec::new();
-        for i in (0..trie.nodes.len()).rev() {
-            // Backwards, children come before their parent: what is deeper on the path belongs below this node.
-            while path.last().is_some_and(|&below| trie.nodes[below].depth > trie.nodes[i].depth) {
-                if let Some(below) = path.pop() {
-                    trie.deepest[i] = trie.deepest[i].max(trie.deepest[below]);
-                }
-            }
-            path.push(i);
-        }
+        trie.sum_up();
         trie
+    }
+
+    /// What is known of subtrees.
+    fn sum_up(&mut self) {
+        let mut within: Vec<Utf8> = Vec::with_capacity(self.nodes.len());
+        let mut path = vec![Utf8::Start; self.depth + 1];
+        for node in &self.nodes {
+            let depth = usize::from(node.depth);
+            path[depth] = path[depth - 1].after(node.byte);
+            within.push(path[depth]);
+        }
+        self.deepest = vec![0; self.nodes.len()];
+        self.below = vec![0; self.nodes.len()];
+        // Backwards, children come before their parent: by depth, what the children seen so far of the node to come have.
+        let mut deepest = vec![0_u16; self.depth + 2];
+        let mut below: Vec<Kinds> = vec![0; self.depth + 2];
+        for (i, node) in self.nodes.iter().enumerate().rev() {
+            let depth = usize::from(node.depth);
+            let (reached, kinds) = (std::mem::take(&mut deepest[depth + 1]).max(node.depth), std::mem::take(&mut below[depth + 1]));
+            self.deepest[i] = reached;
+            self.below[i] = if within[i] == Utf8::Start || kinds == 0 { kinds } else { kinds | MALFORMED };
+            deepest[depth] = deepest[depth].max(reached);
+            below[depth] |= kinds | if within[i] == Utf8::Malformed { MALFORMED } else { characters::kind(node.byte) };
+        }
     }
 
     /// All nodes in preorder; the root (no byte) is not among them.
@@ -87,12 +99,11 @@ impl Trie {
         self.nodes.get(node).map_or(self.tokens.len(), |n| n.tokens as usize)
     }
 
-    /// The tokens whose bytes end at node `i`.
+    /// The places of the tokens whose bytes end at node `i`.
     #[inline]
-    pub fn tokens_at(&self, i: usize) -> &[u32] {
-        let start = self.nodes[i].tokens as usize;
+    pub fn places_at(&self, i: usize) -> std::ops::Range<usize> {
         // Preorder: the first child, if any, is node i + 1 and its tokens follow; otherwise the next node's tokens do.
-        &self.tokens[start..self.token_start(i + 1)]
+        self.nodes[i].tokens as usize..self.token_start(i + 1)
     }
 
     /// The places of the tokens at or below node `i`.
@@ -130,9 +141,16 @@ impl Trie {
         self.deepest[i]
     }
 
+    /// The kinds of all characters below node `i`, none if it is a leaf; with [`MALFORMED`] if not all that lies below is UTF-8 when it is
+    /// read from here.
+    #[inline]
+    pub fn below(&self, i: usize) -> Kinds {
+        self.below[i]
+    }
+
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        self.nodes.len() * (size_of::<Node>() + 2) + self.tokens.len() * 6
+        self.nodes.len() * (size_of::<Node>() + 10) + self.tokens.len() * 6
     }
 }
 
@@ -153,7 +171,7 @@ mod tests {
                     depth = before.depth;
                 }
             }
-            let mut at: Vec<u32> = trie.tokens_at(i).to_vec();
+            let mut at: Vec<u32> = trie.tokens()[trie.places_at(i)].to_vec();
             at.sort_unstable();
             let expect = |exact: bool| {
                 (0..7u32)
@@ -167,6 +185,37 @@ mod tests {
             let longest = below.iter().map(|&t| words[t as usize].len()).max().unwrap();
             assert_eq!(usize::from(trie.deepest(i)), longest);
             assert_eq!(trie.places_strictly_below(i).len() + at.len(), below.len());
+        }
+    }
+
+    #[test]
+    fn kinds_are_those_of_the_characters_below() {
+        let words: [&[u8]; 9] = [b"a", b"ab", b"a1\"", "a\u{e9}x".as_bytes(), b"a\xC3", b"b\xFFc", b"b!", b"\x80z", b"\xC3\xA9?"];
+        let trie = Trie::build(words.iter().enumerate().map(|(i, w)| (i as u32, *w)).collect());
+        let mut path = Vec::new();
+        for (i, node) in trie.nodes().iter().enumerate() {
+            path.truncate(usize::from(node.depth) - 1);
+            path.push(node.byte);
+            let mut expected = 0;
+            for rest in words.iter().filter_map(|word| word.strip_prefix(path.as_slice())).filter(|rest| !rest.is_empty()) {
+                let (valid, malformed) = match std::str::from_utf8(rest) {
+                    Ok(text) => (text.len(), false),
+                    Err(error) => (error.valid_up_to(), error.error_len().is_some()),
+                };
+                expected |= rest[..valid].iter().fold(0, |kinds, &byte| kinds | characters::kind(byte));
+                if malformed {
+                    expected |= MALFORMED;
+                } else if valid < rest.len() {
+                    expected |= characters::OTHER;
+                }
+            }
+            // Below a node that is malformed, or within a character, nothing more is said.
+            let found = trie.below(i);
+            if (expected & MALFORMED != 0 || std::str::from_utf8(&path).is_err()) && expected != 0 {
+                assert_ne!(found & MALFORMED, 0, "{path:?}");
+            } else {
+                assert_eq!(found, expected, "{path:?}");
+            }
         }
     }
 }

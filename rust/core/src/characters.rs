@@ -1,0 +1,144 @@
+//! Kinds of characters: what a stretch of text is made of, in 64 bits. Below every step of the pipeline.
+//!
+//! Invariant: every byte of ASCII is of one kind; [`OTHER`] stands for all well-formed characters beyond ASCII, [`MALFORMED`] for bytes
+//! that are none.
+//! Must not know: who asks; the kinds are chosen so that usual classes (digits, letters, hex digits, text without marks) are unions of kinds.
+
+/// Kinds of characters, one bit each.
+pub type Kinds = u64;
+
+/// Any character beyond ASCII, or the beginning of one at the end of a text.
+pub const OTHER: Kinds = 1 << 62;
+/// Bytes that are not UTF-8.
+pub const MALFORMED: Kinds = 1 << 63;
+
+/// The kinds that several bytes share; every other byte of ASCII is a kind of its own.
+const GROUPS: &[&[u8]] = &[
+    b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x0B\x0C\x0E\x0F\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1A\x1B\x1C\x1D\x1E\x1F",
+    b"234567",
+    b"89",
+    b"bcd",
+    b"ghijklm",
+    b"nopqrstuvwxyz",
+    b"BCD",
+    b"GHIJKLMNOPQRSTUVWXYZ",
+];
+
+const KIND_OF: [u8; 128] = {
+    let mut kinds = [u8::MAX; 128];
+    let mut group = 0;
+    while group < GROUPS.len() {
+        let mut i = 0;
+        while i < GROUPS[group].len() {
+            kinds[GROUPS[group][i] as usize] = group as u8;
+            i += 1;
+        }
+        group += 1;
+    }
+    let (mut byte, mut next) = (0, GROUPS.len());
+    while byte < 128 {
+        if kinds[byte] == u8::MAX {
+            kinds[byte] = next as u8;
+            next += 1;
+        }
+        byte += 1;
+    }
+    assert!(next <= 62, "the kinds of ASCII leave two bits");
+    kinds
+};
+
+/// The kind of a byte of ASCII; any other byte is of kind [`OTHER`].
+#[inline]
+pub fn kind(byte: u8) -> Kinds {
+    KIND_OF.get(usize::from(byte)).map_or(OTHER, |&kind| 1 << kind)
+}
+
+/// The bytes of the kind with this number.
+pub fn bytes_of(number: u32) -> impl Iterator<Item = u8> {
+    (0..128u8).filter(move |&byte| u32::from(KIND_OF[usize::from(byte)]) == number)
+}
+
+/// How far a character has been read. The table is that of the Unicode standard (3.9, table 3-7).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Utf8 {
+    /// Before a character.
+    Start,
+    /// One more byte.
+    One,
+    /// Two more, any.
+    Two,
+    /// Three more, any.
+    Three,
+    /// After E0: no overlong form.
+    AfterE0,
+    /// After ED: no surrogate.
+    AfterEd,
+    /// After F0: no overlong form.
+    AfterF0,
+    /// After F4: nothing beyond U+10FFFF.
+    AfterF4,
+    /// No character has these bytes.
+    Malformed,
+}
+
+impl Utf8 {
+    /// After one more byte.
+    #[inline]
+    #[must_use]
+    pub fn after(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::Start, 0..=0x7F) | (Self::One, 0x80..=0xBF) => Self::Start,
+            (Self::Start, 0xC2..=0xDF) | (Self::Two, 0x80..=0xBF) | (Self::AfterE0, 0xA0..=0xBF) | (Self::AfterEd, 0x80..=0x9F) => {
+                Self::One
+            }
+            (Self::Start, 0xE0) => Self::AfterE0,
+            (Self::Start, 0xED) => Self::AfterEd,
+            (Self::Start, 0xE1..=0xEF) | (Self::Three, 0x80..=0xBF) | (Self::AfterF0, 0x90..=0xBF) | (Self::AfterF4, 0x80..=0x8F) => {
+                Self::Two
+            }
+            (Self::Start, 0xF0) => Self::AfterF0,
+            (Self::Start, 0xF4) => Self::AfterF4,
+            (Self::Start, 0xF1..=0xF3) => Self::Three,
+            _ => Self::Malformed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_part_ascii() {
+        for byte in 0..128u8 {
+            assert_eq!(kind(byte).count_ones(), 1);
+            assert_eq!(kind(byte) & (OTHER | MALFORMED), 0);
+            assert!(bytes_of(kind(byte).trailing_zeros()).any(|b| b == byte));
+        }
+        assert_eq!((0..62).flat_map(bytes_of).count(), 128);
+        assert_eq!(kind(0x80), OTHER);
+    }
+
+    #[test]
+    fn utf8_is_the_standard_librarys() {
+        let read = |bytes: &[u8]| bytes.iter().fold(Utf8::Start, |at, &byte| at.after(byte));
+        for first in 0..=255u8 {
+            for second in 0..=255u8 {
+                let bytes = [first, second, 0x80, 0x80];
+                for length in 1..=4 {
+                    let bytes = &bytes[..length];
+                    let malformed = match std::str::from_utf8(bytes) {
+                        Ok(_) => false,
+                        Err(error) => error.error_len().is_some(),
+                    };
+                    let complete = std::str::from_utf8(bytes).is_ok();
+                    assert_eq!(read(bytes) == Utf8::Malformed, malformed, "{bytes:x?}");
+                    assert_eq!(read(bytes) == Utf8::Start, complete, "{bytes:x?}");
+                }
+            }
+        }
+        for c in ['\u{7F}', '\u{80}', '\u{7FF}', '\u{800}', '\u{D7FF}', '\u{E000}', '\u{FFFF}', '\u{10000}', '\u{10FFFF}'] {
+            assert_eq!(read(c.to_string().as_bytes()), Utf8::Start);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Over which kinds of characters a state leads back to itself. Between the **provider** and the walks over a vocabulary.
+//!
+//! Invariant: what is found of a state holds for every text made of those kinds of characters, whole or cut off within the last
+//! character: the state is still alive after it, and back at itself after each whole character, whatever its count.
+//! Must not know: tokens, tries.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use smallvec::{SmallVec, smallvec};
+
+use crate::characters::{self, Kinds, MALFORMED, OTHER, Utf8};
+use crate::error::EngineError;
+use crate::ids::StateId;
+use crate::provider::{Arena, Cell};
+
+/// What is known of one state: kind by kind, as walks ask.
+#[derive(Default)]
+pub struct Loops {
+    asked: AtomicU64,
+    found: AtomicU64,
+}
+
+impl Loops {
+    /// The kinds over which the state is known to lead back to itself.
+    #[inline]
+    pub fn known(&self) -> Kinds {
+        self.found.load(Ordering::Relaxed)
+    }
+}
+
+/// Does every text of characters of these kinds lead from `state` back to it? Asks one kind after the other, until one does not.
+pub fn cover(arena: &Arena, state: StateId, kinds: Kinds) -> Result<bool, EngineError> {
+    let loops = arena.loops(state);
+    let found = loops.known();
+    if kinds & !found == 0 {
+        return Ok(true);
+    }
+    // What was found is stored before what was asked, so a kind that is asked and not found is none.
+    let asked = loops.asked.load(Ordering::Acquire);
+    if kinds & !loops.known() & (asked | MALFORMED) != 0 || arena.facts(state).guarded {
+        return Ok(false);
+    }
+    let mut open = kinds & !found;
+    while open != 0 {
+        let number = open.trailing_zeros();
+        open &= open - 1;
+        let kind = 1 << number;
+        let looping =
+            if kind == OTHER { leads_back_beyond_ascii(arena, state)? } else { leads_back(arena, state, characters::bytes_of(number))? };
+        if looping {
+            loops.found.fetch_or(kind, Ordering::Release);
+        }
+        loops.asked.fetch_or(kind, Ordering::Release);
+        if !looping {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn leads_back(arena: &Arena, state: StateId, mut bytes: impl Iterator<Item = u8>) -> Result<bool, EngineError> {
+    loop {
+        let Some(byte) = bytes.next() else { return Ok(true) };
+        if !matches!(arena.step(state, byte)?, Cell::Simple(target, _) if target == state) {
+            return Ok(false);
+        }
+    }
+}
+
+/// Follow every well-formed character beyond ASCII: after a whole one the state must be itself again.
+fn leads_back_beyond_ascii(arena: &Arena, state: StateId) -> Result<bool, EngineError> {
+    // Within a character there are few states: as many as there are places in characters, for any usual class.
+    const MOST: usize = 64;
+    let own = arena.facts(state);
+    let mut seen: SmallVec<[(StateId, Utf8); 16]> = smallvec![(state, Utf8::Start)];
+    let mut done = 0;
+    while let Some(&(at, within)) = seen.get(done) {
+        done += 1;
+        for byte in 0x80..=0xFF {
+            let then = within.after(byte);
+            if then == Utf8::Malformed {
+                continue;
+            }
+            let Cell::Simple(target, _) = arena.step(at, byte)? else { return Ok(false) };
+            if then == Utf8::Start {
+                if target != state {
+                    return Ok(false);
+                }
+                continue;
+            }
+            let facts = arena.facts(target);
+            if facts.guarded || facts.counting != own.counting || facts.limit < own.limit {
+                return Ok(false);
+            }
+            if !seen.contains(&(target, then)) {
+                if seen.len() == MOST {
+                    return Ok(false);
+                }
+                seen.push((target, then));
+            }
+        }
+    }
+    Ok(true)
+}
