@@ -57,6 +57,33 @@ impl Decimal {
     pub fn is_integer(&self) -> bool {
         self.digits.len() as i128 <= self.exponent.max(0)
     }
+
+    /// Is it an integer times `divisor`, which is not zero? Long division, digit by digit; at most some thousand digits.
+    pub fn is_multiple_of(&self, divisor: &Self) -> bool {
+        // Both as integers in units of the smallest digit that either has.
+        let unit = |d: &Self| d.exponent - d.digits.len() as i128;
+        let smallest = unit(self).min(unit(divisor));
+        let integer = |d: &Self| -> Vec<u8> { d.digits.iter().copied().chain((smallest..unit(d)).map(|_| 0)).collect() };
+        let divisor = integer(divisor);
+        let mut rest: Vec<u8> = Vec::new();
+        for digit in integer(self) {
+            if digit > 0 || !rest.is_empty() {
+                rest.push(digit);
+            }
+            while rest.len() > divisor.len() || (rest.len() == divisor.len() && rest >= divisor) {
+                let mut borrow = 0;
+                for i in 0..rest.len() {
+                    let taken = divisor.len().checked_sub(i + 1).map_or(0, |at| divisor[at]) + borrow;
+                    let at = rest.len() - 1 - i;
+                    borrow = u8::from(rest[at] < taken);
+                    rest[at] = rest[at] + 10 * borrow - taken;
+                }
+                let zeros = rest.iter().take_while(|&&d| d == 0).count();
+                rest.drain(..zeros);
+            }
+        }
+        rest.is_empty()
+    }
 }
 
 impl PartialOrd for Decimal {
@@ -108,6 +135,19 @@ mod tests {
         }
         for (a, b) in [("1", "1.0"), ("100", "1e2"), ("0.001", "1E-3"), ("-0", "0.0e5"), ("12.50", "0.125e+2")] {
             assert_eq!(Decimal::parse(a), Decimal::parse(b));
+        }
+    }
+
+    #[test]
+    fn multiples() {
+        for a in -60..60i32 {
+            for b in 1..40i32 {
+                let (x, y) = (Decimal::parse(&format!("{a}e-1")).unwrap(), Decimal::parse(&format!("{b}e-1")).unwrap());
+                assert_eq!(x.is_multiple_of(&y), a % b == 0, "{a} {b}");
+            }
+        }
+        for (a, b, multiple) in [("0.30", "0.1", true), ("1e308", "0.123456789", false), ("1e308", "0.5", true), ("3", "9", false)] {
+            assert_eq!(Decimal::parse(a).unwrap().is_multiple_of(&Decimal::parse(b).unwrap()), multiple, "{a} {b}");
         }
     }
 

@@ -25,6 +25,7 @@ const NAMES: [&str; 8] = ["a", "b", "ab", "name", "é", "k\"", "x-1", "n"];
 const EXTRA_NAMES: [&str; 4] = ["zz", "q", "w w", "€"];
 const TYPES: [&str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];
 const STRINGS: [&str; 8] = ["", "a", "ab", "\"", "\\", "é€", "😀", "line\n\u{1}/"];
+const DIVISORS: [&str; 8] = ["2", "0.5", "3", "0.01", "2.5", "1000000000", "0.000000007", "123456789.25"];
 const NUMBERS: [&str; 10] = ["0", "1", "-1", "7", "10", "0.5", "-2.5", "100", "3", "99"];
 
 /// A random schema; `depth` levels of nesting.
@@ -148,6 +149,9 @@ fn numeric(source: &mut Source) -> Value {
     if source.chance(45) {
         let name = *source.pick(&["maximum", "exclusiveMaximum"]);
         keywords.insert(name.into(), literal(pick_number(source)));
+    }
+    if source.chance(20) {
+        keywords.insert("multipleOf".into(), literal(DIVISORS[source.below(DIVISORS.len())]));
     }
     Value::Object(keywords)
 }
@@ -310,7 +314,7 @@ impl<'m> Maker<'m, '_> {
     }
 
     fn number(&mut self, demands: &[&'m Map<String, Value>], integer: bool) -> Option<Document> {
-        let bounds = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"];
+        let bounds = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"];
         let given: Vec<String> = demands.iter().flat_map(|d| bounds.iter().filter_map(|b| d.get(*b)).map(ToString::to_string)).collect();
         for _ in 0..12 {
             let near = if given.is_empty() { (*self.source.pick(&NUMBERS)).to_owned() } else { self.source.pick(&given).clone() };
@@ -448,7 +452,7 @@ fn wanted<'m>(demands: &[&'m Map<String, Value>], key: &str) -> Vec<&'m Value> {
 fn is_about(keyword: &str, kind: &str) -> bool {
     match kind {
         "string" => matches!(keyword, "minLength" | "maxLength" | "pattern"),
-        "integer" | "number" => matches!(keyword, "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum"),
+        "integer" | "number" => matches!(keyword, "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf"),
         "array" => matches!(keyword, "items" | "prefixItems" | "minItems" | "maxItems" | "contains" | "unevaluatedItems"),
         "object" => matches!(keyword, "properties" | "patternProperties" | "additionalProperties" | "required" | "unevaluatedProperties"),
         _ => false,

@@ -8,8 +8,12 @@ use std::cmp::Ordering;
 use dashmap::DashMap;
 use std::sync::Arc;
 
+use num_bigint::BigUint;
+
 use super::decimal::Decimal;
-use super::progress::{Candidates, Comparison, Size, Spellings};
+use super::multiple::{self, Unit};
+use super::points::{Candidates, Spellings};
+use super::progress::{Comparison, Size};
 use crate::error::EngineError;
 use crate::identity::Identity;
 use crate::limits::Limits;
@@ -35,6 +39,8 @@ pub enum NumberAtom {
     },
     /// It equals one of these.
     OneOf(Vec<Decimal>),
+    /// It is this, which is not zero, times an integer.
+    MultipleOf(Decimal),
 }
 
 impl NumberAtom {
@@ -45,6 +51,7 @@ impl NumberAtom {
             Self::AtLeast { bound, exclusive } => number > bound || (!exclusive && number == bound),
             Self::AtMost { bound, exclusive } => number < bound || (!exclusive && number == bound),
             Self::OneOf(numbers) => numbers.contains(number),
+            Self::MultipleOf(divisor) => multiple::is_multiple(number, divisor),
         }
     }
 }
@@ -53,7 +60,7 @@ const LESS: u8 = 1;
 const EQUAL: u8 = 2;
 const GREATER: u8 = 4;
 
-fn bit(ordering: Ordering) -> u8 {
+pub(super) fn bit(ordering: Ordering) -> u8 {
     match ordering {
         Ordering::Less => LESS,
         Ordering::Equal => EQUAL,
@@ -66,8 +73,6 @@ fn bit(ordering: Ordering) -> u8 {
 pub(super) enum Demand {
     /// Nothing was read yet; the number of the atom.
     Unread(u32),
-    /// No digit but zero stands after the point.
-    Integer,
     /// The size compares with that of number `size` in one of the `allowed` ways.
     Size { size: u32, allowed: u8, progress: Comparison },
     /// The digits have decided the comparison but for how many there are before the point.
@@ -81,8 +86,8 @@ pub(super) enum Demand {
         /// The verdict if there are more.
         longer: bool,
     },
-    /// The number without sign is one of the set.
-    OneOf { set: u32, left: Candidates },
+    /// It is a multiple: the residue of what was read, in that unit. Large residues are kept in a table.
+    Multiple { unit: u32, residue: u64 },
 }
 
 /// A demand, or its verdict once that is known.
@@ -95,13 +100,58 @@ fn counted(left: u32, shorter: bool, same: bool, longer: bool) -> Left {
     if shorter == same && same == longer { Err(same) } else { Ok(Demand::Counted { left, shorter, same, longer }) }
 }
 
+/// Numbers that are judged by themselves: what was read of them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Points {
+    /// Nothing was read yet; the numbers with what each is worth.
+    Unread(u32),
+    /// The sign was read.
+    Left { set: u32, left: Candidates },
+}
+
+/// A demand at a place from which so many digits before the point follow.
+pub(super) enum Ahead {
+    /// Its verdict, whatever the digits are.
+    Known(bool),
+    /// The rest, compared with these digits, must be in one of these ways.
+    Compared(Vec<u8>, u8),
+    /// It is a multiple.
+    Multiple,
+}
+
 /// The content behind the numbers of demands.
-#[derive(Default)]
 pub(super) struct Demands {
     atoms: Table<NumberAtom>,
     sizes: Table<Size>,
+    /// Of both signs, with what each is worth.
+    points: Table<Box<[(Decimal, u32)]>>,
     sets: Table<Spellings>,
+    units: Table<Unit>,
+    /// By unit: the one after a digit of the fraction.
+    next_units: DashMap<u32, Option<u32>>,
+    residues: Table<BigUint>,
 }
+
+impl Default for Demands {
+    fn default() -> Self {
+        let this = Self {
+            atoms: Table::default(),
+            sizes: Table::default(),
+            points: Table::default(),
+            sets: Table::default(),
+            units: Table::default(),
+            next_units: DashMap::with_shard_amount(2),
+            residues: Table::default(),
+        };
+        // The first of each: one, and zero.
+        this.units.intern(Unit::of(&Decimal::from(1)));
+        this.residues.intern(BigUint::ZERO);
+        this
+    }
+}
+
+/// Once the point was read: only zeros may follow.
+const ZEROS: Demand = Demand::Multiple { unit: 0, residue: 0 };
 
 /// Things kept once each, numbered.
 struct Table<T> {
@@ -111,7 +161,7 @@ struct Table<T> {
 
 impl<T: std::hash::Hash + Eq> Default for Table<T> {
     fn default() -> Self {
-        Self { items: boxcar::Vec::new(), by_content: DashMap::new() }
+        Self { items: boxcar::Vec::new(), by_content: DashMap::with_shard_amount(2) }
     }
 }
 
@@ -135,37 +185,75 @@ impl Demands {
         };
         let mut atom = atom.clone();
         match &mut atom {
-            NumberAtom::Integer => {}
+            NumberAtom::Integer | NumberAtom::OneOf(_) => {}
             NumberAtom::AtLeast { bound, .. } | NumberAtom::AtMost { bound, .. } => check(bound)?,
-            NumberAtom::OneOf(numbers) => {
-                numbers.iter().try_for_each(check)?;
-                // Written plainly, short texts such as 1e4000 take many zeros; a set may take as many as some such numbers do.
-                let zeros: u64 = numbers.iter().map(|n| n.written_digits() - n.parts().0.len() as u64).sum();
-                Limits::check("max_number_digits", usize::try_from(zeros / 64).unwrap_or(usize::MAX), limits.max_number_digits)?;
-                numbers.sort_unstable();
-                numbers.dedup();
+            NumberAtom::MultipleOf(divisor) => {
+                check(divisor)?;
+                *divisor = divisor.abs();
             }
         }
         Ok(Demand::Unread(self.atoms.intern(atom)))
+    }
+
+    /// Numbers that are judged by themselves, of which nothing was read.
+    pub(super) fn unread_points(&self, points: Vec<(Decimal, u32)>, limits: &Limits) -> Result<Option<Points>, EngineError> {
+        // Written plainly, short texts such as 1e4000 take many zeros; a set may take as many as some such numbers do.
+        let mut zeros = 0u64;
+        for (number, _) in &points {
+            let written = number.written_digits();
+            Limits::check("max_number_digits", usize::try_from(written).unwrap_or(usize::MAX), limits.max_number_digits)?;
+            zeros += written - number.parts().0.len() as u64;
+        }
+        Limits::check("max_number_digits", usize::try_from(zeros / 64).unwrap_or(usize::MAX), limits.max_number_digits)?;
+        Ok((!points.is_empty()).then(|| Points::Unread(self.points.intern(points.into()))))
+    }
+
+    /// Once the sign is known.
+    pub(super) fn signed_points(&self, points: Points, negative: bool) -> Option<Points> {
+        let Points::Unread(points) = points else { return Some(points) };
+        let same_sign = self.points.get(points).iter().filter(|(n, _)| n.is_zero() || n.is_negative() == negative);
+        let set = Spellings::of(same_sign.map(|(n, leaf)| (n.abs(), *leaf)));
+        let left = Candidates::all(&set)?;
+        Some(Points::Left { set: self.sets.intern(set), left })
+    }
+
+    /// After one more digit or the point; `None`: from here on nothing is judged by itself.
+    pub(super) fn step_points(&self, points: Points, byte: u8) -> Option<Points> {
+        let Points::Left { set, left } = points else { return Some(points) };
+        left.step(self.sets.get(set), byte).map(|left| Points::Left { set, left })
+    }
+
+    /// If the number read so far is judged by itself: what it is worth.
+    pub(super) fn points_now(&self, points: Points) -> Option<u32> {
+        let Points::Left { set, left } = points else { return None };
+        left.now(self.sets.get(set))
+    }
+
+    /// Is one that is accepted among those to come?
+    pub(super) fn points_hopeful(&self, points: Points) -> bool {
+        match points {
+            Points::Unread(points) => self.points.get(points).iter().any(|&(_, leaf)| leaf != 0),
+            Points::Left { set, left } => left.hopeful(self.sets.get(set)),
+        }
+    }
+
+    /// How they go on.
+    pub(super) fn points_ahead(&self, points: Points) -> Vec<(u32, Vec<u8>)> {
+        let Points::Left { set, left } = points else { return Vec::new() };
+        left.ahead(self.sets.get(set)).collect()
     }
 
     /// Once the sign is known.
     pub(super) fn signed(&self, demand: Demand, negative: bool) -> Left {
         let Demand::Unread(atom) = demand else { return Ok(demand) };
         match self.atoms.get(atom) {
-            NumberAtom::Integer => Ok(Demand::Integer),
+            NumberAtom::Integer => Ok(ZEROS),
             NumberAtom::AtLeast { bound, exclusive } => self.bound(bound, *exclusive, bound.is_negative(), negative),
             // At most b is at least -b of the opposite.
             NumberAtom::AtMost { bound, exclusive } => self.bound(bound, *exclusive, !bound.is_negative() && !bound.is_zero(), !negative),
-            NumberAtom::OneOf(numbers) => {
-                let same_sign = numbers.iter().filter(|n| n.is_zero() || n.is_negative() == negative);
-                let set = Spellings::of(same_sign.map(Decimal::abs));
-                if set.0.is_empty() {
-                    return Err(false);
-                }
-                let left = Candidates::all(&set);
-                Ok(Demand::OneOf { set: self.sets.intern(set), left })
-            }
+            NumberAtom::MultipleOf(divisor) => Ok(Demand::Multiple { unit: self.units.intern(Unit::of(divisor)), residue: 0 }),
+            // Judged by itself.
+            NumberAtom::OneOf(_) => Err(false),
         }
     }
 
@@ -191,8 +279,8 @@ impl Demands {
     /// After one more digit, in the fraction or before it.
     pub(super) fn digit(&self, demand: Demand, digit: u8, fraction: bool) -> Left {
         match demand {
-            Demand::Integer if fraction && digit != 0 => Err(false),
-            Demand::Unread(_) | Demand::Integer => Ok(demand),
+            ZEROS if fraction && digit != 0 => Err(false),
+            Demand::Unread(_) | ZEROS => Ok(demand),
             Demand::Size { size, allowed, progress } => {
                 let content = self.sizes.get(size);
                 match progress.digit(content, digit) {
@@ -207,26 +295,71 @@ impl Demands {
             }
             Demand::Counted { left: 0, longer, .. } => Err(longer),
             Demand::Counted { left, shorter, same, longer } => counted(left - 1, shorter, same, longer),
-            Demand::OneOf { set, left } => match left.step(self.sets.get(set), b'0' + digit) {
-                Some(left) => Ok(Demand::OneOf { set, left }),
+            Demand::Multiple { unit, residue } if fraction => match self.next_unit(unit) {
+                Some(next) => self.without_whole(next, self.residue_after(unit, residue, digit, next)),
+                // Without places it was settled at the point.
                 None => Err(false),
             },
+            Demand::Multiple { unit, residue } => Ok(Demand::Multiple { unit, residue: self.residue_after(unit, residue, digit, unit) }),
+        }
+    }
+
+    fn next_unit(&self, unit: u32) -> Option<u32> {
+        if let Some(known) = self.next_units.get(&unit) {
+            return *known;
+        }
+        let next = self.units.get(unit).next().map(|next| self.units.intern(next));
+        self.next_units.insert(unit, next);
+        next
+    }
+
+    /// What is known of a residue, in the unit that the digit leads to.
+    fn residue_after(&self, unit: u32, residue: u64, digit: u8, next: u32) -> u64 {
+        let next = self.units.get(next);
+        match (self.units.get(unit).small(), next.small()) {
+            (Some(_), Some(kept)) => (residue * 10 + u64::from(digit)) % kept,
+            (_, small) => {
+                let after = (self.residue(unit, residue) * 10u32 + digit) % next.kept();
+                match small {
+                    Some(_) => u64::try_from(&after).unwrap_or(0),
+                    None => u64::from(self.residues.intern(after)),
+                }
+            }
+        }
+    }
+
+    /// The residue itself.
+    pub(super) fn residue(&self, unit: u32, residue: u64) -> BigUint {
+        if self.units.get(unit).small().is_some() { BigUint::from(residue) } else { self.residues.get(residue as u32).clone() }
+    }
+
+    /// The unit behind its number.
+    pub(super) fn unit(&self, unit: u32) -> &Unit {
+        self.units.get(unit)
+    }
+
+    /// A multiple, once no digit before the point follows.
+    fn without_whole(&self, unit: u32, residue: u64) -> Left {
+        let content = self.units.get(unit);
+        if !content.ends(&self.residue(unit, residue)) {
+            Err(false)
+        } else if content.places() == 0 {
+            Ok(ZEROS)
+        } else {
+            Ok(Demand::Multiple { unit, residue })
         }
     }
 
     /// After the decimal point.
     pub(super) fn point(&self, demand: Demand) -> Left {
         match demand {
-            Demand::Unread(_) | Demand::Integer => Ok(demand),
+            Demand::Unread(_) => Ok(demand),
             Demand::Size { size, allowed, progress } => match progress.point(self.sizes.get(size)) {
                 Comparison::Known(known) => Err(allowed & bit(known) != 0),
                 progress => Ok(Demand::Size { size, allowed, progress }),
             },
             Demand::Counted { left, shorter, same, .. } => Err(if left == 0 { same } else { shorter }),
-            Demand::OneOf { set, left } => match left.step(self.sets.get(set), b'.') {
-                Some(left) => Ok(Demand::OneOf { set, left }),
-                None => Err(false),
-            },
+            Demand::Multiple { unit, residue } => self.without_whole(unit, residue),
         }
     }
 
@@ -234,7 +367,6 @@ impl Demands {
     pub(super) fn now(&self, demand: Demand) -> bool {
         match demand {
             Demand::Unread(_) => false,
-            Demand::Integer => true,
             Demand::Size { size, allowed, progress } => allowed & bit(progress.now(self.sizes.get(size))) != 0,
             Demand::Counted { left, shorter, same, .. } => {
                 if left == 0 {
@@ -243,7 +375,49 @@ impl Demands {
                     shorter
                 }
             }
-            Demand::OneOf { set, left } => left.now(self.sets.get(set)),
+            Demand::Multiple { residue, .. } => residue == 0,
+        }
+    }
+
+    /// The lengths at which the demand changes: with so many more digits before the point it is judged by itself.
+    pub(super) fn turn(&self, demand: Demand) -> Option<u32> {
+        match demand {
+            Demand::Unread(_) | Demand::Multiple { .. } => None,
+            Demand::Size { size, progress, .. } => progress.ahead(self.sizes.get(size)).map(|(length, _)| length),
+            Demand::Counted { left, .. } => Some(left),
+        }
+    }
+
+    /// The demand if `length` more digits before the point follow.
+    pub(super) fn ahead(&self, demand: Demand, length: u32) -> Ahead {
+        match demand {
+            Demand::Unread(_) => Ahead::Known(false),
+            Demand::Multiple { .. } => Ahead::Multiple,
+            Demand::Counted { left, shorter, same, longer } => Ahead::Known(match length.cmp(&left) {
+                Ordering::Less => shorter,
+                Ordering::Equal => same,
+                Ordering::Greater => longer,
+            }),
+            Demand::Size { size, allowed, progress } => match progress.ahead(self.sizes.get(size)) {
+                None => Ahead::Known(allowed & bit(progress.now(self.sizes.get(size))) != 0),
+                Some((as_long, digits)) => match length.cmp(&as_long) {
+                    Ordering::Equal => Ahead::Compared(digits, allowed),
+                    other => Ahead::Known(allowed & bit(other) != 0),
+                },
+            },
+        }
+    }
+
+    pub(super) fn write_points_identity(&self, points: Points, identity: &mut Identity) {
+        match points {
+            Points::Unread(points) => {
+                let points = self.points.get(points);
+                identity.u64(1).u64(points.len() as u64);
+                for (number, leaf) in points {
+                    number.write_identity(identity.u32(*leaf));
+                }
+            }
+            Points::Left { set, left } => left.write_identity(self.sets.get(set), identity.u64(2)),
         }
     }
 
@@ -255,16 +429,11 @@ impl Demands {
                 }
                 NumberAtom::AtLeast { bound, exclusive } => bound.write_identity(identity.u64(1).u64(u64::from(*exclusive))),
                 NumberAtom::AtMost { bound, exclusive } => bound.write_identity(identity.u64(2).u64(u64::from(*exclusive))),
-                NumberAtom::OneOf(numbers) => {
-                    identity.u64(3).u64(numbers.len() as u64);
-                    for number in numbers {
-                        number.write_identity(identity);
-                    }
+                NumberAtom::MultipleOf(divisor) => divisor.write_identity(identity.u64(3)),
+                NumberAtom::OneOf(_) => {
+                    identity.u64(4);
                 }
             },
-            Demand::Integer => {
-                identity.u64(4);
-            }
             Demand::Size { size, allowed, progress } => {
                 identity.u64(5).u64(u64::from(allowed));
                 self.sizes.get(size).write_identity(identity);
@@ -273,9 +442,8 @@ impl Demands {
             Demand::Counted { left, shorter, same, longer } => {
                 identity.u64(7).u32(left).u64(u64::from(shorter)).u64(u64::from(same)).u64(u64::from(longer));
             }
-            Demand::OneOf { set, left } => {
-                identity.u64(6);
-                left.write_identity(self.sets.get(set), identity);
+            Demand::Multiple { unit, residue } => {
+                self.units.get(unit).write_identity(&self.residue(unit, residue), identity.u64(6));
             }
         }
     }

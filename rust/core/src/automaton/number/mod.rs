@@ -1,6 +1,6 @@
 //! Numbers of JSON, judged on their digits as written. Between the front-ends, which say what a number must be, and the engine.
 //!
-//! A number under a bound or an enumeration is written without an exponent, and one that must (or must not) be an integer with an
+//! A number under a bound, an enumeration or a divisor is written without an exponent, and one that must (or must not) be an integer with an
 //! exponent only where the verdict is plain (`15e3`, not `1.5e1`): every output is valid, some spellings are not offered. Without demands
 //! every spelling is.
 //!
@@ -9,7 +9,12 @@
 
 mod decimal;
 mod demand;
+mod multiple;
+#[cfg(test)]
+mod multiple_tests;
+mod points;
 mod progress;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -17,11 +22,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use dashmap::DashMap;
-use hashbrown::HashSet;
+use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 pub use self::decimal::Decimal;
 pub use self::demand::NumberAtom;
-use self::demand::{Demand, Demands, Left};
+use self::demand::{Demand, Demands, Left, Points};
+use self::room::Room;
 use super::text::{Mapped, Outcome};
 use crate::error::EngineError;
 use crate::identity::Identity;
@@ -73,6 +80,8 @@ enum Exponents {
 struct Key {
     phase: Phase,
     exponents: Exponents,
+    /// Numbers for which the outcome does not speak.
+    points: Option<Points>,
     /// Demand i is variable i of the outcome; the outcome depends on each.
     demands: Box<[Demand]>,
     outcome: Outcome,
@@ -122,39 +131,15 @@ impl NumberAutomaton {
 
     /// The values with which some number is accepted, ascending. Empty: no number is.
     pub fn which(&self, arena: &Arena, spec: &NumberSpec) -> Result<Vec<u32>, EngineError> {
-        let bound = arena.limits();
-        let Some(start) = self.start_number(spec, bound)? else { return Ok(Vec::new()) };
-        let mut wanted: HashSet<u32> = self.key(start).outcome.values().into_iter().collect();
         let mut found = Vec::new();
-        let mut seen: HashSet<u32> = HashSet::from_iter([start]);
-        let mut stack = vec![start];
-        let mut steps = 0;
-        while let Some(at) = stack.pop() {
-            if wanted.is_empty() {
-                break;
-            }
-            let key = self.key(at);
-            let here = if key.demands.is_empty() { key.outcome.evaluate(|_| false) } else { self.verdict(key) };
-            if let Some(value) = here
-                && wanted.remove(&value)
+        for value in spec.outcome.values() {
+            let only = NumberSpec { atoms: spec.atoms.clone(), outcome: spec.outcome.only(value) };
+            if let Some(start) = self.start_number(&only, arena.limits())?
+                && self.viable(start, arena.limits())?
             {
                 found.push(value);
             }
-            if !key.outcome.values().iter().any(|v| wanted.contains(v)) {
-                continue;
-            }
-            for &byte in BYTES {
-                steps += 1;
-                Limits::check("max_search_steps", steps, bound.max_search_steps)?;
-                if let Some(next) = self.after(key, byte) {
-                    let next = self.intern(next, bound)?;
-                    if seen.insert(next) {
-                        stack.push(next);
-                    }
-                }
-            }
         }
-        found.sort_unstable();
         Ok(found)
     }
 
@@ -165,27 +150,71 @@ impl NumberAutomaton {
                 *used = true;
             }
         }
-        let mut left = Vec::with_capacity(spec.atoms.len());
-        for (atom, used) in spec.atoms.iter().zip(&used) {
-            left.push(if *used { Ok(self.demands.unread(atom, bound)?) } else { Err(false) });
-        }
-        let exponents = match spec.atoms.iter().zip(&used).filter(|&(_, used)| *used).map(|(atom, _)| atom).collect::<Vec<_>>().as_slice() {
+        let asked = || spec.atoms.iter().zip(&used).filter(|&(_, used)| *used).map(|(atom, _)| atom);
+        let divisors: u64 = asked().map(|atom| if let NumberAtom::MultipleOf(d) = atom { d.written_digits() } else { 0 }).sum();
+        // They may all be asked at once: a common multiple has so many digits.
+        Limits::check("max_number_digits", usize::try_from(divisors).unwrap_or(usize::MAX), bound.max_number_digits)?;
+        let exponents = match asked().collect::<SmallVec<[_; 4]>>().as_slice() {
             [] => Exponents::All,
             atoms if atoms.iter().all(|a| **a == NumberAtom::Integer) => Exponents::Integral,
             _ => Exponents::None,
         };
+        let (points, outcome) = Self::apart(spec, &used, bound)?;
+        let points = self.demands.unread_points(points, bound)?;
+        let mut left = Vec::with_capacity(spec.atoms.len());
+        for (atom, used) in spec.atoms.iter().zip(&used) {
+            left.push(if *used { Ok(self.demands.unread(atom, bound)?) } else { Err(false) });
+        }
+        Self::make(Phase::Start, exponents, points, &left, &outcome).map(|key| self.intern(key, bound)).transpose()
+    }
+
+    /// The enumerated numbers for which the outcome is another than for numbers that are not enumerated, with what they are worth; and
+    /// the outcome for all others.
+    fn apart(spec: &NumberSpec, used: &[bool], bound: &Limits) -> Result<(Vec<(Decimal, u32)>, Outcome), EngineError> {
+        let listed = |atom: &NumberAtom| matches!(atom, NumberAtom::OneOf(_)) || matches!(atom, NumberAtom::MultipleOf(d) if d.is_zero());
         // A variable without an atom never holds.
-        let known = spec.outcome.map(|v| if (v as usize) < left.len() { Mapped::Variable(v) } else { Mapped::Constant(false) });
-        Self::make(Phase::Start, exponents, &left, &known).map(|key| self.intern(key, bound)).transpose()
+        let others = spec.outcome.map(|v| match spec.atoms.get(v as usize) {
+            Some(atom) if !listed(atom) => Mapped::Variable(v),
+            _ => Mapped::Constant(false),
+        });
+        let zero = Decimal::zero();
+        let mut members: HashMap<&Decimal, SmallVec<[u32; 2]>> = HashMap::new();
+        for (v, (atom, _)) in spec.atoms.iter().zip(used).enumerate().filter(|(_, (_, used))| **used) {
+            match atom {
+                NumberAtom::OneOf(numbers) => numbers.iter().for_each(|n| members.entry(n).or_default().push(v as u32)),
+                NumberAtom::MultipleOf(d) if d.is_zero() => members.entry(&zero).or_default().push(v as u32),
+                _ => {}
+            }
+        }
+        let mut points = Vec::new();
+        let mut steps = 0;
+        for (number, sets) in members {
+            let mut worth = |outcome: &Outcome| {
+                outcome.try_leaf(|v| {
+                    steps += 1;
+                    Limits::check("max_search_steps", steps / 64, bound.max_search_steps)?;
+                    Ok(match spec.atoms.get(v as usize) {
+                        Some(atom) if !listed(atom) => atom.holds(number),
+                        _ => sets.contains(&v),
+                    })
+                })
+            };
+            let leaf = worth(&spec.outcome)?;
+            if leaf != worth(&others)? {
+                points.push((number.clone(), leaf));
+            }
+        }
+        points.sort_unstable();
+        Ok((points, others))
     }
 
     /// The canonical number: known verdicts are put into the outcome, and what it no longer asks is dropped.
-    fn make(phase: Phase, mut exponents: Exponents, left: &[Left], outcome: &Outcome) -> Option<Key> {
+    fn make(phase: Phase, mut exponents: Exponents, points: Option<Points>, left: &[Left], outcome: &Outcome) -> Option<Key> {
         let known = outcome.map(|v| match left[v as usize] {
             Ok(_) => Mapped::Variable(v),
             Err(verdict) => Mapped::Constant(verdict),
         });
-        if known.is_refused() {
+        if known.is_refused() && points.is_none() {
             return None;
         }
         let mut names: Vec<Option<u32>> = vec![None; left.len()];
@@ -204,17 +233,21 @@ impl NumberAutomaton {
             // A fraction was written, or the exponent was.
             exponents = Exponents::None;
         }
-        Some(Key { phase, exponents, demands: demands.into(), outcome })
+        Some(Key { phase, exponents, points, demands: demands.into(), outcome })
     }
 
     /// The number after one more byte; `None`: no number, or it is refused whatever follows.
     fn after(&self, key: &Key, byte: u8) -> Option<Key> {
         let digit = byte.wrapping_sub(b'0');
-        let all = |phase, exponents, left: &mut dyn FnMut(Demand) -> Left| {
-            let left: Vec<Left> = key.demands.iter().map(|&d| left(d)).collect();
-            Self::make(phase, exponents, &left, &key.outcome)
-        };
         let demands = &self.demands;
+        let all = |phase, exponents, left: &mut dyn FnMut(Demand) -> Left| {
+            let left: SmallVec<[Left; 4]> = key.demands.iter().map(|&d| left(d)).collect();
+            let points = key.points.and_then(|points| match (key.phase, byte) {
+                (Phase::Start, b'-') => demands.signed_points(points, true),
+                _ => demands.signed_points(points, false).and_then(|points| demands.step_points(points, byte)),
+            });
+            Self::make(phase, exponents, points, &left, &key.outcome)
+        };
         match (key.phase, byte) {
             (Phase::Start, b'-') => all(Phase::Sign, key.exponents, &mut |d| demands.signed(d, true)),
             (Phase::Start | Phase::Sign, b'0'..=b'9') => {
@@ -239,11 +272,33 @@ impl NumberAutomaton {
         }
     }
 
+    /// Bytes that do the same here, as far as that is plain.
+    fn alike(key: &Key, byte: u8) -> ByteSet {
+        if !BYTES.contains(&byte) {
+            let mut others = ByteSet::ALL;
+            for &b in BYTES {
+                others.remove(&ByteSet::one(b));
+            }
+            return others;
+        }
+        let any_digit = key.points.is_none() && key.demands.iter().all(|d| matches!(d, Demand::Counted { .. }));
+        match (key.phase, byte) {
+            (Phase::Zero, b'0'..=b'9') => ByteSet::range(b'0', b'9'),
+            (Phase::Start | Phase::Sign, b'1'..=b'9') if any_digit => ByteSet::range(b'1', b'9'),
+            (Phase::Start | Phase::Sign, _) => ByteSet::one(byte),
+            (_, b'0'..=b'9') if any_digit => ByteSet::range(b'0', b'9'),
+            _ => ByteSet::one(byte),
+        }
+    }
+
     /// The value if the number ends here.
     fn verdict(&self, key: &Key) -> Option<u32> {
         match key.phase {
             Phase::Zero | Phase::Whole | Phase::Fraction | Phase::ExponentDigits => {
-                key.outcome.evaluate(|v| self.demands.now(key.demands[v as usize]))
+                match key.points.and_then(|points| self.demands.points_now(points)) {
+                    Some(leaf) => leaf.checked_sub(1),
+                    None => key.outcome.evaluate(|v| self.demands.now(key.demands[v as usize])),
+                }
             }
             Phase::Start | Phase::Sign | Phase::Point | Phase::Exponent | Phase::ExponentSign => None,
         }
@@ -272,51 +327,37 @@ impl NumberAutomaton {
             HOPELESS => return Some(false),
             _ => {}
         }
-        // Without demands any end will do: an outcome that always refuses is no number at all.
-        let sure = entry.key.demands.is_empty() || self.verdict(&entry.key).is_some();
+        // Without demands any end will do but those few that are judged by themselves: an outcome that always refuses is no number at all.
+        let key = &entry.key;
+        let any = key.demands.is_empty() && !key.outcome.is_refused();
+        let sure = any || key.points.is_some_and(|points| self.demands.points_hopeful(points)) || self.verdict(key).is_some();
         sure.then(|| {
             entry.viable.store(VIABLE, Ordering::Relaxed);
             true
         })
     }
 
-    /// Is some continuation accepted? A depth-first search over what is left of the demands; what it finds is kept.
-    fn viable(&self, root: u32, bound: &Limits) -> Result<bool, EngineError> {
-        if let Some(known) = self.viable_at_sight(root) {
+    /// Is some continuation accepted? Arithmetic, not a search: residues and digits may be many.
+    fn viable(&self, number: u32, bound: &Limits) -> Result<bool, EngineError> {
+        if let Some(known) = self.viable_at_sight(number) {
             return Ok(known);
         }
-        let mut seen: HashSet<u32> = HashSet::from_iter([root]);
-        let mut path: Vec<(u32, usize)> = vec![(root, 0)];
-        let mut steps = 0;
-        while let Some((at, next)) = path.last_mut() {
-            let Some(&byte) = BYTES.get(*next) else {
-                path.pop();
-                continue;
-            };
-            *next += 1;
-            steps += 1;
-            Limits::check("max_search_steps", steps, bound.max_search_steps)?;
-            let Some(key) = self.after(self.key(*at), byte) else { continue };
-            let target = self.intern(key, bound)?;
-            match self.viable_at_sight(target) {
-                Some(true) => {
-                    for (number, _) in &path {
-                        self.numbers[*number as usize].viable.store(VIABLE, Ordering::Relaxed);
-                    }
-                    return Ok(true);
-                }
-                Some(false) => {}
-                None => {
-                    if seen.insert(target) {
-                        path.push((target, 0));
+        let key = self.key(number);
+        let viable = match key.phase {
+            Phase::Start | Phase::Sign => {
+                let mut viable = false;
+                for &byte in b"1234567890-" {
+                    if let Some(next) = self.after(key, byte) {
+                        viable = viable || self.viable(self.intern(next, bound)?, bound)?;
                     }
                 }
+                viable
             }
-        }
-        for number in seen {
-            self.numbers[number as usize].viable.store(HOPELESS, Ordering::Relaxed);
-        }
-        Ok(false)
+            Phase::Whole => Room::new(&self.demands, key, bound).some_longer()?,
+            _ => Room::new(&self.demands, key, bound).some()?,
+        };
+        self.numbers[number as usize].viable.store(if viable { VIABLE } else { HOPELESS }, Ordering::Relaxed);
+        Ok(viable)
     }
 
     fn state(&self, arena: &Arena, number: u32) -> Result<StateId, EngineError> {
@@ -337,6 +378,10 @@ impl NumberAutomaton {
 
     fn identity(&self, key: &Key) -> u128 {
         let mut identity = Identity::new("json number");
+        match key.points {
+            Some(points) => self.demands.write_points_identity(points, &mut identity),
+            None => drop(identity.u64(0)),
+        }
         identity.u64(key.phase as u64).u64(key.exponents as u64).u64(key.demands.len() as u64);
         for &demand in &key.demands {
             self.demands.write_identity(demand, &mut identity);
@@ -350,21 +395,12 @@ impl Provider for NumberAutomaton {
     fn step(&self, arena: &Arena, local: u32, byte: u8) -> Result<Step, EngineError> {
         let key = self.key(local);
         let bound = arena.limits();
-        let same = self.after(key, byte);
-        let mut bytes = ByteSet::one(byte);
-        for &other in BYTES {
-            if self.after(key, other) == same {
-                bytes.insert(other);
-            }
-        }
-        if same.is_none() {
-            for other in (0..=255u8).filter(|b| !BYTES.contains(b)) {
-                bytes.insert(other);
-            }
-        }
-        let Some(next) = same else { return Ok(Step::dead(bytes)) };
+        let Some(next) = self.after(key, byte) else { return Ok(Step::dead(Self::alike(key, byte))) };
         let next = self.intern(next, bound)?;
-        if self.viable(next, bound)? { Ok(Step::to(self.state(arena, next)?, bytes)) } else { Ok(Step::dead(bytes)) }
+        if !self.viable(next, bound)? {
+            return Ok(Step::dead(Self::alike(key, byte)));
+        }
+        Ok(Step::to(self.state(arena, next)?, Self::alike(key, byte)))
     }
 
     fn on_return(&self, _arena: &Arena, _local: u32, _value: u32) -> Result<Option<StateId>, EngineError> {

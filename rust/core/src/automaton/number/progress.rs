@@ -8,7 +8,7 @@
 
 use std::cmp::Ordering;
 
-use super::decimal::{self, Decimal};
+use super::decimal::Decimal;
 use crate::identity::Identity;
 
 /// A size (no sign) to compare with.
@@ -90,6 +90,17 @@ impl Comparison {
         }
     }
 
+    /// So many more digits before the point make the number as long as the size, and then it goes on like this: the rest of the size's digits,
+    /// without zeros at the end. `None`: decided, or nothing was read.
+    pub(super) fn ahead(self, size: &Size) -> Option<(u32, Vec<u8>)> {
+        let (place, length) = match self {
+            Self::Whole(read, Ordering::Equal) => (read, size.whole().saturating_sub(read)),
+            Self::Fraction(place) => (place, 0),
+            _ => return None,
+        };
+        Some((length, (place..size.end().max(place)).map(|place| size.digit(place)).collect()))
+    }
+
     /// How the number compares if it ends here.
     pub(super) fn now(self, size: &Size) -> Ordering {
         let place = match self {
@@ -101,74 +112,6 @@ impl Comparison {
             Self::Begin => 0,
         };
         if place < size.end() { Ordering::Less } else { Ordering::Equal }
-    }
-}
-
-/// A sorted set of numbers written plainly without signs, to find by prefix.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(super) struct Spellings(pub(super) Box<[Box<[u8]>]>);
-
-impl Spellings {
-    pub(super) fn of(numbers: impl Iterator<Item = Decimal>) -> Self {
-        let mut spellings: Vec<Box<[u8]>> = numbers.map(|n| plain(&n)).collect();
-        spellings.sort_unstable();
-        spellings.dedup();
-        Self(spellings.into())
-    }
-}
-
-/// Digits and point, without an exponent. The caller bounds the digits.
-fn plain(number: &Decimal) -> Box<[u8]> {
-    let (digits, point) = number.parts();
-    let mut text = Vec::new();
-    let whole = decimal::whole(point);
-    text.extend((0..whole).map(|i| b'0' + digits.get(i).copied().unwrap_or(0)));
-    if whole == 0 {
-        text.push(b'0');
-    }
-    if digits.len() > whole {
-        text.push(b'.');
-        text.extend(std::iter::repeat_n(b'0', if point < 0 { point.unsigned_abs() as usize } else { 0 }));
-        text.extend(digits[whole..].iter().map(|d| b'0' + d));
-    }
-    text.into()
-}
-
-/// The numbers of a set that begin with what was read.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) struct Candidates {
-    offset: u32,
-    low: u32,
-    high: u32,
-    /// One of the set was read, and since then only a point and zeros.
-    complete: bool,
-    /// The point was read.
-    point: bool,
-}
-
-impl Candidates {
-    pub(super) fn all(set: &Spellings) -> Self {
-        Self { offset: 0, low: 0, high: set.0.len() as u32, complete: false, point: false }
-    }
-
-    /// `None`: none of the set can come any more.
-    pub(super) fn step(self, set: &Spellings, byte: u8) -> Option<Self> {
-        let (offset, range) = (self.offset as usize, &set.0[self.low as usize..self.high as usize]);
-        let first = range.partition_point(|s| s.get(offset).copied() < Some(byte));
-        let count = range[first..].partition_point(|s| s.get(offset).copied() == Some(byte));
-        let found = self.now(set);
-        let complete = found && (byte == b'.' || (byte == b'0' && self.point));
-        let point = self.point || byte == b'.';
-        if count == 0 {
-            return complete.then_some(Self { offset: 0, low: 0, high: 0, complete, point });
-        }
-        let low = self.low + first as u32;
-        Some(Self { offset: self.offset + 1, low, high: low + count as u32, complete, point })
-    }
-
-    /// Is what was read one of the set?
-    pub(super) fn now(self, set: &Spellings) -> bool {
-        self.complete || (self.low < self.high && set.0[self.low as usize].len() == self.offset as usize)
     }
 }
 
@@ -186,15 +129,5 @@ impl Comparison {
             Self::Fraction(place) => identity.u64(2).u32(place),
             Self::Known(known) => identity.u64(3).u64(known as u64),
         };
-    }
-}
-
-impl Candidates {
-    /// The spellings still possible, from where they go on.
-    pub(super) fn write_identity(self, set: &Spellings, identity: &mut Identity) {
-        identity.u64(u64::from(self.complete)).u64(u64::from(self.point)).u64(u64::from(self.high - self.low));
-        for spelling in &set.0[self.low as usize..self.high as usize] {
-            identity.bytes(&spelling[self.offset as usize..]);
-        }
     }
 }

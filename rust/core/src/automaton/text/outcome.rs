@@ -242,6 +242,46 @@ impl Outcome {
         }
     }
 
+    /// Is there a way to a value for which `possible`? It gets the variables that hold on the way and those that do not; `decided` ones are
+    /// not among them.
+    pub(crate) fn some_way(
+        &self,
+        decided: impl Fn(u32) -> Option<bool>,
+        mut possible: impl FnMut(&[u32], &[u32]) -> Result<bool, EngineError>,
+    ) -> Result<bool, EngineError> {
+        let (mut yes, mut no): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
+        let mut stack = vec![(self.root, 0, 0, None)];
+        while let Some((at, yeses, noes, last)) = stack.pop() {
+            yes.truncate(yeses);
+            no.truncate(noes);
+            match last {
+                Some((variable, true)) => yes.push(variable),
+                Some((variable, false)) => no.push(variable),
+                None => {}
+            }
+            match at {
+                Ref::Leaf(0) => {}
+                Ref::Leaf(_) => {
+                    if possible(&yes, &no)? {
+                        return Ok(true);
+                    }
+                }
+                Ref::Node(i) => {
+                    let Node { variable, yes: then, no: otherwise } = self.nodes[i as usize];
+                    match decided(variable) {
+                        Some(true) => stack.push((then, yes.len(), no.len(), None)),
+                        Some(false) => stack.push((otherwise, yes.len(), no.len(), None)),
+                        None => {
+                            stack.push((then, yes.len(), no.len(), Some((variable, true))));
+                            stack.push((otherwise, yes.len(), no.len(), Some((variable, false))));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(false)
+    }
+
     /// The values it can take, ascending.
     pub fn values(&self) -> Vec<u32> {
         let mut leaves: Vec<u32> = std::iter::once(self.root)

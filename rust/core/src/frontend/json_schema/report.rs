@@ -144,12 +144,12 @@ impl Writer<'_> {
         let document = &self.schema.document;
         let any_order = self.schema.options.any_order;
         let declared = |name: &str| document.member(node, "properties").and_then(|p| document.member(p, name)).is_some();
-        let declares = || document.member(node, "properties").and_then(|p| document.members(p)).map_or(0, Members::len);
+        let names_declared = || document.member(node, "properties").and_then(|p| document.members(p)).map_or(0, Members::len);
         // One key alone has no order, but for keys that are declared elsewhere.
         let ordered = |keys: usize| !any_order && (keys > 1 || keys == 1 && self.shared.contains(&node));
         let applies = match loss {
             Loss::KeyOrder => ordered(document.members(value).map_or(0, Members::len)),
-            Loss::UndeclaredKeys => ordered(declares()) && !matches!(document.get(value), Node::Bool(false)),
+            Loss::UndeclaredKeys => ordered(names_declared()) && !matches!(document.get(value), Node::Bool(false)),
             Loss::RequiredKeys => {
                 let mut names = HashSet::new();
                 for_each_value(document, value, |node| names.extend(document.string(node).filter(|name| !declared(name))));
@@ -157,7 +157,7 @@ impl Writer<'_> {
                     names
                         .extend(document.members(value).into_iter().flat_map(Members::iter).map(|(name, _)| name).filter(|n| !declared(n)));
                 }
-                !names.is_empty() && ordered(names.len() + declares())
+                !names.is_empty() && ordered(names.len() + names_declared())
             }
             Loss::ListedKeys => {
                 let mut several = false;

@@ -17,6 +17,7 @@ use super::options::Options;
 use super::registry::{Documents, Registry};
 use super::resolve::{Library, ResourceId, Unresolved, subschemas};
 use super::specialise::specialise;
+use crate::automaton::number::Decimal;
 use crate::error::CompileError;
 use crate::frontend::regex::PatternAutomaton;
 use crate::limits::Limits;
@@ -256,7 +257,6 @@ impl Scan<'_> {
         }
         match row.role {
             Role::Annotation | Role::Definitions | Role::Identifier => return Ok(()),
-            Role::Refused => return refuse(self, format!("the keyword `{}` is not enforced yet, so the schema is refused", row.name)),
             Role::RefusedUnlessTrivial => {
                 let harmless = match (row.shape, self.found.library.document.get(value)) {
                     (Shape::Bool, Node::Bool(flag)) => !flag,
@@ -349,6 +349,7 @@ impl Scan<'_> {
             Shape::Text => (matches!(node, Node::String(_)), "a string"),
             Shape::Bool => (matches!(node, Node::Bool(_)), "true or false"),
             Shape::Count => (count(d, value).is_some(), "a whole number from 0 to 18446744073709551614"),
+            Shape::Divisor => (positive(d, value), "a number above zero"),
             Shape::Exclusive if draft == Draft::Draft4 => (matches!(node, Node::Bool(_)), "true or false in draft 4"),
             Shape::Exclusive if draft == Draft::Unstated => (matches!(node, Node::Bool(_) | Node::Number(_)), "a number"),
             Shape::Number | Shape::Exclusive => (matches!(node, Node::Number(_)), "a number"),
@@ -374,6 +375,10 @@ impl Scan<'_> {
         };
         if good { Ok(()) } else { Err(wanted) }
     }
+}
+
+fn positive(document: &Document, node: NodeId) -> bool {
+    matches!(document.get(node), Node::Number(text) if Decimal::parse(text).is_some_and(|d| !d.is_zero() && !d.is_negative()))
 }
 
 /// A whole number that is not negative, however it is written; below the largest 64-bit number.

@@ -93,6 +93,8 @@ pub(super) enum Shape {
     Bool,
     /// A number.
     Number,
+    /// A number above zero.
+    Divisor,
     /// A whole number from zero on (`3.0` is one).
     Count,
     /// A number, or in draft 4 `true` or `false`.
@@ -132,9 +134,8 @@ pub(super) enum Role {
     Identifier,
     /// Says nothing about which values are valid.
     Annotation,
-    /// Constrains values in a way that is not enforced yet, so it is refused.
-    Refused,
-    /// Refused unless its value is the one given here as harmless: `false` for a flag, `true` for a schema.
+    /// Constrains values in a way that is not enforced yet, so it is refused, unless its value is harmless: `false` for a flag, `true` for a
+    /// schema.
     RefusedUnlessTrivial,
 }
 

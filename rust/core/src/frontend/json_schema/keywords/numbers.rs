@@ -11,5 +11,5 @@ pub(super) const ROWS: &[Keyword] = &[
     row("maximum", Shape::Number, Role::Assertion).loses(&[Loss::Exponents]),
     row("exclusiveMinimum", Shape::Exclusive, Role::Assertion).loses(&[Loss::Exponents]),
     row("exclusiveMaximum", Shape::Exclusive, Role::Assertion).loses(&[Loss::Exponents]),
-    row("multipleOf", Shape::Number, Role::Refused).loses(&[Loss::Exponents]),
+    row("multipleOf", Shape::Divisor, Role::Assertion).loses(&[Loss::Exponents]),
 ];

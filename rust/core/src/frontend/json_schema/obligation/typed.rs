@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::kinds::{Kind, Kinds};
 use super::space::{Atom, ComponentId, NameId, SchemaId, Source, Space};
-use crate::automaton::number::NumberAtom;
+use crate::automaton::number::{Decimal, NumberAtom};
 use crate::automaton::text::Length;
 use crate::error::EngineError;
 use crate::formula::Formula;
@@ -256,6 +256,14 @@ impl Space {
                             let atom = self.length_atom(length);
                             typed.strings.push(atom);
                         }
+                    }
+                }
+                "multipleOf" => {
+                    if let Node::Number(digits) = document.get(value) {
+                        let divisor = Self::decimal(digits)?;
+                        let one = divisor == Decimal::from(1);
+                        let atom = self.number_atom(if one { NumberAtom::Integer } else { NumberAtom::MultipleOf(divisor) });
+                        typed.numbers.push(atom);
                     }
                 }
                 "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => self.read_bound(node, row.name, value, &mut typed)?,

@@ -52,7 +52,7 @@ fn page() -> String {
     for row in KEYWORDS.iter().copied().flatten() {
         let status = match row.role {
             Role::Annotation => "annotation",
-            Role::Refused | Role::RefusedUnlessTrivial => "refused",
+            Role::RefusedUnlessTrivial => "refused",
             _ if row.losses.is_empty() => "exact",
             _ => "narrowed",
         };

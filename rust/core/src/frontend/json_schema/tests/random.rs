@@ -85,7 +85,7 @@ fn schema(r: &mut Random, depth: usize) -> Value {
         out.insert((*r.pick(&["allOf", "anyOf", "oneOf"])).to_owned(), schemas(r, d));
     }
     for _ in 0..=r.below(4) {
-        let (name, value) = match r.below(36) {
+        let (name, value) = match r.below(37) {
             0 => ("type", json!([*r.pick(&["object", "array", "string"]), *r.pick(&["object", "integer", "array"])])),
             1 | 2 => ("properties", by_name(r, &KEYS, d)),
             3 => ("patternProperties", by_name(r, &["^a$", "^b$", "^ab$"], d)),
@@ -104,6 +104,7 @@ fn schema(r: &mut Random, depth: usize) -> Value {
             18 => ("maxLength", json!(r.below(3))),
             19 => ("pattern", json!(*r.pick(&["^a$", "^ab$", "^$"]))),
             20 => ("minimum", json!(r.below(3))),
+            36 => ("multipleOf", [json!(2), json!(0.5), json!(1.5)][r.below(3)].clone()),
             21 => ("exclusiveMaximum", json!(r.below(3))),
             22 => ("allOf", schemas(r, d)),
             23 | 24 => ("anyOf", schemas(r, d)),

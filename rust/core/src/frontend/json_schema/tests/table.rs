@@ -27,6 +27,10 @@ const SCALARS: &[Case] = &[
     ("{\"const\":false}", &["false"], &["0", "true"]),
     ("{\"enum\":[\"a\",\"ab\"],\"minLength\":2}", &["\"ab\""], &["\"a\"", "\"abc\""]),
     ("{\"enum\":[1,2,3],\"minimum\":2}", &["2", "3"], &["1", "4"]),
+    ("{\"multipleOf\":0.1}", &["0.30", "0", "-0", "-7.100", "12", "\"x\"", "[1]"], &["0.31", "0.05"]),
+    ("{\"type\":\"integer\",\"multipleOf\":2.5}", &["0", "5", "-10.0", "12345678901234567890"], &["2.5", "7", "\"5\""]),
+    ("{\"multipleOf\":1.0}", &["3", "3.0", "3e5"], &["3.5"]),
+    ("{\"enum\":[1.0,1e2,-0,1e400],\"type\":\"integer\"}", &["1", "1.00", "100", "0", "-0.0"], &["-1", "10", "1.5"]),
     ("{\"minimum\":0,\"exclusiveMaximum\":1}", &["0", "0.5", "0.999", "\"x\""], &["1", "-0.1", "1.0"]),
     ("{\"$schema\":\"http://json-schema.org/draft-04/schema#\",\"minimum\":1,\"exclusiveMinimum\":true}", &["1.1", "2"], &["1", "0"]),
     ("{\"$schema\":\"http://json-schema.org/draft-04/schema#\",\"const\":1,\"type\":\"integer\"}", &["2"], &["2.5"]),
@@ -38,6 +42,10 @@ const SCALARS: &[Case] = &[
 const LOGIC: &[Case] = &[
     ("{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"integer\"}]}", &["\"a\"", "1"], &["1.5", "null"]),
     ("{\"oneOf\":[{\"type\":\"integer\"},{\"minimum\":2}]}", &["1", "2.5", "\"x\""], &["3", "1.5"]),
+    ("{\"allOf\":[{\"multipleOf\":4},{\"multipleOf\":6}],\"minimum\":13}", &["24", "36.0", "\"x\""], &["12", "16", "18", "30"]),
+    ("{\"oneOf\":[{\"multipleOf\":2},{\"multipleOf\":3}]}", &["2", "-3", "9.0", "4"], &["6", "0", "1", "1.5", "\"x\""]),
+    ("{\"type\":\"number\",\"not\":{\"multipleOf\":0.5}}", &["0.1", "3.25"], &["0.5", "3", "0", "2.50"]),
+    ("{\"type\":\"integer\",\"multipleOf\":3,\"minimum\":1,\"maximum\":9,\"not\":{\"enum\":[3,9]}}", &["6", "6.0"], &["3", "9", "0", "12"]),
     ("{\"not\":{\"type\":\"string\"}}", &["1", "null", "{}"], &["\"\""]),
     ("{\"not\":{\"enum\":[\"a\",1]}}", &["\"b\"", "2", "\"aa\""], &["\"a\"", "1"]),
     ("{\"allOf\":[{\"minimum\":1},{\"maximum\":2},true]}", &["1", "2", "[]"], &["0", "3"]),
@@ -218,7 +226,8 @@ fn texts_are_judged_right() {
 #[test]
 fn schemas_are_refused_by_name() {
     let cases = [
-        ("{\"properties\":{\"a\":{\"multipleOf\":2}}}", "/properties/a/multipleOf"),
+        ("{\"properties\":{\"a\":{\"multipleOf\":0}}}", "/properties/a/multipleOf"),
+        ("{\"multipleOf\":-2}", "/multipleOf"),
         ("{\"items\":{\"uniqueItems\":true}}", "/items/uniqueItems"),
         ("{\"type\":\"strin\"}", "/type"),
         ("{\"required\":\"a\"}", "/required"),

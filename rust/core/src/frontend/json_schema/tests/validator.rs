@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::frontend::json_schema::json::canonical_number;
+use crate::testing::decimal::Decimal;
 
 fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
@@ -100,6 +101,7 @@ fn holds(root: &Value, keywords: &serde_json::Map<String, Value>, name: &str, de
     let list = demand.as_array().map_or(&[][..], |a| a);
     // Through the text: numbers beyond the range are infinite here.
     let number = |v: &Value| v.to_string().parse::<f64>().unwrap();
+    let decimal = |v: &Value| Decimal::parse(&v.to_string()).unwrap();
     let size = || demand.as_u64().unwrap() as usize;
     match name {
         "$ref" => ok(root.pointer(demand.as_str().unwrap().trim_start_matches('#')).unwrap(), value),
@@ -126,6 +128,7 @@ fn holds(root: &Value, keywords: &serde_json::Map<String, Value>, name: &str, de
                 "maximum" => number(value) <= number(demand),
                 "exclusiveMinimum" => number(value) > number(demand),
                 "exclusiveMaximum" => number(value) < number(demand),
+                "multipleOf" => decimal(value).is_multiple_of(&decimal(demand)),
                 _ => true,
             },
             Value::String(text) => match name {
