@@ -45,7 +45,10 @@ class Reading:
     def holds(self, schema, value, scope):
         if "$id" in schema:
             scope = [*scope, schema["$id"]]
-        parts = lambda keyword: [self.holds(part, value, scope) for part in schema.get(keyword, [])]
+
+        def parts(keyword):
+            return [self.holds(part, value, scope) for part in schema.get(keyword, [])]
+
         for keyword in ("$ref", "$dynamicRef"):
             if keyword in schema:
                 uri, target = self.follow(schema[keyword], scope, dynamic=keyword == "$dynamicRef")
@@ -143,7 +146,7 @@ def accepts(compiled, value):
 @pytest.mark.parametrize("embedded", [False, True])
 @pytest.mark.parametrize("block", range(10))
 def test_a_dynamic_reference_means_what_the_specification_says(compiler, block, embedded):
-    compared = 0
+    compared, refusals = 0, []
     for seed in range(30 * block, 30 * block + 30):
         generator = Generator(seed)
         resources = [generator.resource(index) for index in range(generator.count)]
@@ -163,10 +166,11 @@ def test_a_dynamic_reference_means_what_the_specification_says(compiler, block, 
             assert expected is None or not any(expected), f"seed {seed}"
             continue
         except mw.JSONSchemaError as error:
-            # A cycle that the values did not happen to reach, or did.
-            assert "applies it again" in str(error), f"seed {seed}"
+            refusals.append(str(error))
             continue
         assert expected is not None, f"seed {seed}: a cycle was missed"
         assert [accepts(compiled, value) for value in values] == expected, f"seed {seed}"
         compared += any(expected)
     assert compared >= 3
+    # Nothing else is refused; whether the values reach the cycle is a matter of luck.
+    assert [words for words in refusals if "applies it again" not in words] == []
