@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::hosts::{UNIT, UNITS};
 use super::idn_characters::{Character, Characters, Joining, Kind};
 use super::machine::{Handmade, Machine};
 use super::{Format, pattern};
@@ -20,7 +21,7 @@ pub(super) static ROWS: [Format; 1] = [Format::exact(
     idn_hostname,
 )
 .but_not(
-    "labels that begin with `xn--`; scripts out of common use; pointed Hebrew and Arabic, marks that may combine with a letter before them; labels \
+    "labels that begin with `xn--`; letters and scripts out of common use; pointed Hebrew and Arabic, marks that may combine with a letter before them; labels \
      that might be longer than 62 octets as A-labels, names longer than 252 octets, counting for each label with its dot 63 if it is not ASCII, else the next multiple of 21",
     || pattern("[A-Za-z0-9.\\-\\x80-\\u{10FFFF}]+"),
 )];
@@ -49,11 +50,6 @@ pub(super) struct State {
     crooked: bool,
     label: Label,
 }
-
-/// Sizes of whole labels are counted in units of so many octets, so that few states tell them apart.
-const UNIT: u8 = 21;
-/// How many there may be: 254 octets with a dot after each label.
-const UNITS: u8 = 12;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Label {

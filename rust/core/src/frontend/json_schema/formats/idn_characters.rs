@@ -76,6 +76,9 @@ const UNSTABLE: &str = "[\\u00AA\\u00BA\\u0133\\u0140\\u01C6\\u01C9\\u01CC\\u01F
     \\uA960-\\uA97F\\uAB5C-\\uAB5F\\uAB69\\uD7B0-\\uD7FF\\uF900-\\u{FFFF}\\u{2F800}-\\u{2FA1F}\\p{Changes_When_Casefolded}\
     \\p{Default_Ignorable_Code_Point}]";
 
+/// Letters in rare use, mostly small ones each between capitals: every one would be a range of its own at every state.
+const RARE: &str = "[\\u0180-\\u0218\\u021C-\\u02AF\\u0460-\\u0490\\u0492-\\u052F\\u1E00-\\u1E9F\\u1F00-\\u1FFF\\u2C60-\\u2C7F\\uA640-\\uA7FF\\uAB30-\\uAB6F]";
+
 /// Canonical combining classes that are not zero, but for marks which are left out.
 const CLASSES: &[(u32, u32, u8)] = &[
     (0x94D, 0x94D, 9),
@@ -144,6 +147,7 @@ impl Characters {
         valid.intersect(&class("[\\x{0}-\\u{FFFF}\\u{20000}-\\u{3FFFF}]")?);
         valid.difference(&class(UNSTABLE)?);
         valid.difference(&class(OTHER_MARKS)?);
+        valid.difference(&class(RARE)?);
         // The exceptions that section 2.6 allows, of these scripts.
         valid.union(&class("[\\u00DF\\u03C2\\u06FD\\u06FE\\u0F0B\\u3007]")?);
         for (text, kind) in [

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::addresses::{ipv4, ipv6};
-use super::hosts::LABEL;
+use super::hosts::{self, HostNames};
 use super::idn::{self, Names};
 use super::machine::{Handmade, Machine};
 use super::{Format, pattern};
@@ -15,9 +15,11 @@ use crate::error::EngineError;
 use crate::provider::CodepointAutomaton;
 
 pub(super) static ROWS: [Format; 2] = [
-    Format::exact("email", "RFC 5321, section 4.1.2", "a local part of at most 64 characters, `@`, and a domain or an address", || pattern(&email()))
-        .at_most(254)
-        .but_not("IPv4 addresses with leading zeros; quoted local parts of more than 31 characters if one is escaped", || pattern(&widest(""))),
+    Format::exact("email", "RFC 5321, section 4.1.2", "a local part of at most 64 characters, `@`, and a domain or an address", email).but_not(
+        "domains longer than 189 characters, counting for each label with its dot the next multiple of 21; IPv4 addresses with leading zeros; \
+         quoted local parts of more than 31 characters if one is escaped",
+        || pattern(&widest("")),
+    ),
     Format::exact("idn-email", "RFC 6531, section 3.3", "the same with characters beyond ASCII", idn_email).but_not(
         "those of `email` and `idn-hostname`; local parts that might be longer than 64 octets, counting four for each character beyond U+FFFF, \
          three beyond U+07FF, two beyond ASCII if there is one",
@@ -28,9 +30,11 @@ pub(super) static ROWS: [Format; 2] = [
 const ATEXT: &str = "A-Za-z0-9!#$%&'*+/=?^_`{|}~\\-";
 const QTEXT: &str = " !#-\\[\\]-~";
 
-fn email() -> String {
-    let dots = format!("(?=[^@]{{1,64}}@)[{ATEXT}]+(?:\\.[{ATEXT}]+)*");
-    format!("(?:{dots}|{})@(?:{LABEL}(?:\\.{LABEL})*|{})", quoted("", 1), literal())
+fn email() -> Result<Arc<dyn CodepointAutomaton>, EngineError> {
+    let local = format!("(?:(?=[^@]{{1,64}}@)[{ATEXT}]+(?:\\.[{ATEXT}]+)*|{})@", quoted("", 1));
+    let (domain, start) = (HostNames { a_labels: true }, hosts::State::start(LOCAL_UNITS));
+    let mailboxes = Mailboxes { local: pattern(&local)?, literal: pattern(&literal())?, domain, start };
+    Ok(Arc::new(Handmade::new(mailboxes, "email")))
 }
 
 /// Without regard to sizes and to what stands in brackets; with `more` characters besides ASCII.
@@ -59,56 +63,58 @@ fn idn_email() -> Result<Arc<dyn CodepointAutomaton>, EngineError> {
         local.push(format!("(?=[^@]{{1,{most}}}@)[{ATEXT}{more}]+(?:\\.[{ATEXT}{more}]+)*@"));
         local.push(format!("{}@", quoted(more, octets)));
     }
-    let mailboxes =
-        Mailboxes { local: pattern(&format!("(?:{})", local.join("|")))?, literal: pattern(&literal())?, domain: Names::new(true)? };
-    Ok(Arc::new(Handmade::new(mailboxes, "idn")))
+    let (domain, start) = (Names::new(true)?, idn::State::start(LOCAL_UNITS));
+    let mailboxes = Mailboxes { local: pattern(&format!("(?:{})", local.join("|")))?, literal: pattern(&literal())?, domain, start };
+    Ok(Arc::new(Handmade::new(mailboxes, "idn-email")))
 }
 
 /// The local part and the `@` take 65 octets at most, the whole 254.
-const START: idn::State = idn::State::start(3);
+const LOCAL_UNITS: u8 = 3;
 
-/// Mailboxes with an internationalised domain.
-struct Mailboxes {
+/// A local part, then a domain or an address.
+struct Mailboxes<D: Machine> {
     /// Ends with the `@`, and accepts nothing that goes on.
     local: Arc<dyn CodepointAutomaton>,
     literal: Arc<dyn CodepointAutomaton>,
-    domain: Names,
+    domain: D,
+    /// Where the domain begins.
+    start: D::State,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum State {
+enum State<S> {
     Local(u32),
-    Domain(idn::State),
+    Domain(S),
     Literal(u32),
 }
 
-impl Machine for Mailboxes {
-    type State = State;
+impl<D: Machine> Machine for Mailboxes<D> {
+    type State = State<D::State>;
     const NAME: &'static str = "mailboxes";
 
-    fn start(&self) -> Result<Option<State>, EngineError> {
+    fn start(&self) -> Result<Option<Self::State>, EngineError> {
         Ok(self.local.start()?.map(State::Local))
     }
 
-    fn accepts(&self, state: State) -> Result<bool, EngineError> {
+    fn accepts(&self, state: Self::State) -> Result<bool, EngineError> {
         match state {
             State::Local(_) => Ok(false),
-            State::Domain(name) => Ok(name.accepts()),
+            State::Domain(name) => self.domain.accepts(name),
             State::Literal(at) => self.literal.accepts(at),
         }
     }
 
-    fn edges(&self, state: State, edge: &mut dyn FnMut(u32, u32, State)) -> Result<(), EngineError> {
+    fn edges(&self, state: Self::State, edge: &mut dyn FnMut(u32, u32, Self::State)) -> Result<(), EngineError> {
         match state {
             State::Local(at) => {
                 for e in self.local.edges(at)?.iter() {
                     let done = self.local.accepts(e.target)?;
-                    edge(e.low, e.high, if done { State::Domain(START) } else { State::Local(e.target) });
+                    edge(e.low, e.high, if done { State::Domain(self.start) } else { State::Local(e.target) });
                 }
             }
             State::Domain(name) => {
-                self.domain.edges(name, &mut |low, high, target| edge(low, high, State::Domain(target)));
-                if name == START
+                Machine::edges(&self.domain, name, &mut |low, high, target| edge(low, high, State::Domain(target)))?;
+                if name == self.start
                     && let Some(start) = self.literal.start()?
                 {
                     for e in self.literal.edges(start)?.iter() {

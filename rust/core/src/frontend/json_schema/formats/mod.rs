@@ -20,7 +20,6 @@ mod uris;
 
 use std::sync::{Arc, OnceLock};
 
-use crate::automaton::text::Length;
 use crate::error::EngineError;
 use crate::frontend::regex::PatternAutomaton;
 use crate::limits::Limits;
@@ -37,7 +36,6 @@ pub struct Format {
     /// Which valid strings cannot be written; `None`: all can.
     pub narrowed: Option<&'static str>,
     build: Build,
-    max_length: Option<u64>,
     automaton: OnceLock<Arc<dyn CodepointAutomaton>>,
     build_widest: Option<Build>,
     widest: OnceLock<Arc<dyn CodepointAutomaton>>,
@@ -47,17 +45,7 @@ type Build = fn() -> Result<Arc<dyn CodepointAutomaton>, EngineError>;
 
 impl Format {
     const fn exact(name: &'static str, standard: &'static str, meaning: &'static str, build: Build) -> Self {
-        Self {
-            name,
-            standard,
-            meaning,
-            narrowed: None,
-            build,
-            max_length: None,
-            automaton: OnceLock::new(),
-            build_widest: None,
-            widest: OnceLock::new(),
-        }
+        Self { name, standard, meaning, narrowed: None, build, automaton: OnceLock::new(), build_widest: None, widest: OnceLock::new() }
     }
 
     /// What is left out, and a language that has all valid strings, also under a liberal reading of the standard.
@@ -70,11 +58,6 @@ impl Format {
     /// Exact by the letter of the standard, which is read more liberally, too: a language that has all strings that anybody takes as valid.
     const fn or_liberally(mut self, widest: Build) -> Self {
         self.build_widest = Some(widest);
-        self
-    }
-
-    const fn at_most(mut self, characters: u64) -> Self {
-        self.max_length = Some(characters);
         self
     }
 
@@ -100,11 +83,6 @@ impl Format {
         }
         let made = build()?;
         Ok(self.widest.get_or_init(|| made).clone())
-    }
-
-    /// What else the string must be: no longer than this.
-    pub(super) fn length(&self) -> Option<Length> {
-        self.max_length.map(|max| Length { min: 0, max: Some(max) })
     }
 }
 

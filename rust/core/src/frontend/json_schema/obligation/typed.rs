@@ -252,10 +252,6 @@ impl Space {
                     if let Some(format) = source.format(row.name, value) {
                         let component = self.format(format)?;
                         typed.strings.push(Atom::Text(component));
-                        if let Some(length) = format.length() {
-                            let atom = self.length_atom(length);
-                            typed.strings.push(atom);
-                        }
                     }
                 }
                 "multipleOf" => {
