@@ -401,6 +401,108 @@ fn many_branches_and_definitions() {
     });
 }
 
+/// Compile and read the text (the beginning of one, if it is a brace): it must be accepted, unless a limit stops it, which is quick as well.
+fn ends(name: &str, schema_text: &str, text: &str) -> Option<bool> {
+    let outcome = match schema(schema_text).and_then(|g| oracle::compile(&g, &vocabulary())) {
+        Ok(compiled) if text == "{" => {
+            let mut matcher = oracle::matcher(&compiled);
+            let mut row = vec![0; vocabulary().vocab_size.div_ceil(32)];
+            let outcome = matcher.fill(&mut row).and_then(|_| matcher.accept_bytes(b"{")).and_then(|accepted| {
+                matcher.fill(&mut row)?;
+                Ok(accepted)
+            });
+            assert!(matches!(outcome, Ok(_) | Err(EngineError::Limit { .. })), "{name}: {outcome:?}");
+            outcome.ok()
+        }
+        Ok(compiled) => reads_or_limited(&mut oracle::matcher(&compiled), text.as_bytes()),
+        Err(error) => {
+            assert!(limited(&error), "{name}: {error}");
+            None
+        }
+    };
+    assert_ne!(outcome, Some(false), "{name}");
+    outcome
+}
+
+#[test]
+fn objects_of_thousands_of_keys() {
+    guarded(|| {
+        for count in [100, 7_000] {
+            let properties: Vec<String> =
+                (0..count).map(|n| format!("\"property_number_{n:05}_{}\":{{\"type\":\"integer\"}}", "x".repeat(80))).collect();
+            let names: Vec<&str> = properties.iter().filter_map(|p| p.split(':').next()).collect();
+            let members: Vec<String> = names.iter().map(|name| format!("{name}:1")).collect();
+            let open = format!("{{\"type\":\"object\",\"properties\":{{{}}}", properties.join(","));
+            let closed = format!("{open},\"additionalProperties\":false");
+            let few = format!("{{{}}}", members[..4].join(","));
+            // All of thousands take a while, one state each.
+            let all = if count > 100 { "{".to_owned() } else { format!("{{{}}}", members.join(",")) };
+            let required = format!("\"required\":[{}]", names.join(","));
+            let backwards = format!("\"required\":[{}]", names.iter().rev().copied().collect::<Vec<_>>().join(","));
+            assert_eq!(ends("open", &format!("{open}}}"), &few), Some(true));
+            assert_eq!(ends("closed", &format!("{closed}}}"), &few), Some(true));
+            assert_eq!(ends("open, all required", &format!("{open},{required}}}"), &all), Some(true));
+            assert_eq!(ends("closed, all required", &format!("{closed},{required}}}"), &all), Some(true));
+            assert_eq!(ends("all required, backwards", &format!("{open},{backwards}}}"), &all), Some(true));
+        }
+    });
+}
+
+#[test]
+fn alternatives_by_the_thousand() {
+    guarded(|| {
+        for count in [100, 4_000] {
+            for word in ["anyOf", "oneOf"] {
+                for (name, properties, required, text) in [
+                    (
+                        "const",
+                        "\"kind\":{\"const\":\"k#\"},\"v\":{\"type\":\"string\"},\"w#\":{\"type\":\"integer\"}",
+                        "kind",
+                        "{\"kind\":\"k7\",\"v\":\"x\",\"w7\":1}",
+                    ),
+                    ("enum", "\"kind\":{\"enum\":[\"k#\",\"l#\"]},\"v\":{\"type\":\"string\"}", "kind", "{\"kind\":\"l7\",\"v\":\"x\"}"),
+                    ("number", "\"kind\":{\"const\":#},\"v\":{\"type\":\"string\"}", "kind", "{\"kind\":7,\"v\":\"x\"}"),
+                    ("optional const", "\"kind\":{\"const\":\"k#\"},\"v\":{\"type\":\"string\"}", "v", "{\"kind\":\"k7\",\"v\":\"x\"}"),
+                    ("own key", "\"v\":{\"type\":\"string\"},\"w#\":{\"type\":\"integer\"}", "w#", "{\"v\":\"x\",\"w7\":1}"),
+                    ("own type", "\"v\":{\"type\":\"string\",\"minLength\":#}", "v", "{\"v\":\"\"}"),
+                ] {
+                    let branch = |n: usize, closed: &str| {
+                        let template =
+                            format!("{{\"type\":\"object\",\"properties\":{{{properties}}},\"required\":[\"{required}\"]{closed}}}");
+                        template.replace('#', &n.to_string())
+                    };
+                    for closed in ["", ",\"additionalProperties\":false"] {
+                        let branches: Vec<String> = (0..count).map(|n| branch(n, closed)).collect();
+                        let schema = format!("{{\"{word}\":[{}]}}", branches.join(","));
+                        let outcome = ends(&format!("{word} of {count}, {name} {closed}"), &schema, text);
+                        assert!(outcome.is_some() || count > 100 || name == "own type", "{word} of {count}, {name}");
+                        assert!(outcome.is_some() || !name.contains("const"), "{word} of {count}, {name}");
+                    }
+                }
+                for (name, branch, text) in [
+                    ("strings", "{\"const\":\"s#\"}", "\"s7\""),
+                    ("integers", "{\"const\":#}", "7"),
+                    ("ranges", "{\"type\":\"integer\",\"minimum\":1#0,\"maximum\":1#3}", "171"),
+                    ("patterns", "{\"type\":\"string\",\"pattern\":\"^s#x+$\"}", "\"s7xx\""),
+                    ("arrays", "{\"type\":\"array\",\"items\":{\"const\":#},\"minItems\":1}", "[7,7]"),
+                ] {
+                    // Numbers and arrays watch each alternative on its own.
+                    let count = if matches!(name, "ranges" | "arrays") { count.min(300) } else { count };
+                    let branches: Vec<String> = (0..count).map(|n| branch.replace('#', &n.to_string())).collect();
+                    ends(&format!("{word} of {count} {name}"), &format!("{{\"{word}\":[{}]}}", branches.join(",")), text);
+                }
+            }
+            let objects: Vec<String> = (0..count.min(300)).map(|n| format!("{{\"a\":{n},\"b\":\"{n}\"}}")).collect();
+            ends("enum of objects", &format!("{{\"enum\":[{}]}}", objects.join(",")), "{\"a\":7,\"b\":\"7\"}");
+            let parts: Vec<String> = (0..count).map(|n| format!("{{\"properties\":{{\"p{n}\":{{\"type\":\"integer\"}}}}}}")).collect();
+            ends(&format!("allOf of {count}"), &format!("{{\"allOf\":[{}]}}", parts.join(",")), "{\"p7\":1}");
+            let items: Vec<String> = (0..2 * count).map(|n| format!("{{\"const\":{n}}}")).collect();
+            let schema = format!("{{\"type\":\"array\",\"prefixItems\":[{}],\"minItems\":5}}", items.join(","));
+            ends(&format!("prefixItems of {}", 2 * count), &schema, "[0,1,2,3,4]");
+        }
+    });
+}
+
 #[test]
 fn rubbish_is_refused_politely() {
     guarded(|| {

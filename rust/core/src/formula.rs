@@ -4,7 +4,8 @@
 //! Invariant: two formulas are the same function exactly when their ids are equal (variables are decided in numeric order).
 //! Must not know: what a variable stands for.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
+use smallvec::SmallVec;
 
 use crate::error::EngineError;
 use crate::limits::Limits;
@@ -196,6 +197,139 @@ impl Formulas {
         Ok(done[&f])
     }
 
+    /// The function once some variables, none of them after `last`, are known.
+    pub fn given(&mut self, f: Formula, last: Variable, known: impl Fn(Variable) -> Option<bool>) -> Result<Formula, EngineError> {
+        self.given_memo(f, last, known, &mut HashMap::new())
+    }
+
+    fn given_memo(
+        &mut self,
+        f: Formula,
+        last: Variable,
+        known: impl Fn(Variable) -> Option<bool>,
+        done: &mut HashMap<Formula, Formula>,
+    ) -> Result<Formula, EngineError> {
+        if self.top(f) > last {
+            return Ok(f);
+        }
+        let mut stack = vec![f];
+        while let Some(&g) = stack.last() {
+            if done.contains_key(&g) {
+                stack.pop();
+                continue;
+            }
+            let Some((variable, yes, no)) = self.branch(g) else {
+                done.insert(g, g);
+                stack.pop();
+                continue;
+            };
+            // What is decided later stays as it is.
+            let new = |part: Formula| if self.top(part) > last { Some(part) } else { done.get(&part).copied() };
+            let (y, n) = (new(yes), new(no));
+            let new = match (known(variable), y, n) {
+                (Some(true), Some(new), _) | (Some(false), _, Some(new)) => new,
+                (Some(true), None, _) => {
+                    stack.push(yes);
+                    continue;
+                }
+                (Some(false), _, None) => {
+                    stack.push(no);
+                    continue;
+                }
+                (None, Some(y), Some(n)) if y == n => y,
+                (None, Some(y), Some(n)) if (y, n) == (yes, no) => g,
+                (None, Some(yes), Some(no)) => self.make(Node::Branch { variable, yes, no })?,
+                (None, y, n) => {
+                    stack.extend(n.is_none().then_some(no));
+                    stack.extend(y.is_none().then_some(yes));
+                    continue;
+                }
+            };
+            done.insert(g, new);
+            stack.pop();
+        }
+        Ok(done[&f])
+    }
+
+    /// The function once all variables of a set are known to be false.
+    pub fn without(&mut self, f: Formula, gone: &HashSet<Variable>) -> Result<Formula, EngineError> {
+        let last = gone.iter().max().copied();
+        last.map_or(Ok(f), |last| self.given(f, last, |v| gone.contains(&v).then_some(false)))
+    }
+
+    /// For each of `kept` the function once all other variables of a set are known to be false, and once all are. Where many are decided one after
+    /// the other, as in a long disjunction, each costs little.
+    pub fn without_all_but(
+        &mut self,
+        f: Formula,
+        gone: &HashSet<Variable>,
+        kept: &[SmallVec<[Variable; 1]>],
+    ) -> Result<(Vec<Formula>, Formula), EngineError> {
+        let mut bare: HashMap<Formula, Formula> = HashMap::new();
+        let all_gone = |v: Variable| gone.contains(&v).then_some(false);
+        let end = gone.iter().max().copied().unwrap_or(0);
+        let all = self.given_memo(f, end, all_gone, &mut bare)?;
+        let mut paths: HashMap<Formula, (HashMap<Variable, Formula>, Formula)> = HashMap::new();
+        let mut out = Vec::with_capacity(kept.len());
+        let mut work = 0;
+        for keep in kept {
+            let last = keep.iter().max().copied();
+            let mut done: HashMap<Formula, Formula> = HashMap::new();
+            let mut stack = vec![f];
+            while let Some(&g) = stack.last() {
+                if done.contains_key(&g) {
+                    stack.pop();
+                    continue;
+                }
+                work += 1;
+                Limits::check("max_formula_nodes", work, self.bound.saturating_mul(4))?;
+                if last.is_none_or(|last| self.top(g) > last) {
+                    let new = self.given_memo(g, end, all_gone, &mut bare)?;
+                    done.insert(g, new);
+                    stack.pop();
+                    continue;
+                }
+                // All that are gone lead to `no` until one is kept or none is next.
+                let (on_the_way, end) = paths.entry(g).or_insert_with(|| {
+                    let (mut on_the_way, mut at) = (HashMap::new(), g);
+                    while let Node::Branch { variable, no, .. } = self.nodes[at.0 as usize] {
+                        if !gone.contains(&variable) {
+                            break;
+                        }
+                        on_the_way.insert(variable, at);
+                        at = no;
+                    }
+                    (on_the_way, at)
+                });
+                let first = keep.iter().filter_map(|v| on_the_way.get(v).map(|&at| (*v, at))).min_by_key(|&(v, _)| v);
+                let at = first.map_or(*end, |(_, at)| at);
+                let new = match self.nodes[at.0 as usize] {
+                    Node::Leaf(_) => at,
+                    Node::Branch { .. } if at != g && first.is_none() => {
+                        let Some(&new) = done.get(&at) else {
+                            stack.push(at);
+                            continue;
+                        };
+                        new
+                    }
+                    Node::Branch { variable, yes, no } => match (done.get(&yes).copied(), done.get(&no).copied()) {
+                        (Some(y), Some(n)) if y == n => y,
+                        (Some(yes), Some(no)) => self.make(Node::Branch { variable, yes, no })?,
+                        (y, n) => {
+                            stack.extend(n.is_none().then_some(no));
+                            stack.extend(y.is_none().then_some(yes));
+                            continue;
+                        }
+                    },
+                };
+                done.insert(g, new);
+                stack.pop();
+            }
+            out.push(done[&f]);
+        }
+        Ok((out, all))
+    }
+
     /// The value under an assignment of all variables.
     pub fn evaluate(&self, mut f: Formula, mut assignment: impl FnMut(Variable) -> bool) -> u32 {
         loop {
@@ -209,22 +343,26 @@ impl Formulas {
     /// The variables it depends on, ascending, and the leaf values it can take, ascending.
     pub fn support(&self, f: Formula) -> (Vec<Variable>, Vec<u32>) {
         let mut seen = hashbrown::HashSet::new();
-        let (mut variables, mut leaves) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
+        let (mut variables, mut leaves) = (Vec::new(), Vec::new());
         let mut stack = vec![f];
         while let Some(g) = stack.pop() {
             if seen.insert(g) {
                 match self.nodes[g.0 as usize] {
                     Node::Leaf(value) => {
-                        leaves.insert(value);
+                        leaves.push(value);
                     }
                     Node::Branch { variable, yes, no } => {
-                        variables.insert(variable);
+                        variables.push(variable);
                         stack.extend([yes, no]);
                     }
                 }
             }
         }
-        (variables.into_iter().collect(), leaves.into_iter().collect())
+        for list in [&mut variables, &mut leaves] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        (variables, leaves)
     }
 
     /// Nodes held.
@@ -258,6 +396,35 @@ mod tests {
         for bits in 0..8u32 {
             let value = s.evaluate(left, |v| bits >> v & 1 == 1);
             assert_eq!(value == 1, (bits & 3 == 3) || bits & 4 != 0);
+        }
+    }
+
+    #[test]
+    #[allow(clippy::many_single_char_names)] // as in the books
+    fn variables_known_to_be_false_are_gone() {
+        let mut s = Formulas::new(10_000);
+        let v: Vec<Formula> = (0..9).map(|i| s.variable(i).unwrap()).collect();
+        for seed in 0..200u32 {
+            let mut f = Formula::FALSE;
+            for step in 0..12u32 {
+                let random = (seed * 12 + step).wrapping_mul(2_654_435_761) >> 8;
+                let (a, b) = (v[random as usize % 9], v[(random >> 5) as usize % 9]);
+                let b = if random & 1 << 20 == 0 { b } else { s.not(b).unwrap() };
+                let c = s.if_then_else(a, b, f).unwrap();
+                f = if random & 1 << 21 == 0 { c } else { s.or(c, a).unwrap() };
+            }
+            let gone: HashSet<u32> = (0..9).filter(|i| seed >> (i % 7) & 1 == 1 || *i == 3).collect();
+            let kept: Vec<SmallVec<[u32; 1]>> =
+                gone.iter().map(|&i| SmallVec::from_slice(&[i])).chain([gone.iter().copied().take(2).collect()]).collect();
+            let by_hand = |s: &mut Formulas, keep: &[u32]| {
+                s.substitute(f, |_, v| Ok((gone.contains(&v) && !keep.contains(&v)).then_some(Formula::FALSE)), |_, _| Ok(None)).unwrap()
+            };
+            let (got, all) = s.without_all_but(f, &gone, &kept).unwrap();
+            for (keep, got) in kept.iter().zip(got) {
+                assert_eq!(got, by_hand(&mut s, keep), "{seed} {keep:?}");
+            }
+            assert_eq!(all, by_hand(&mut s, &[]));
+            assert_eq!(s.without(f, &gone).unwrap(), all);
         }
     }
 

@@ -120,12 +120,12 @@ impl Space {
             Kind::Array => &candidates.arrays,
             Kind::Object => &candidates.objects,
         };
-        let mut any = Formula::FALSE;
+        let mut alternatives = Vec::with_capacity(parts.len());
         for &part in parts {
-            let part = self.for_kind(part, kind)?;
-            any = self.formulas.or(any, part)?;
+            alternatives.push(self.for_kind(part, kind)?);
         }
-        Ok(any)
+        self.last_decided_first(&mut alternatives);
+        alternatives.into_iter().try_fold(Formula::FALSE, |any, part| self.formulas.or(part, any))
     }
 
     fn assertions(&mut self, id: SchemaId, typed: &Typed, kind: Kind) -> Result<Formula, EngineError> {
@@ -158,8 +158,9 @@ impl Space {
                     }
                 }
                 Self::count_atoms(&mut atoms, part.min, part.max);
+                self.objects.counts |= part.min > 0 || part.max.is_some();
                 if !part.required.is_empty() {
-                    atoms.push((Atom::Required(self.names_id(part.required.clone())), true));
+                    atoms.push((Atom::Required(self.names_id(part.required.iter().copied())), true));
                 }
             }
         }
@@ -216,15 +217,27 @@ impl Space {
         true
     }
 
+    /// In the order in which each part costs no more than itself: what is decided first goes on top.
+    fn last_decided_first(&self, parts: &mut [Formula]) {
+        parts.sort_by_key(|&part| std::cmp::Reverse(self.formulas.branch(part).map(|(variable, _, _)| variable)));
+    }
+
     fn logic(&mut self, logic: &Logic, kind: Kind) -> Result<Formula, EngineError> {
         let mut parts = Vec::new();
         for part in logic.parts() {
             parts.push(self.meaning(part, kind)?);
         }
         match logic {
-            Logic::All(_) => parts.into_iter().rev().try_fold(Formula::TRUE, |all, part| self.formulas.and(part, all)),
-            Logic::Any(_) => parts.into_iter().rev().try_fold(Formula::FALSE, |any, part| self.formulas.or(part, any)),
+            Logic::All(_) => {
+                self.last_decided_first(&mut parts);
+                parts.into_iter().try_fold(Formula::TRUE, |all, part| self.formulas.and(part, all))
+            }
+            Logic::Any(_) => {
+                self.last_decided_first(&mut parts);
+                parts.into_iter().try_fold(Formula::FALSE, |any, part| self.formulas.or(part, any))
+            }
             Logic::One(_) => {
+                self.last_decided_first(&mut parts);
                 let (mut none, mut one) = (Formula::TRUE, Formula::FALSE);
                 for part in parts {
                     let first = self.formulas.if_then_else(part, none, Formula::FALSE)?;

@@ -18,6 +18,7 @@ use super::undeclared::Group;
 use crate::error::EngineError;
 use crate::formula::{Formula, Formulas};
 use crate::ids::StateId;
+use crate::limits::Limits;
 
 /// One class of keys that may come next.
 #[derive(Debug)]
@@ -85,7 +86,7 @@ impl Space {
         let partition = self.key_partition(search.formula, key)?;
         let mut plain = !self.is_bounded(search.formula)?;
         for &result in &partition.results {
-            plain = plain && self.closes(result)?.is_some();
+            plain = plain && self.closes(result).is_some();
         }
         let value = if plain {
             partition
@@ -111,7 +112,11 @@ impl Space {
         let key = self.object_key(object)?.clone();
         let mut classes: Vec<(u32, KeyClass)> = Vec::new();
         let mut offered: Vec<NameId> = Vec::new();
-        for (name, lists) in self.offers(&search)?.0 {
+        let offers = self.offers(&search)?.0;
+        // Each name is a question to each part of the obligation.
+        let questions = offers.len().saturating_mul(self.atoms_of(search.formula)?.len());
+        Limits::check("max_search_steps", questions, self.limits.max_search_steps.saturating_mul(4))?;
+        for (name, lists) in offers {
             if let Some(class) = self.key_class(tools, &search, Key::Name(name), lists)? {
                 classes.push((class_of_name(name), class));
                 offered.push(name);
@@ -123,7 +128,7 @@ impl Space {
             Vec::new()
         } else {
             let taken: HashSet<NameId> = offered.iter().copied().collect();
-            let all = self.names_in(key.remaining).iter().chain(self.names_in(key.used)).copied();
+            let all = self.names_in(key.remaining).into_iter().chain(self.names_in(key.used));
             all.filter(|name| !taken.contains(name)).collect()
         };
         let body = self.key_body(tools, &offered, &refused, demand)?;
@@ -183,7 +188,7 @@ impl Space {
             return Ok(demand);
         }
         let ahead: HashSet<NameId> = key.lists.iter().flat_map(|&list| self.orders.names(list).map(|(name, _)| name)).collect();
-        let passed: Vec<NameId> = self.names_in(key.remaining).iter().copied().filter(|name| !ahead.contains(name)).collect();
+        let passed: Vec<NameId> = self.names_in(key.remaining).into_iter().filter(|name| !ahead.contains(name)).collect();
         if passed.is_empty() {
             return Ok(demand);
         }

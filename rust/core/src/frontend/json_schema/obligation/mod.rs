@@ -11,6 +11,7 @@ mod blame;
 mod compose;
 mod keys;
 mod kinds;
+mod names;
 mod object;
 mod order;
 mod partition;

@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 
 use super::keys::KeyTable;
 use super::kinds::Kind;
+use super::names::{NameSets, NamesId};
 use super::order::Rest;
 use super::partition::Partition;
 use super::satisfy::{Goal, Search};
@@ -27,9 +28,6 @@ use crate::formula::Formula;
 /// A state of an object, between members.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct ObjectId(pub u32);
-
-/// A set of names, sorted and interned; 0 is the empty one.
-pub(crate) type NamesId = u32;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct ObjectKey {
@@ -57,7 +55,7 @@ pub(crate) enum Key {
 #[derive(Default)]
 pub(crate) struct Objects {
     pub(super) keys: IndexSet<ObjectKey>,
-    pub(super) names: IndexSet<Box<[NameId]>>,
+    pub(super) names: NameSets,
     pub(super) groups: IndexSet<Group>,
     pub(super) tables: HashMap<ObjectId, Arc<KeyTable>>,
     pub(super) after: HashMap<(ObjectId, u32, u32), ObjectId>,
@@ -66,6 +64,8 @@ pub(crate) struct Objects {
     pub(super) open: HashMap<Formula, bool>,
     pub(super) closes: HashMap<Formula, Option<u32>>,
     pub(super) bounded: HashMap<Formula, bool>,
+    /// Some object's number of members is bounded.
+    pub(super) counts: bool,
     pub(super) needed: HashMap<Formula, Arc<[NameId]>>,
     /// Keys after whose value the object may end at once, whatever the order: their partitions, or that no value is possible.
     pub(super) plain: HashMap<(Formula, Key), Option<Arc<Partition>>>,
@@ -82,7 +82,7 @@ impl Space {
             return Ok(None);
         }
         let order = self.order_of(obligation)?;
-        let remaining = self.names_id(order.names.to_vec());
+        let remaining = self.names_id(order.names.iter().copied());
         let free = self.schema.options.any_order;
         let lists = if free { SmallVec::new() } else { order.lists.clone() };
         let object = self.object(tools, ObjectKey { formula, lists, free, remaining, used: 0, count: 0 })?;
@@ -90,21 +90,9 @@ impl Space {
         Ok(self.satisfiable(tools, Goal::Object(search))?.then_some(object))
     }
 
-    pub(super) fn names_id(&mut self, mut names: Vec<NameId>) -> NamesId {
-        if names.is_empty() {
-            return 0;
-        }
-        names.sort_unstable();
-        self.objects.names.insert_full(names.into()).0 as NamesId + 1
-    }
-
-    pub(super) fn names_in(&self, id: NamesId) -> &[NameId] {
-        (id as usize).checked_sub(1).and_then(|i| self.objects.names.get_index(i)).map_or(&[], |names| names)
-    }
-
     /// How many declared names remain in the free phase.
     pub(super) fn names_left(&self, search: &Search) -> usize {
-        self.names_in(search.remaining).len()
+        self.objects.names.len(search.remaining)
     }
 
     /// Intern a state, without what no longer matters.
@@ -139,6 +127,9 @@ impl Space {
 
     /// Does the number of members matter?
     pub(super) fn is_bounded(&mut self, formula: Formula) -> Result<bool, EngineError> {
+        if !self.objects.counts {
+            return Ok(false);
+        }
         if let Some(&known) = self.objects.bounded.get(&formula) {
             return Ok(known);
         }
@@ -160,20 +151,18 @@ impl Space {
 
     /// The class returned if the object ends here.
     pub fn object_closes(&mut self, object: ObjectId) -> Result<Option<u32>, EngineError> {
-        self.closes(self.object_key(object)?.formula)
+        let formula = self.object_key(object)?.formula;
+        Ok(self.closes(formula))
     }
 
-    pub(super) fn closes(&mut self, formula: Formula) -> Result<Option<u32>, EngineError> {
+    pub(super) fn closes(&mut self, formula: Formula) -> Option<u32> {
         if let Some(&known) = self.objects.closes.get(&formula) {
-            return Ok(known);
+            return known;
         }
-        let mut done = HashMap::new();
-        for variable in self.formulas.support(formula).0 {
-            done.insert(variable, matches!(self.atom(variable)?, Atom::Members(_) | Atom::Keys(_) | Atom::Unevaluated(_)));
-        }
-        let closes = self.formulas.evaluate(formula, |v| done.get(&v).copied().unwrap_or(false)).checked_sub(1);
+        let done = |variable| matches!(self.atom(variable), Ok(Atom::Members(_) | Atom::Keys(_) | Atom::Unevaluated(_)));
+        let closes = self.formulas.evaluate(formula, done).checked_sub(1);
         self.objects.closes.insert(formula, closes);
-        Ok(closes)
+        closes
     }
 
     /// The keys that must still come, sorted.
@@ -187,7 +176,7 @@ impl Space {
         while let Some((variable, yes, no)) = self.formulas.branch(at) {
             if no == Formula::FALSE {
                 if let Atom::Required(names) = self.atom(variable)? {
-                    needed.extend_from_slice(self.names_in(names));
+                    needed.extend(self.names_in(names));
                 }
                 at = yes;
             } else if yes == Formula::FALSE {
@@ -196,13 +185,7 @@ impl Space {
                 break;
             }
         }
-        for &atom in self.atoms_of(at)?.iter() {
-            if let Atom::Required(names) = atom
-                && self.decide(at, atom, false)? == Formula::FALSE
-            {
-                needed.extend_from_slice(self.names_in(names));
-            }
-        }
+        needed.extend(self.needed_on_every_way(at)?);
         needed.sort_unstable();
         needed.dedup();
         let needed: Arc<[NameId]> = needed.into();
@@ -210,11 +193,46 @@ impl Space {
         Ok(needed)
     }
 
+    /// The keys that must come whatever decisions make the formula other than false, sorted.
+    fn needed_on_every_way(&mut self, formula: Formula) -> Result<Vec<NameId>, EngineError> {
+        // By part of the formula; `None`: there is no such way.
+        let mut done: HashMap<Formula, Option<Arc<[NameId]>>> = HashMap::from_iter([(Formula::FALSE, None)]);
+        let mut stack = vec![formula];
+        while let Some(&at) = stack.last() {
+            let Some((variable, yes, no)) = self.formulas.branch(at) else {
+                done.entry(at).or_insert_with(|| Some(Arc::default()));
+                stack.pop();
+                continue;
+            };
+            let (Some(with), Some(without)) = (done.get(&yes), done.get(&no)) else {
+                stack.extend([no, yes].into_iter().filter(|part| !done.contains_key(part)));
+                continue;
+            };
+            let mut with = with.clone();
+            if let (Some(names), Atom::Required(more)) = (&with, self.atom(variable)?)
+                && !without.as_ref().is_some_and(|names| names.is_empty())
+            {
+                let mut names: Vec<NameId> = names.iter().copied().chain(self.names_in(more)).collect();
+                names.sort_unstable();
+                names.dedup();
+                with = Some(names.into());
+            }
+            let both = match (with, without) {
+                (None, other) => other.clone(),
+                (other, None) => other,
+                (Some(with), Some(without)) => Some(without.iter().copied().filter(|name| with.binary_search(name).is_ok()).collect()),
+            };
+            done.insert(at, both);
+            stack.pop();
+        }
+        Ok(done.get(&formula).cloned().flatten().map_or_else(Vec::new, |names| names.to_vec()))
+    }
+
     /// The declared names that may come next: in each list up to the first one that must come, in the free phase all that remain.
     pub(super) fn offers(&mut self, search: &Search) -> Result<(Vec<Offer>, Arc<[NameId]>), EngineError> {
         let needed = self.needed_keys(search.formula)?;
         if search.free {
-            return Ok((self.names_in(search.remaining).iter().map(|&name| (name, SmallVec::new())).collect(), needed));
+            return Ok((self.names_in(search.remaining).into_iter().map(|name| (name, SmallVec::new())).collect(), needed));
         }
         let mut offers: indexmap::IndexMap<NameId, SmallVec<[Rest; 1]>> = indexmap::IndexMap::new();
         for &list in &search.lists {
@@ -238,15 +256,12 @@ impl Space {
     pub(super) fn search_after(&mut self, search: &Search, key: Key, lists: &[Rest], result: Formula) -> Result<Search, EngineError> {
         let (formula, count) = self.counted(result, search.count.saturating_add(1))?;
         let remaining = match key {
-            Key::Name(name) if search.free => {
-                let left = self.names_in(search.remaining).iter().copied().filter(|&n| n != name).collect();
-                self.names_id(left)
-            }
+            Key::Name(name) if search.free => self.objects.names.without(search.remaining, name),
             // Names that were passed over do not count on being written later.
             Key::Undeclared(_) if !search.free => {
                 let left: indexmap::IndexSet<NameId> =
                     search.lists.iter().flat_map(|&list| self.orders.names(list).map(|(name, _)| name)).collect();
-                self.names_id(left.into_iter().collect())
+                self.names_id(left)
             }
             _ => search.remaining,
         };
@@ -257,6 +272,10 @@ impl Space {
     /// The formula that all these keys are there.
     pub(super) fn required(&mut self, names: Vec<NameId>) -> Result<Formula, EngineError> {
         let names = self.names_id(names);
+        self.required_set(names)
+    }
+
+    fn required_set(&mut self, names: NamesId) -> Result<Formula, EngineError> {
         if names == 0 { Ok(Formula::TRUE) } else { self.atom_formula(Atom::Required(names)) }
     }
 
@@ -265,16 +284,16 @@ impl Space {
         let mut progress = HashMap::new();
         for &atom in self.all_atoms(formula)?.iter() {
             if let Atom::Required(names) = atom {
-                let set = self.names_in(names);
-                if set.binary_search(&name).is_ok() {
-                    let left = set.iter().copied().filter(|&n| n != name).collect();
-                    let left = self.required(left)?;
+                let left = self.objects.names.without(names, name);
+                if left != names {
+                    let left = self.required_set(left)?;
                     progress.insert(self.variable(atom), left);
                 }
             }
         }
-        if progress.is_empty() {
-            return Ok(formula);
+        let Some(&last) = progress.keys().max() else { return Ok(formula) };
+        if progress.values().all(|&left| left == Formula::TRUE) && !self.has_nested(formula)? {
+            return self.formulas.given(formula, last, |v| progress.contains_key(&v).then_some(true));
         }
         self.progress(formula, progress, |_, _| Ok(Formula::TRUE))
     }
@@ -288,6 +307,7 @@ impl Space {
         if let Key::Name(name) = key {
             parent = self.with_key(parent, name)?;
         }
+        let mut failed: Vec<Atom> = Vec::new();
         for &atom in self.all_atoms(parent)?.iter() {
             if let Atom::Keys(demand) = atom {
                 if let Key::Name(name) = key
@@ -296,15 +316,16 @@ impl Space {
                     parent = Formula::FALSE;
                     break;
                 }
-                let failed = match key {
+                let fails = match key {
                     Key::Name(name) => self.demand_on_name(demand, name)? == 0,
                     Key::Undeclared(group) => self.group(group).failed.contains(&demand),
                 };
-                if failed {
-                    parent = self.decide(parent, atom, false)?;
+                if fails {
+                    failed.push(atom);
                 }
             }
         }
+        parent = self.given_up(parent, failed.into_iter())?;
         let partition = Arc::new(if self.has_nested(parent)? {
             self.nested_key_partition(parent, key)?
         } else {
@@ -385,7 +406,7 @@ impl Space {
     }
 
     /// What the schema asks of the value of a key.
-    fn member_condition(&mut self, id: super::space::SchemaId, key: Key) -> Result<Formula, EngineError> {
+    pub(super) fn member_condition(&mut self, id: super::space::SchemaId, key: Key) -> Result<Formula, EngineError> {
         let typed = self.typed(id)?;
         let part = &typed.object;
         let mut all = Formula::TRUE;
@@ -441,11 +462,8 @@ impl Space {
                 let keeps = before.free || self.is_open(tools, formula)?;
                 let (mut remaining, mut used) = (0, 0);
                 if keeps {
-                    let left: Vec<NameId> = self.names_in(before.remaining).iter().copied().filter(|&n| n != name).collect();
-                    let mut taken = self.names_in(before.used).to_vec();
-                    taken.push(name);
-                    remaining = self.names_id(left);
-                    used = self.names_id(taken);
+                    remaining = self.objects.names.without(before.remaining, name);
+                    used = self.objects.names.with(before.used, name);
                 }
                 ObjectKey { formula: result, lists: lists.into(), free: before.free, remaining, used, count }
             }

@@ -182,6 +182,13 @@ impl Space {
             order
         };
         match logic {
+            Logic::All(_) if order.lists.len() == 1 && parts.iter().all(|part| part.lists.len() <= 1) => {
+                // The usual case, all at once: thousands of parts may follow each other.
+                let mut order = order;
+                append(&mut order.lists[0], parts.iter().flat_map(|part| part.lists.iter().flatten().copied()).collect::<Vec<_>>());
+                append(&mut order.tail, parts.iter().flat_map(|p| p.lists.iter().flatten().chain(&p.tail).copied()).collect::<Vec<_>>());
+                order
+            }
             Logic::All(_) => parts.iter().fold(order, |order, part| sequence(order, part)),
             Logic::Any(_) | Logic::One(_) => alternatives(order, &parts),
             Logic::Not(_) => parts.iter().fold(order, |order, part| after(order, part)),
@@ -220,15 +227,19 @@ fn sequence(order: Order, part: &Order) -> Order {
 /// One of the branches after what is there.
 fn alternatives(order: Order, branches: &[Arc<Order>]) -> Order {
     let mut out = Order { lists: Vec::new(), tail: order.tail.clone() };
+    let mut tail = Vec::new();
     for branch in branches {
-        let part = sequence(Order { lists: order.lists.clone(), tail: Vec::new() }, branch);
-        for list in part.lists {
-            if out.lists.len() < MAX_LISTS && !out.lists.contains(&list) {
-                out.lists.push(list);
+        tail.extend(branch.lists.iter().flatten().chain(&branch.tail));
+        if out.lists.len() < MAX_LISTS {
+            let part = sequence(Order { lists: order.lists.clone(), tail: Vec::new() }, branch);
+            for list in part.lists {
+                if out.lists.len() < MAX_LISTS && !out.lists.contains(&list) {
+                    out.lists.push(list);
+                }
             }
         }
-        append(&mut out.tail, part.tail);
     }
+    append(&mut out.tail, tail);
     if out.lists.is_empty() {
         out.lists = order.lists;
     }

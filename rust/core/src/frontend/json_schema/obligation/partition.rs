@@ -4,14 +4,14 @@
 //! are numbered as a walk of the formula meets them (yes before no), so equal questions are equal formulas.
 //! Must not know: text, order of keys.
 
-use hashbrown::HashMap;
-use indexmap::IndexSet;
+use hashbrown::{HashMap, HashSet};
+use indexmap::{IndexMap, IndexSet};
 use smallvec::SmallVec;
 
 use super::kinds::{Kind, Kinds};
 use super::space::{Atom, SchemaId, Source, Space};
 use crate::error::EngineError;
-use crate::formula::Formula;
+use crate::formula::{Formula, Variable};
 use crate::limits::Limits;
 
 /// A question to a child, and what the parent owes after each answer.
@@ -25,6 +25,9 @@ pub(crate) struct Partition {
 
 /// Monitors that are given up when the condition fails, or the verdict on it.
 type Condition = (Formula, SmallVec<[Atom; 1]>);
+
+/// From so many conditions on that list their values, they are taken together.
+const FEW: usize = 8;
 
 /// A parent's obligation with some conditions decided, and what is known of the child from those that held.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,29 +46,42 @@ impl Space {
     /// What is left of `parent` once the condition of these atoms is known to hold, or to fail.
     fn known(&mut self, parent: Formula, atoms: &[Atom], holds: bool) -> Result<Formula, EngineError> {
         let mut parent = parent;
+        if !holds {
+            return self.given_up(parent, atoms.iter().copied());
+        }
         for &atom in atoms {
-            if !holds || matches!(atom, Atom::Verdict(_)) {
+            if matches!(atom, Atom::Verdict(_)) {
                 parent = self.decide(parent, atom, holds)?;
             }
         }
         Ok(parent)
     }
 
+    /// The formula with these atoms decided to be false.
+    pub(super) fn given_up(&mut self, formula: Formula, atoms: impl Iterator<Item = Atom>) -> Result<Formula, EngineError> {
+        let gone: HashSet<Variable> = atoms.map(|atom| self.variable(atom)).collect();
+        if gone.is_empty() {
+            return Ok(formula);
+        }
+        if self.has_nested(formula)? {
+            let changes = gone.into_iter().map(|variable| (variable, Formula::FALSE)).collect();
+            return self.progress(formula, changes, |_, _| Ok(Formula::TRUE));
+        }
+        self.formulas.without(formula, &gone)
+    }
+
     /// Partition the child's verdicts on `conditions` by what they make of `parent`. An atom goes with its condition: a monitor that is given up
     /// when it fails, or the verdict on it.
     pub(super) fn partition(&mut self, parent: Formula, conditions: &[(Atom, Formula)]) -> Result<Partition, EngineError> {
-        let mut grouped: Vec<Condition> = Vec::new();
-        let mut parent = parent;
+        let mut grouped: IndexMap<Formula, SmallVec<[Atom; 1]>> = IndexMap::new();
         for &(atom, condition) in conditions {
-            match condition {
-                Formula::TRUE => {}
-                Formula::FALSE => parent = self.decide(parent, atom, false)?,
-                _ => match grouped.iter_mut().find(|(c, _)| *c == condition) {
-                    Some((_, atoms)) => atoms.push(atom),
-                    None => grouped.push((condition, SmallVec::from_elem(atom, 1))),
-                },
+            if self.formulas.as_leaf(condition).is_none() {
+                grouped.entry(condition).or_default().push(atom);
             }
         }
+        let failed = conditions.iter().filter(|&&(_, condition)| condition == Formula::FALSE).map(|&(atom, _)| atom);
+        let parent = self.given_up(parent, failed)?;
+        let grouped: Vec<Condition> = grouped.into_iter().collect();
         if let [(condition, atoms)] = grouped.as_slice() {
             // The common case: one question, one answer that matters.
             let held = self.known(parent, atoms, true)?;
@@ -78,10 +94,12 @@ impl Space {
 
     /// Forward through the conditions, one layer of distinct parents each; then the formula is built backward.
     fn partition_by_layers(&mut self, parent: Formula, grouped: &[Condition]) -> Result<Partition, EngineError> {
+        let (apart, grouped) = if self.has_nested(parent)? { (Vec::new(), grouped.to_vec()) } else { self.split_apart(grouped)? };
         let mut layers: Vec<IndexSet<Known>> = vec![IndexSet::from([Known { parent, kinds: Kinds::ALL, last: None }])];
         let mut edges: Vec<Vec<(Option<usize>, usize)>> = Vec::new();
         let mut total = 0;
-        for (condition, atoms) in grouped {
+        let size = self.atoms_of(parent)?.len().max(4);
+        for (condition, atoms) in &grouped {
             let schema = self.as_schema(*condition);
             let kinds = schema.map_or(Ok(Kinds::ALL), |id| self.possible_kinds(id))?;
             let mut next: IndexSet<Known> = IndexSet::new();
@@ -108,18 +126,14 @@ impl Space {
                 out.push((yes, next.insert_full(Known { parent: given_up, ..known }).0));
             }
             total += next.len();
-            Limits::check("max_formula_nodes", total.saturating_mul(16), self.limits.max_formula_nodes)?;
+            Limits::check("max_formula_nodes", total.saturating_mul(size * 4), self.limits.max_formula_nodes)?;
             edges.push(out);
             layers.push(next);
         }
         let mut results: IndexSet<Formula> = IndexSet::new();
         let mut values: Vec<Formula> = Vec::new();
         for known in layers.last().into_iter().flatten() {
-            let value = match self.tidy(known.parent)? {
-                Formula::FALSE => 0,
-                result => results.insert_full(result).0 as u32 + 1,
-            };
-            values.push(self.formulas.leaf(value)?);
+            values.push(self.one_of_apart(known.parent, &apart, &mut results)?);
         }
         for ((condition, _), out) in grouped.iter().zip(&edges).rev() {
             let mut before = Vec::with_capacity(out.len());
@@ -135,6 +149,64 @@ impl Space {
         let child = values.first().copied().unwrap_or(Formula::FALSE);
         let all = Partition { child, results: results.into_iter().collect() };
         self.keep_classes(&all, |_, _| Ok(true))
+    }
+
+    /// Take out the conditions that list their values, if there are many and no two list the same: at most one of them holds.
+    fn split_apart(&mut self, grouped: &[Condition]) -> Result<(Vec<Condition>, Vec<Condition>), EngineError> {
+        let (mut apart, mut others) = (Vec::new(), Vec::new());
+        let mut seen: HashSet<u128> = HashSet::new();
+        for group in grouped {
+            let (condition, atoms) = group;
+            match self.listed_values(*condition)? {
+                Some(values)
+                    if !atoms.iter().any(|atom| matches!(atom, Atom::Verdict(_))) && !values.iter().any(|value| seen.contains(value)) =>
+                {
+                    seen.extend(values);
+                    apart.push(group.clone());
+                }
+                _ => others.push(group.clone()),
+            }
+        }
+        // Layers are as good for a few, and know more.
+        Ok(if apart.len() < FEW { (Vec::new(), grouped.to_vec()) } else { (apart, others) })
+    }
+
+    /// The hashes of the values of which one must be there for the condition to hold, if the schema lists them.
+    fn listed_values(&mut self, condition: Formula) -> Result<Option<Vec<u128>>, EngineError> {
+        let Some(id) = self.as_schema(condition) else { return Ok(None) };
+        if let Source::Value(node) = self.source_of(id) {
+            return Ok(Some(vec![self.schema.document.value_hash(node)]));
+        }
+        Ok(self.typed(id)?.candidates.first().map(|candidates| candidates.values.clone()))
+    }
+
+    /// The child's obligation where at most one of these conditions holds; what the parent owes then goes to `results`.
+    fn one_of_apart(&mut self, parent: Formula, apart: &[Condition], results: &mut IndexSet<Formula>) -> Result<Formula, EngineError> {
+        let mut class = |space: &mut Self, parent: Formula| {
+            let value = match space.tidy(parent)? {
+                Formula::FALSE => 0,
+                result => results.insert_full(result).0 as u32 + 1,
+            };
+            space.formulas.leaf(value)
+        };
+        if apart.is_empty() {
+            return class(self, parent);
+        }
+        let mut kept: Vec<SmallVec<[Variable; 1]>> = Vec::with_capacity(apart.len());
+        for (_, atoms) in apart {
+            kept.push(atoms.iter().map(|&atom| self.variable(atom)).collect());
+        }
+        let gone: HashSet<Variable> = kept.iter().flatten().copied().collect();
+        let (held, none) = self.formulas.without_all_but(parent, &gone, &kept)?;
+        let mut branches: Vec<(Formula, Formula)> = apart.iter().map(|&(condition, _)| condition).zip(held).collect();
+        // What is decided first goes on top.
+        branches.sort_by_key(|&(condition, _)| std::cmp::Reverse(self.formulas.branch(condition).map(|(variable, _, _)| variable)));
+        let mut child = class(self, none)?;
+        for (condition, held) in branches {
+            let held = class(self, held)?;
+            child = self.formulas.if_then_else(condition, held, child)?;
+        }
+        Ok(child)
     }
 
     /// The partition with only the classes that `keep`, numbered anew.

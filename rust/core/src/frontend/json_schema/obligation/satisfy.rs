@@ -9,12 +9,13 @@
 
 use std::collections::BTreeSet;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 
 use super::array::ArrayId;
 use super::kinds::Kind;
-use super::object::{Key, NamesId};
+use super::names::NamesId;
+use super::object::Key;
 use super::order::Rest;
 use super::space::{Atom, NameId, Source, Space};
 use super::strings::Tools;
@@ -38,6 +39,8 @@ pub(crate) struct Search {
 pub(crate) enum Goal {
     /// Some value reaches a leaf other than 0.
     Value(Formula),
+    /// Some value reaches the leaf of this class.
+    Class(Formula, u32),
     /// The object can be completed.
     Object(Search),
     /// The array can be completed.
@@ -53,11 +56,16 @@ pub(crate) struct Verdicts {
     undecided: bool,
 }
 
+/// What is left of the lists of names.
+type Lists = SmallVec<[Rest; 1]>;
+
 struct Frame {
     goal: Goal,
     serial: u64,
     round: usize,
     ways: std::vec::IntoIter<Vec<Goal>>,
+    /// Of an object: keys whose ways come next, each with what is left of the lists.
+    keys: std::vec::IntoIter<(Key, Lists)>,
     /// The rest of the way being tried.
     way: std::vec::IntoIter<Goal>,
     /// The lowest goal on the stack that a failure here relied on.
@@ -92,7 +100,7 @@ impl Space {
     /// The schemas that a goal is about.
     fn places_of(&mut self, goal: &Goal) -> Result<Vec<NodeId>, EngineError> {
         let formula = match goal {
-            Goal::Value(formula) => *formula,
+            Goal::Value(formula) | Goal::Class(formula, _) => *formula,
             Goal::Object(search) => search.formula,
             Goal::Array(array) => self.array_formula(*array)?,
         };
@@ -132,8 +140,8 @@ impl Space {
         let mut push = |stack: &mut Vec<Frame>, open: &mut HashMap<Goal, usize>, goal: Goal| {
             serial += 1;
             open.insert(goal.clone(), stack.len());
-            let (ways, way) = (Vec::new().into_iter(), Vec::new().into_iter());
-            stack.push(Frame { goal, serial, round: 0, ways, way, relied_on: usize::MAX });
+            let (ways, keys, way) = (Vec::new().into_iter(), Vec::new().into_iter(), Vec::new().into_iter());
+            stack.push(Frame { goal, serial, round: 0, ways, keys, way, relied_on: usize::MAX });
         };
         let first = goal.clone();
         push(&mut stack, &mut open, goal);
@@ -220,11 +228,36 @@ impl Space {
                 frame.way = way.into_iter();
                 return Ok(frame.way.next().map_or(Step::Holds, Step::Try));
             }
+            if let (Some((key, lists)), Goal::Object(search)) = (frame.keys.next(), &frame.goal) {
+                // A key costs as much as the obligation is long.
+                *steps += self.atoms_of(search.formula)?.len() / 16;
+                frame.ways = self.ways_through_key(search, key, &lists)?.into_iter();
+                continue;
+            }
             let round = frame.round;
             frame.round += 1;
             let ways = match &frame.goal {
                 Goal::Value(formula) => self.ways_to_a_value(tools, *formula, round)?,
-                Goal::Object(search) => self.ways_to_close_object(tools, &search.clone(), round)?,
+                Goal::Class(child, class) => {
+                    // Made only now: there may be thousands of classes.
+                    if round > 0 { None } else { Some(vec![vec![Goal::Value(self.only_class(*child, *class as usize)?)]]) }
+                }
+                Goal::Object(search) => {
+                    if round == 0
+                        && let Some(way) = self.way_of_conjunction(search)?
+                    {
+                        frame.round = 3;
+                        Some(way)
+                    } else {
+                        match self.keys_to_try(tools, search, round)? {
+                            Some(keys) => {
+                                frame.keys = keys.into_iter();
+                                continue;
+                            }
+                            None => None,
+                        }
+                    }
+                }
                 Goal::Array(array) => self.ways_to_close_array(*array, round)?,
             };
             match ways {
@@ -244,9 +277,10 @@ impl Space {
                 Some(leaf) => Some(leaf != 0),
                 None => self.plainly_has_a_value(*formula)?.then_some(true),
             },
+            Goal::Class(child, class) => self.formulas.as_leaf(*child).map(|leaf| leaf == *class + 1),
             Goal::Object(search) => match self.formulas.as_leaf(search.formula) {
                 Some(leaf) => Some(leaf != 0),
-                None => self.closes(search.formula)?.map(|_| true),
+                None => self.closes(search.formula).map(|_| true),
             },
             Goal::Array(array) => {
                 if self.array_formula(*array)? == Formula::FALSE {
@@ -300,36 +334,85 @@ impl Space {
         }))
     }
 
-    fn ways_to_close_object(&mut self, tools: Tools<'_>, search: &Search, round: usize) -> Result<Option<Vec<Vec<Goal>>>, EngineError> {
-        let mut ways = Vec::new();
-        match round {
-            // Keys that must come, then declared keys that may help, then others.
+    /// The keys that may help to complete an object: those that must come, then other declared ones, then others. `None`: no more.
+    fn keys_to_try(&mut self, tools: Tools<'_>, search: &Search, round: usize) -> Result<Option<Vec<(Key, Lists)>>, EngineError> {
+        Ok(match round {
             0 | 1 => {
                 let (offers, needed) = self.offers(search)?;
-                if round == 0 && !self.all_may_come(search, &needed) {
+                if round == 0 && !(self.all_may_come(search, &needed) && self.enough_may_come(search)?) {
                     return Ok(None);
                 }
-                for (name, lists) in offers {
-                    if needed.binary_search(&name).is_ok() == (round == 0) {
-                        self.ways_through_key(search, Key::Name(name), &lists, &mut ways)?;
-                    }
-                }
+                let of_round = offers.into_iter().filter(|(name, _)| needed.binary_search(name).is_ok() == (round == 0));
+                Some(of_round.map(|(name, lists)| (Key::Name(name), lists)).collect())
             }
             2 => {
-                for group in self.hopeful_groups(tools, search.formula)? {
-                    self.ways_through_key(search, Key::Undeclared(group), &[], &mut ways)?;
+                let groups = self.hopeful_groups(tools, search.formula)?;
+                Some(groups.into_iter().map(|group| (Key::Undeclared(group), SmallVec::new())).collect())
+            }
+            _ => None,
+        })
+    }
+
+    /// Where all that the object owes must hold, its keys do not depend on each other: what must be possible then is the only way, if there is one.
+    /// `None`: it owes something else.
+    fn way_of_conjunction(&mut self, search: &Search) -> Result<Option<Vec<Vec<Goal>>>, EngineError> {
+        let (mut members, mut demands) = (Vec::new(), Vec::new());
+        let mut at = search.formula;
+        while let Some((variable, yes, no)) = self.formulas.branch(at) {
+            match self.atom(variable)? {
+                _ if no != Formula::FALSE => return Ok(None),
+                Atom::Members(id) => members.push(id),
+                Atom::Keys(demand) => demands.push(demand),
+                Atom::Required(_) => {}
+                _ => return Ok(None),
+            }
+            at = yes;
+        }
+        let needed = self.needed_keys(search.formula)?;
+        if !self.all_may_come(search, &needed) {
+            return Ok(Some(Vec::new()));
+        }
+        let mut goals = Vec::with_capacity(needed.len());
+        for &name in needed.iter() {
+            for &demand in &demands {
+                if self.is_doubtful(demand, name)? || self.demand_on_name(demand, name)? == 0 {
+                    return Ok(Some(Vec::new()));
                 }
             }
-            _ => return Ok(None),
+            let mut value = Formula::TRUE;
+            for &id in &members {
+                let condition = self.member_condition(id, Key::Name(name))?;
+                value = self.formulas.and(value, condition)?;
+            }
+            goals.push(Goal::Value(value));
         }
-        Ok(Some(ways))
+        Ok(Some(vec![goals]))
+    }
+
+    /// Is there hope without the keys that cannot come any more? Without this look ahead, a search would try all sets of the others in vain.
+    fn enough_may_come(&mut self, search: &Search) -> Result<bool, EngineError> {
+        let mut listed: Option<HashSet<NameId>> = None;
+        let mut gone: Vec<Atom> = Vec::new();
+        for &atom in self.atoms_of(search.formula)?.iter() {
+            let Atom::Required(names) = atom else { continue };
+            let come = if search.free {
+                self.names_in(names).iter().all(|&name| self.objects.names.contains(search.remaining, name))
+            } else {
+                let all = || search.lists.iter().flat_map(|&list| self.orders.names(list).map(|(name, _)| name)).collect();
+                let listed = listed.get_or_insert_with(all);
+                self.names_in(names).iter().all(|name| listed.contains(name))
+            };
+            if !come {
+                gone.push(atom);
+            }
+        }
+        Ok(gone.is_empty() || self.given_up(search.formula, gone.into_iter())? != Formula::FALSE)
     }
 
     /// Are all these names (sorted) still to come?
     fn all_may_come(&self, search: &Search, needed: &[NameId]) -> bool {
         if search.free {
-            let remaining = self.names_in(search.remaining);
-            return needed.iter().all(|name| remaining.binary_search(name).is_ok());
+            return needed.iter().all(|&name| self.objects.names.contains(search.remaining, name));
         }
         search.lists.iter().any(|&list| {
             let mut missing = needed.len();
@@ -343,7 +426,9 @@ impl Space {
         })
     }
 
-    fn ways_through_key(&mut self, search: &Search, key: Key, lists: &[Rest], ways: &mut Vec<Vec<Goal>>) -> Result<(), EngineError> {
+    /// The ways to complete an object that go on with this key, by class of its value.
+    fn ways_through_key(&mut self, search: &Search, key: Key, lists: &[Rest]) -> Result<Vec<Vec<Goal>>, EngineError> {
+        let mut ways = Vec::new();
         let partition = self.key_partition(search.formula, key)?;
         let atoms = self.all_atoms(search.formula)?;
         let next_bound = atoms.iter().filter_map(|a| if let Atom::Count(n) = a { Some(*n) } else { None }).min();
@@ -360,9 +445,8 @@ impl Space {
                     after.count = after.count.max(bound.saturating_sub(room));
                 }
             }
-            let value = self.only_class(partition.child, class)?;
-            ways.push(vec![Goal::Value(value), Goal::Object(after)]);
+            ways.push(vec![Goal::Class(partition.child, class as u32), Goal::Object(after)]);
         }
-        Ok(())
+        Ok(ways)
     }
 }

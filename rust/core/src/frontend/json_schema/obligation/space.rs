@@ -10,7 +10,8 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::array::Arrays;
 use super::kinds::Kind;
-use super::object::{NamesId, Objects};
+use super::names::NamesId;
+use super::object::Objects;
 use super::order::Orders;
 use super::satisfy::Verdicts;
 use super::strings::Strings;
@@ -167,11 +168,12 @@ impl Space {
     /// The formula with an atom decided.
     pub fn decide(&mut self, formula: Formula, atom: Atom, holds: bool) -> Result<Formula, EngineError> {
         let Some(variable) = self.atoms.get_index_of(&atom) else { return Ok(formula) };
-        let constant = if holds { Formula::TRUE } else { Formula::FALSE };
+        let variable = variable as Variable;
         if self.has_nested(formula)? {
-            return self.progress(formula, HashMap::from([(variable as Variable, constant)]), |_, _| Ok(Formula::TRUE));
+            let constant = if holds { Formula::TRUE } else { Formula::FALSE };
+            return self.progress(formula, HashMap::from([(variable, constant)]), |_, _| Ok(Formula::TRUE));
         }
-        self.formulas.substitute(formula, |_, v| Ok((v as usize == variable).then_some(constant)), |_, _| Ok(None))
+        self.formulas.given(formula, variable, |v| (v == variable).then_some(holds))
     }
 
     pub fn name(&mut self, name: &str) -> NameId {
