@@ -4,7 +4,7 @@ PYTHON ?= python3
 DEMO := .demo-venv
 RACE := .race-venv
 
-.PHONY: demo wheel test rust python lint docs ratchets conformance maskbench fuzz bench race
+.PHONY: demo wheel test rust python lint docs ratchets conformance maskbench walks fuzz bench race
 
 # One thread: on a busy machine two collapse.
 demo: $(DEMO)/ready
@@ -68,7 +68,7 @@ docs:
 
 # Verdicts that only change on purpose: the official JSON Schema test suite and real schemas, where they are at hand
 # (folder JSON_SCHEMA_TEST_SUITE, file MASKBENCH).
-ratchets: $(if $(JSON_SCHEMA_TEST_SUITE),conformance) $(if $(MASKBENCH),maskbench)
+ratchets: $(if $(JSON_SCHEMA_TEST_SUITE),conformance) $(if $(MASKBENCH),maskbench walks)
 
 # The suite against tests/conformance/suite.toml; ARGS=--update records the verdicts as they are. Who has no copy of the suite gets the
 # one in an archive on the index.
@@ -83,8 +83,14 @@ build/json-schema-test-suite:
 	tar -xzf build/suite/*.tar.gz -C build/suite --strip-components=1
 	mv build/suite/json $@
 
+# Real schemas and their instances against tests/conformance/maskbench.toml.
 maskbench: $(TEST)/ready
 	$(TEST)/bin/python tests/conformance/maskbench.py --data $(MASKBENCH) $(ARGS)
+
+# Random texts for real schemas; SCHEMAS=500 draws as many.
+SCHEMAS ?= 60
+walks: $(TEST)/ready
+	$(TEST)/bin/python tests/conformance/walks.py --data $(MASKBENCH) --schemas $(SCHEMAS)
 
 # Each target for a while (RUNS=…) from a fixed seed, without a sanitizer; needs `cargo install cargo-fuzz`.
 RUNS ?= 1000
