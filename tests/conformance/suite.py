@@ -128,7 +128,7 @@ def spellings(value: Any, schema: Any) -> Iterator[str]:
 
 
 def judge(engine: mw.GrammarCompiler, group: Group, remotes: dict[str, Any]) -> tuple[list[str], str]:
-    """A verdict per test, and why the schema was refused."""
+    """A verdict per test, and why the schema, or a valid instance, was refused."""
     schema = group.schema
     if isinstance(schema, dict) and "$schema" not in schema:
         schema = {"$schema": DRAFTS[group.draft], **schema}
@@ -147,7 +147,9 @@ def judge(engine: mw.GrammarCompiler, group: Group, remotes: dict[str, Any]) -> 
             verdicts.append("exception")
         else:
             verdicts.append("pass" if accepted == test["valid"] else "false_negative" if test["valid"] else "false_positive")
-    return verdicts, ""
+    narrowed = [f"{e.pointer}: {e.detail}" for e in compiled.json_schema_report() if e.status == "narrowed" and not e.keyword.startswith("(")]
+    lost = "false_negative" in verdicts and narrowed
+    return verdicts, "narrowed, as the report says of " + "; ".join(narrowed) if lost else ""
 
 
 def main() -> int:
@@ -178,7 +180,7 @@ def main() -> int:
             key = group.key(test)
             verdicts[key], names[key], sections[key] = verdict, group.name(test), f"{group.draft}/{group.file}"
             counts[group.draft, group.required][verdict] += 1
-            if verdict != "pass" and why:
+            if verdict in ("false_negative", "refused_schema", "exception") and why:
                 reasons[key] = why
             if verdict == arguments.list:
                 print(f"  {names[key]}" + (f" | {why}" if why else ""))
