@@ -20,14 +20,19 @@ pub fn ebnf(bytes: &[u8]) -> Result<(), String> {
     let text = String::from_utf8_lossy(bytes);
     let grammar = frontend::ebnf::parse(&text, "root", &limits());
     if let Ok(grammar) = &grammar {
-        let root = &grammar.rules()[grammar.root().index()].name;
-        let printed = grammar.to_string();
-        let again = frontend::ebnf::parse(&printed, root, &Limits::default()).map_err(|e| format!("does not parse: {printed}\n{e}"))?;
-        if again.identity() != grammar.identity() {
-            return Err(format!("printed and parsed, it is another grammar:\n{printed}\n{again}"));
-        }
+        parses_back(grammar)?;
     }
     run(grammar, bytes)
+}
+
+fn parses_back(grammar: &Grammar) -> Result<(), String> {
+    let root = &grammar.rules()[grammar.root().index()].name;
+    let printed = grammar.to_string();
+    let again = frontend::ebnf::parse(&printed, root, &Limits::default()).map_err(|e| format!("does not parse: {printed}\n{e}"))?;
+    if again.identity() != grammar.identity() {
+        return Err(format!("printed and parsed, it is another grammar:\n{printed}\n{again}"));
+    }
+    Ok(())
 }
 
 /// Any text as a regular expression.
@@ -35,10 +40,21 @@ pub fn regex(bytes: &[u8]) -> Result<(), String> {
     run(frontend::regex::grammar(&String::from_utf8_lossy(bytes), &limits()), bytes)
 }
 
-/// Any text as a JSON Schema.
+/// Any text as a JSON Schema; what comes after a NUL are documents that it may refer to as `urn:0`, `urn:1`, ….
 pub fn json_schema(bytes: &[u8]) -> Result<(), String> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut parts = text.split('\0');
+    let schema = parts.next().unwrap_or_default();
+    let mut documents = frontend::json_schema::Documents::default();
+    for (i, document) in parts.enumerate() {
+        documents.insert(&format!("urn:{i}"), document);
+    }
     let options = frontend::json_schema::Options::default();
-    run(frontend::json_schema::grammar(&String::from_utf8_lossy(bytes), &options, &limits()), bytes)
+    let grammar = frontend::json_schema::grammar_with(schema, &options, &documents, &limits());
+    if let Ok(grammar) = &grammar {
+        parses_back(grammar)?;
+    }
+    run(grammar, bytes)
 }
 
 /// Small enough that no input takes long.
