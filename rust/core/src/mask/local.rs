@@ -137,9 +137,10 @@ impl LocalTable {
         }
     }
 
-    /// State and register of each item of a configuration.
-    pub fn items(&self, place: u32) -> SmallVec<[(StateId, u64); 4]> {
-        self.configurations[place as usize].items.iter().map(|item| (item.state, item.register)).collect()
+    /// State and register of an item of a configuration.
+    #[inline]
+    pub fn item(&self, place: u32, number: usize) -> Option<(StateId, u64)> {
+        self.configurations[place as usize].items.get(number).map(|item| (item.state, item.register))
     }
 
     /// What `byte` does in `local`, computed once.

@@ -6,15 +6,16 @@
 
 use smallvec::SmallVec;
 
+use super::exits::Exits;
 use super::local::{Local, LocalTable};
 use crate::characters::{Kinds, MALFORMED, OTHER};
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::loops;
-use crate::mask::residual::{Leaving, Leftover};
+use crate::mask::residual::Leaving;
 use crate::provider::{Arena, ByteSet, Cell, Glance, Row};
 use crate::stack::{Configuration, Item};
-use crate::vocab::trie::Trie;
+use crate::vocab::trie::{Node, Trie};
 
 /// Marks a level that is a configuration of the table: its place is in `registers`.
 const FULL: u32 = u32::MAX;
@@ -74,9 +75,10 @@ impl<'a> Path<'a> {
     }
 
     /// Are all the tokens below a node accepted from level `depth`, which stands at that node, because the state leads back to itself over
-    /// whatever they are made of? `kinds` is what they are made of, `reach` how long they are at most.
+    /// whatever they are made of?
     #[inline]
-    fn accepts_all(&mut self, depth: usize, kinds: Kinds, reach: u16) -> Result<bool, EngineError> {
+    fn accepts_all(&mut self, depth: usize, node: &Node) -> Result<bool, EngineError> {
+        let (kinds, reach) = (node.below, node.deepest - node.depth);
         if kinds & !self.loops[depth] == 0 {
             return Ok(true);
         }
@@ -84,8 +86,10 @@ impl<'a> Path<'a> {
             return Ok(false);
         }
         if self.parents[depth] == FULL {
-            let items = self.table.items(self.registers[depth] as u32);
-            for &(state, register) in &items {
+            let place = self.registers[depth] as u32;
+            let mut number = 0;
+            while let Some((state, register)) = self.table.item(place, number) {
+                number += 1;
                 if loops(self.arena, state, register, self.frozen, kinds, reach)? {
                     return Ok(true);
                 }
@@ -176,66 +180,6 @@ fn loops(arena: &Arena, state: StateId, register: u64, frozen: bool, kinds: Kind
     loops::cover(arena, state, kinds)
 }
 
-/// A place on the current path where the rule returned.
-struct Exit {
-    depth: u16,
-    value: u32,
-    follow: ByteSet,
-}
-
-/// The exits of the current path, and the bytes of the path.
-struct Exits {
-    open: Vec<Exit>,
-    bytes: Vec<u8>,
-    keep: bool,
-}
-
-impl Exits {
-    /// The values returned before the walk begins, at a depth, which bytes of `follow` may come after. The trie has nodes up to `deepest`.
-    fn new(deepest: usize, depth: u16, returned: &[u32], follow: ByteSet, keep: bool) -> Self {
-        let open = returned.iter().map(|&value| Exit { depth, value, follow }).collect();
-        Self { open, bytes: vec![0; deepest + 1], keep }
-    }
-
-    #[inline]
-    fn enter(&mut self, depth: u16, byte: u8) {
-        self.bytes[usize::from(depth) - 1] = byte;
-        while self.open.last().is_some_and(|exit| exit.depth >= depth) {
-            self.open.pop();
-        }
-    }
-
-    fn push(&mut self, depth: u16, values: SmallVec<[u32; 1]>, follow: ByteSet) {
-        if !self.keep {
-            return;
-        }
-        self.open.extend(values.into_iter().map(|value| Exit { depth, value, follow }));
-    }
-
-    /// The tokens at and below node `i`, at which the path has died, leave by every exit that their next byte may follow.
-    fn leave(&self, trie: &Trie, i: usize, leftovers: &mut Vec<Leftover>) {
-        for exit in &self.open {
-            if exit.follow.contains(self.bytes[usize::from(exit.depth)]) {
-                for place in trie.places_below(i) {
-                    leftovers.push(Leftover { value: exit.value, token: trie.tokens()[place], length: trie.length(place) - exit.depth });
-                }
-            }
-        }
-    }
-
-    /// The same for the tokens strictly below node `i`.
-    fn leave_below(&mut self, trie: &Trie, i: usize, leftovers: &mut Vec<Leftover>) {
-        let node = trie.nodes()[i];
-        let mut child = i + 1;
-        while child < node.end as usize {
-            let below = trie.nodes()[child];
-            self.bytes[usize::from(node.depth)] = below.byte;
-            self.leave(trie, child, leftovers);
-            child = below.end as usize;
-        }
-    }
-}
-
 /// Where a walk goes, and what it may use.
 pub struct Walk<'a> {
     /// The states.
@@ -306,23 +250,18 @@ impl<'a> Walk<'a> {
         Self { whole: true, parts, ..Self::over(arena, trie) }
     }
 
-    /// Do many tokens below node `i` go on with a byte of `follow`? Then they leave as what they are, all that lies below the node: blanks
-    /// before a word are the usual case.
-    fn many_may_follow(&self, i: usize, follow: &ByteSet) -> bool {
-        let nodes = self.trie.nodes();
-        let end = nodes[i].end as usize;
-        if !self.whole || end - i <= PART_NODES {
-            return false;
+    /// If the level at node `i` is worth it, take what its items allow below the node from the parts. All that may leave by an open exit is
+    /// listed then, accepted or not.
+    fn add_parts(&self, path: &mut Path<'_>, level: Local, i: usize, exits: &mut Exits, found: &mut Found) -> Result<bool, EngineError> {
+        let Some(parts) = self.parts else { return Ok(false) };
+        if matches!(level, Local::One { parents: 0, .. }) || self.trie.nodes()[i].end as usize - i <= PART_NODES {
+            return Ok(false);
         }
-        let (mut child, mut count) = (i + 1, 0);
-        while child < end && count <= PART_NODES {
-            let below = nodes[child];
-            if follow.contains(below.byte) {
-                count += self.trie.places_below(child).len();
-            }
-            child = below.end as usize;
+        exits.leave_below(self.trie, i, &mut found.leaving);
+        for item in path.table.configuration(level).items {
+            parts.add(path.table, i, &item, found)?;
         }
-        count > PART_NODES
+        Ok(true)
     }
 
     /// Walk from `start`: finds the tokens that stay inside the rule or end exactly where it returns, and those that leave it. Exits before
@@ -348,7 +287,7 @@ impl<'a> Walk<'a> {
             exits.enter(node.depth, node.byte);
             let next = match path.glance(depth - 1, node.byte) {
                 Some(true) => {
-                    if path.accepts_all(depth, trie.below(i), trie.deepest(i) - node.depth)? {
+                    if path.accepts_all(depth, node)? {
                         found.accept(trie.places_below(i));
                         i = node.end as usize;
                     } else {
@@ -362,45 +301,38 @@ impl<'a> Walk<'a> {
             };
             match next {
                 Next::Dead => {
-                    exits.leave(trie, i, &mut found.leaving.leftovers);
+                    exits.leave(trie, i, &mut found.leaving);
                     i = node.end as usize;
                 }
                 Next::Alive(level) => {
                     path.set(depth, level);
-                    if path.accepts_all(depth, trie.below(i), trie.deepest(i) - node.depth)? {
+                    if path.accepts_all(depth, node)? {
                         found.accept(trie.places_below(i));
                         i = node.end as usize;
                         continue;
                     }
                     found.accept(trie.places_at(i));
-                    if let Some(parts) = self.parts
-                        && !matches!(level, Local::One { parents: 0, .. })
-                        && node.end as usize - i > PART_NODES
-                        && exits.open.is_empty()
-                    {
-                        for item in path.table.configuration(level).items {
-                            parts.add(path.table, i, &item, found)?;
-                        }
+                    if self.add_parts(&mut path, level, i, &mut exits, found)? {
                         i = node.end as usize;
-                        continue;
+                    } else {
+                        i += 1;
                     }
-                    i += 1;
                 }
                 Next::Left(Some(level), values, follow) => {
                     path.set(depth, level);
-                    if path.accepts_all(depth, trie.below(i), trie.deepest(i) - node.depth)? {
+                    if path.accepts_all(depth, node)? {
                         // What leaves as well is accepted anyway.
                         found.accept(trie.places_below(i));
                         i = node.end as usize;
                         continue;
                     }
                     found.accept(trie.places_at(i));
-                    if self.keep && self.many_may_follow(i, &follow) {
-                        found.leaving.subtrees.extend(values.into_iter().map(|value| (value, i as u32)));
+                    exits.push(node.depth, values, follow, self.whole.then_some(i as u32));
+                    if self.add_parts(&mut path, level, i, &mut exits, found)? {
+                        i = node.end as usize;
                     } else {
-                        exits.push(node.depth, values, follow);
+                        i += 1;
                     }
-                    i += 1;
                 }
                 Next::Left(None, values, follow) => {
                     found.accept(trie.places_at(i));
@@ -409,10 +341,10 @@ impl<'a> Walk<'a> {
                     } else if self.whole && node.end as usize - i > PART_NODES {
                         // The usual end of a string: what is left is the same whatever string it was.
                         found.leaving.subtrees.extend(values.into_iter().map(|value| (value, i as u32)));
-                        exits.leave_below(trie, i, &mut found.leaving.leftovers);
+                        exits.leave_below(trie, i, &mut found.leaving);
                     } else {
-                        exits.push(node.depth, values, follow);
-                        exits.leave_below(trie, i, &mut found.leaving.leftovers);
+                        exits.push(node.depth, values, follow, None);
+                        exits.leave_below(trie, i, &mut found.leaving);
                     }
                     i = node.end as usize;
                 }
@@ -438,8 +370,8 @@ impl<'a> Walk<'a> {
         let mut exits = Exits::new(self.trie.depth(), first.depth - 1, &returned, follow, true);
         let mut i = self.nodes.start;
         while let Some(node) = nodes.get(i) {
-            exits.bytes[usize::from(first.depth) - 1] = node.byte;
-            exits.leave(self.trie, i, &mut found.leaving.leftovers);
+            exits.enter(first.depth, node.byte);
+            exits.leave(self.trie, i, &mut found.leaving);
             i = node.end as usize;
         }
         Ok(0)
@@ -508,7 +440,7 @@ pub fn near(walk: &Walk<'_>, table: &mut LocalTable, start: (StateId, u64), boun
         }
         let (state, register) = items[depth - 1];
         // A character takes a byte at least, so the limit is out of reach below a node that is not deep enough.
-        let within = u64::from(trie.deepest(i) - node.depth + 1);
+        let within = u64::from(node.deepest - node.depth + 1);
         if within < arena.facts(state).limit.saturating_sub(register) {
             i = node.end as usize;
             continue;
@@ -537,7 +469,8 @@ pub fn near(walk: &Walk<'_>, table: &mut LocalTable, start: (StateId, u64), boun
 
 /// Are the tokens below node `i` accepted from both items, since both lead back to themselves?
 fn both_accept_all(walk: &Walk<'_>, a: (StateId, u64), b: (StateId, u64), i: usize) -> Result<bool, EngineError> {
-    let (kinds, reach) = (walk.trie.below(i), walk.trie.deepest(i) - walk.trie.nodes()[i].depth);
+    let node = &walk.trie.nodes()[i];
+    let (kinds, reach) = (node.below, node.deepest - node.depth);
     let all = |(state, register)| loops(walk.arena, state, register, false, kinds, reach);
     Ok(kinds & MALFORMED == 0 && all(a)? && all(b)?)
 }

@@ -16,6 +16,10 @@ pub struct Node {
     pub end: u32,
     /// The first token at or below this node.
     pub tokens: u32,
+    /// The depth of the deepest node in the subtree.
+    pub deepest: u16,
+    /// The kinds of all characters below, none for a leaf; with [`MALFORMED`] if not all that lies below is UTF-8 when it is read from here.
+    pub below: Kinds,
 }
 
 /// Byte strings with a token id each; several tokens may have the same bytes, and a token may stand in several places.
@@ -26,10 +30,6 @@ pub struct Trie {
     /// By place in `tokens`: length of the byte string that leads there.
     lengths: Vec<u16>,
     depth: usize,
-    /// By node: the depth of the deepest node in its subtree.
-    deepest: Vec<u16>,
-    /// By node: the kinds of all characters below it; malformed if one began before.
-    below: Vec<Kinds>,
 }
 
 impl Trie {
@@ -49,7 +49,7 @@ impl Trie {
             }
             for (depth, &byte) in bytes.iter().enumerate().skip(common) {
                 open.push(trie.nodes.len());
-                trie.nodes.push(Node { byte, depth: depth as u16 + 1, end: 0, tokens: trie.tokens.len() as u32 });
+                trie.nodes.push(Node { byte, depth: depth as u16 + 1, end: 0, tokens: trie.tokens.len() as u32, deepest: 0, below: 0 });
             }
             trie.depth = trie.depth.max(bytes.len());
             trie.tokens.push(token);
@@ -73,18 +73,16 @@ impl Trie {
             path[depth] = path[depth - 1].after(node.byte);
             within.push(path[depth]);
         }
-        self.deepest = vec![0; self.nodes.len()];
-        self.below = vec![0; self.nodes.len()];
         // Backwards, children come before their parent: by depth, what the children seen so far of the node to come have.
         let mut deepest = vec![0_u16; self.depth + 2];
         let mut below: Vec<Kinds> = vec![0; self.depth + 2];
-        for (i, node) in self.nodes.iter().enumerate().rev() {
+        for (node, within) in self.nodes.iter_mut().zip(within).rev() {
             let depth = usize::from(node.depth);
-            let (reached, kinds) = (std::mem::take(&mut deepest[depth + 1]).max(node.depth), std::mem::take(&mut below[depth + 1]));
-            self.deepest[i] = reached;
-            self.below[i] = if within[i] == Utf8::Start || kinds == 0 { kinds } else { kinds | MALFORMED };
-            deepest[depth] = deepest[depth].max(reached);
-            below[depth] |= kinds | if within[i] == Utf8::Malformed { MALFORMED } else { characters::kind(node.byte) };
+            let kinds = std::mem::take(&mut below[depth + 1]);
+            node.deepest = std::mem::take(&mut deepest[depth + 1]).max(node.depth);
+            node.below = if within == Utf8::Start || kinds == 0 { kinds } else { kinds | MALFORMED };
+            deepest[depth] = deepest[depth].max(node.deepest);
+            below[depth] |= kinds | if within == Utf8::Malformed { MALFORMED } else { characters::kind(node.byte) };
         }
     }
 
@@ -135,22 +133,9 @@ impl Trie {
         self.depth
     }
 
-    /// The depth of the deepest node in the subtree of node `i`.
-    #[inline]
-    pub fn deepest(&self, i: usize) -> u16 {
-        self.deepest[i]
-    }
-
-    /// The kinds of all characters below node `i`, none if it is a leaf; with [`MALFORMED`] if not all that lies below is UTF-8 when it is
-    /// read from here.
-    #[inline]
-    pub fn below(&self, i: usize) -> Kinds {
-        self.below[i]
-    }
-
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        self.nodes.len() * (size_of::<Node>() + 10) + self.tokens.len() * 6
+        self.nodes.len() * size_of::<Node>() + self.tokens.len() * 6
     }
 }
 
@@ -183,7 +168,7 @@ mod tests {
             below.sort_unstable();
             assert_eq!(below, expect(false));
             let longest = below.iter().map(|&t| words[t as usize].len()).max().unwrap();
-            assert_eq!(usize::from(trie.deepest(i)), longest);
+            assert_eq!(usize::from(node.deepest), longest);
             assert_eq!(trie.places_strictly_below(i).len() + at.len(), below.len());
         }
     }
@@ -193,7 +178,7 @@ mod tests {
         let words: [&[u8]; 9] = [b"a", b"ab", b"a1\"", "a\u{e9}x".as_bytes(), b"a\xC3", b"b\xFFc", b"b!", b"\x80z", b"\xC3\xA9?"];
         let trie = Trie::build(words.iter().enumerate().map(|(i, w)| (i as u32, *w)).collect());
         let mut path = Vec::new();
-        for (i, node) in trie.nodes().iter().enumerate() {
+        for node in trie.nodes() {
             path.truncate(usize::from(node.depth) - 1);
             path.push(node.byte);
             let mut expected = 0;
@@ -210,7 +195,7 @@ mod tests {
                 }
             }
             // Below a node that is malformed, or within a character, nothing more is said.
-            let found = trie.below(i);
+            let found = node.below;
             if (expected & MALFORMED != 0 || std::str::from_utf8(&path).is_err()) && expected != 0 {
                 assert_ne!(found & MALFORMED, 0, "{path:?}");
             } else {
