@@ -300,7 +300,7 @@ class TestErrors:
 
     def test_schema_errors_have_a_pointer(self, compiler):
         with pytest.raises(maskwright.JSONSchemaError) as caught:
-            compiler.compile_json_schema({"properties": {"a": {"uniqueItems": True}}})
+            compiler.compile_json_schema({"properties": {"a": {"uniqueItems": 1}}})
         assert caught.value.pointer == "/properties/a/uniqueItems"
         with pytest.raises(maskwright.UnsatisfiableSchema):
             compiler.compile_json_schema({"type": "integer", "minimum": 5, "maximum": 4})
@@ -347,7 +347,7 @@ class TestPickle:
 
     def test_exceptions(self, compiler):
         with pytest.raises(maskwright.JSONSchemaError) as caught:
-            compiler.compile_json_schema({"uniqueItems": True})
+            compiler.compile_json_schema({"uniqueItems": 1})
         again = pickle.loads(pickle.dumps(caught.value))
         assert type(again) is type(caught.value)
         assert str(again) == str(caught.value)

@@ -55,6 +55,13 @@ pub struct Facts {
     pub tracks_keys: bool,
     /// The only way on is to read a key, of which there may be an end.
     pub awaits: Option<Awaited>,
+    /// Between the items of an array, or where an item returns to: whether an item repeats an earlier one makes a difference, so the array
+    /// must remember them. Where an item returns to, no item that repeats another is taken, unless `repeats`.
+    pub tracks_items: bool,
+    /// Where an item returns to that must repeat an earlier one. Never entered in masks.
+    pub repeats: bool,
+    /// Between the items of an array, where the next item must not repeat another: there are at least so many values for it.
+    pub values: u64,
 }
 
 impl Default for Facts {
@@ -71,6 +78,9 @@ impl Default for Facts {
             identity: None,
             tracks_keys: false,
             awaits: None,
+            tracks_items: false,
+            repeats: false,
+            values: u64::MAX,
         }
     }
 }
@@ -324,6 +334,7 @@ pub struct Arena {
     alphabet: ByteSet,
     tracks_keys: AtomicBool,
     fewest_keys: AtomicU64,
+    tracks_items: AtomicBool,
 }
 
 impl Arena {
@@ -343,6 +354,7 @@ impl Arena {
             alphabet,
             tracks_keys: AtomicBool::new(false),
             fewest_keys: AtomicU64::new(u64::MAX),
+            tracks_items: AtomicBool::new(false),
         }
     }
 
@@ -370,6 +382,9 @@ impl Arena {
         if let Some(awaited) = facts.awaits {
             self.fewest_keys.fetch_min(awaited.keys, Ordering::Relaxed);
         }
+        if facts.tracks_items {
+            self.tracks_items.store(true, Ordering::Relaxed);
+        }
         Ok(StateId(self.states.push(State {
             provider,
             local,
@@ -391,6 +406,12 @@ impl Arena {
     pub fn fewest_keys(&self) -> Option<u64> {
         let fewest = self.fewest_keys.load(Ordering::Relaxed);
         (fewest < u64::MAX).then_some(fewest)
+    }
+
+    /// Is there any state with `tracks_items`?
+    #[inline]
+    pub fn tracks_items(&self) -> bool {
+        self.tracks_items.load(Ordering::Relaxed)
     }
 
     /// How many states there are.

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::provider::{Arena, ByteSet};
-use crate::stack::{Configuration, Frame, Memory, Parents};
+use crate::stack::{Configuration, Frame, Memory, Parents, Seen};
 
 /// More configurations than this are not kept from one walk to the next.
 const KEPT: usize = 1 << 14;
@@ -77,6 +77,7 @@ impl LocalTable {
         for item in &mut configuration.items {
             item.parents = self.canonical(&item.parents).0;
             item.memory = Memory::NONE;
+            item.seen = Seen::NONE;
         }
         let keys: Items = configuration.items.iter().map(|item| (item.state, item.register, self.canonical(&item.parents).1)).collect();
         match keys.as_slice() {
@@ -109,7 +110,10 @@ impl LocalTable {
                 .entry((frame.return_to, frame.register, below.1))
                 .or_insert_with(|| {
                     let Frame { return_to, register, .. } = **frame;
-                    (Arc::new(Frame { return_to, register, memory: Memory::NONE, parents: below.0 }), below.1)
+                    let below = below.clone();
+                    let (memory, seen, since) = (Memory::NONE, Seen::NONE, 0);
+                    let frame = Frame { return_to, register, memory, seen, since, tracked: false, free: true, parents: below.0 };
+                    (Arc::new(frame), below.1)
                 })
                 .clone();
             members.push(Parents::One(frame));

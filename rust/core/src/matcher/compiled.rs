@@ -50,7 +50,7 @@ impl CompiledGrammar {
         vocabulary: Arc<Vocabulary>,
     ) -> Result<Arc<Self>, CompileError> {
         let mut start = match attached.start {
-            Some(state) => Configuration::at(state, 0),
+            Some(state) => Configuration::at(state, 0).watching(),
             None => Configuration::default(),
         };
         if attached.nullable {

@@ -46,6 +46,9 @@ impl Matcher {
                     mask.accepted.add_to(row);
                 }
             }
+            if arena.tracks_items() {
+                self.decide_repeated_items(row)?;
+            }
             if arena.tracks_keys() {
                 self.clear_repeated_keys(row)?;
             }
@@ -73,7 +76,8 @@ fn gather(
 ) -> Result<Option<SmallVec<[Arc<Mask>; 4]>>, EngineError> {
     let mut parts: SmallVec<[Arc<Mask>; 4]> = SmallVec::new();
     let mut open: SmallVec<[(Arc<Residual>, Parents); 4]> = SmallVec::new();
-    for item in &configuration.items {
+    // What must repeat an item is decided token by token.
+    for item in configuration.items.iter().filter(|item| item.parents.free()) {
         let Some(mask) = store.mask(arena, item.state, item.register, !item.parents.frames().is_empty(), effort)? else { return Ok(None) };
         if let Some(residual) = &mask.residual {
             open.push((Arc::clone(residual), item.parents.clone()));
@@ -83,7 +87,7 @@ fn gather(
     // The same frame may be reached over several ways with the same residual: once is enough.
     let mut done: HashSet<(u128, *const Frame)> = HashSet::new();
     while let Some((residual, parents)) = open.pop() {
-        for frame in parents.frames() {
+        for frame in parents.frames().iter().filter(|frame| frame.free) {
             if !done.insert((residual.id, Arc::as_ptr(frame))) {
                 continue;
             }

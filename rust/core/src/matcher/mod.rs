@@ -7,9 +7,11 @@ mod compiled;
 mod fill;
 mod history;
 mod repeats;
+mod suspects;
 #[cfg(test)]
 mod tests;
 mod text;
+mod unique;
 
 pub use compiled::{CompiledGrammar, Statistics};
 
@@ -20,6 +22,7 @@ use thiserror::Error;
 use crate::error::EngineError;
 use crate::stack::Configuration;
 use history::History;
+use unique::viable;
 
 /// Why a matcher could not be made or moved.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -154,11 +157,9 @@ impl Matcher {
 
     fn advance(&mut self, bytes: &[u8]) -> Result<bool, EngineError> {
         let mut configuration = self.configuration().clone();
-        for &byte in bytes {
-            configuration.step(self.compiled.arena(), byte)?;
-            if !configuration.is_alive() {
-                return Ok(false);
-            }
+        let arena = self.compiled.arena();
+        if !configuration.step_all(arena, bytes)? || !viable(arena, &configuration)? {
+            return Ok(false);
         }
         self.history.push(configuration, self.options.max_rollback_tokens);
         Ok(true)
@@ -169,7 +170,7 @@ impl Matcher {
         let mut configuration = self.configuration().clone();
         for (i, &byte) in bytes.iter().enumerate() {
             configuration.step(self.compiled.arena(), byte)?;
-            if !configuration.is_alive() {
+            if !viable(self.compiled.arena(), &configuration)? {
                 return Ok(i);
             }
         }

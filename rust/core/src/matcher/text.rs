@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Matcher;
+use super::unique::viable;
 use crate::error::EngineError;
 use crate::provider::{Arena, ByteSet, Cell};
 use crate::stack::Configuration;
@@ -25,7 +26,7 @@ fn allowed(arena: &Arena, configuration: &Configuration, enough: usize) -> Resul
         }
         let mut next = configuration.clone();
         next.step(arena, byte)?;
-        if next.is_alive() {
+        if viable(arena, &next)? {
             set.insert(byte);
             count += 1;
             if count >= enough {

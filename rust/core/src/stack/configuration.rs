@@ -6,7 +6,10 @@ use smallvec::SmallVec;
 
 use super::frames::{Frame, Parents};
 use super::keys::{Memory, Partial};
+use super::seen::Seen;
+use super::text::Text;
 use super::unused::{self, Fate};
+use super::value::Beginning;
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::limits::Limits;
@@ -21,6 +24,8 @@ pub struct Item {
     pub register: u64,
     /// The keys its object has used, or the key being read.
     pub memory: Memory,
+    /// The items its array has had.
+    pub seen: Seen,
     /// The frames below.
     pub parents: Parents,
 }
@@ -32,27 +37,53 @@ pub struct Configuration {
     pub items: SmallVec<[Item; 1]>,
     /// The values that the bottom rule returns if the text ends here.
     pub returned: SmallVec<[u32; 1]>,
+    /// What was read; kept only while an item is being read that must not, or must, repeat another.
+    text: Text,
+    /// Such items are watched. Where they are not, as in masks, every item counts as one that repeats none.
+    watching: bool,
 }
 
 impl Configuration {
     /// One item over the bottom, not closed under returns: for a start state (which never returns) or for asking about a state alone.
     pub fn at(state: StateId, register: u64) -> Self {
         let mut items = SmallVec::new();
-        items.push(Item { state, register, memory: Memory::NONE, parents: Parents::Bottom });
-        Self { items, returned: SmallVec::new() }
+        items.push(Item { state, register, memory: Memory::NONE, seen: Seen::NONE, parents: Parents::Bottom });
+        Self { items, ..Self::default() }
+    }
+
+    /// The same, watching for items that repeat others.
+    #[must_use]
+    pub fn watching(self) -> Self {
+        Self { watching: true, ..self }
+    }
+
+    /// The same with only this item, which must be one of its items or above the same frames.
+    #[must_use]
+    pub fn alone(&self, item: Item) -> Self {
+        Self { items: SmallVec::from_iter([item]), returned: SmallVec::new(), text: self.text.clone(), watching: self.watching }
+    }
+
+    /// The offset after the last byte; only differences to those of frames that watch matter.
+    pub fn offset(&self) -> u64 {
+        self.text.end()
+    }
+
+    /// What was read from an offset on that some frame names.
+    pub fn read_since(&self, offset: u64) -> Beginning {
+        Beginning::of(&self.text.since(offset))
     }
 
     /// One item over the bottom, closed: if the state may return, the value is among `returned`.
     /// With it, the bytes that may follow a return at the bottom.
     pub fn closed(arena: &Arena, state: StateId, register: u64) -> Result<(Self, ByteSet), EngineError> {
-        let mut builder = Builder::new(arena);
-        builder.add(state, register, Memory::NONE, Parents::Bottom)?;
+        let mut builder = Builder::new(arena, Text::default(), false);
+        builder.add(state, register, Memory::NONE, Seen::NONE, Parents::Bottom)?;
         builder.finish()
     }
 
     /// Like [`Self::step`]; gives the bytes that may follow a return at the bottom.
     pub fn step_following(&mut self, arena: &Arena, byte: u8) -> Result<ByteSet, EngineError> {
-        self.step_all(arena, byte)
+        self.step_items(arena, byte)
     }
 
     /// Can the text go on, or end?
@@ -83,6 +114,14 @@ impl Configuration {
                     if facts.returns.is_none() {
                         item.state = state;
                         item.register = if facts.counting { register } else { 0 };
+                        if self.watching {
+                            if item.parents.tracked() {
+                                self.text.push(byte);
+                            }
+                            if !facts.tracks_items {
+                                item.seen = Seen::NONE;
+                            }
+                        }
                         self.returned.clear();
                         return Ok(());
                     }
@@ -90,17 +129,37 @@ impl Configuration {
                 _ => {}
             }
         }
-        self.step_all(arena, byte)?;
+        self.step_items(arena, byte)?;
         Ok(())
     }
 
-    fn step_all(&mut self, arena: &Arena, byte: u8) -> Result<ByteSet, EngineError> {
-        let mut builder = Builder::new(arena);
+    /// Read bytes until one is refused; false if one is, and the configuration is dead then.
+    pub fn step_all(&mut self, arena: &Arena, bytes: &[u8]) -> Result<bool, EngineError> {
+        for &byte in bytes {
+            self.step(arena, byte)?;
+            if !self.is_alive() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn step_items(&mut self, arena: &Arena, byte: u8) -> Result<ByteSet, EngineError> {
+        let watching = self.watching && arena.tracks_items();
+        let mut text = std::mem::take(&mut self.text);
+        if watching {
+            if !self.items.iter().any(|item| item.parents.tracked()) {
+                text.forget();
+            }
+            text.push(byte);
+        }
+        let mut builder = Builder::new(arena, text, watching);
         for item in &self.items {
             match arena.step(item.state, byte)? {
                 Cell::Dead => {}
                 Cell::Simple(target, increment) => {
-                    builder.add(target, item.register + u64::from(increment), item.memory.after(byte), item.parents.clone())?;
+                    let register = item.register + u64::from(increment);
+                    builder.add(target, register, item.memory.after(byte), item.seen.clone(), item.parents.clone())?;
                 }
                 Cell::Many(alternatives) => {
                     for alternative in alternatives {
@@ -110,7 +169,9 @@ impl Configuration {
             }
         }
         let follow;
+        let watching = self.watching;
         (*self, follow) = builder.finish()?;
+        self.watching = watching;
         Ok(follow)
     }
 }
@@ -122,14 +183,17 @@ struct Builder<'a> {
     returned: SmallVec<[u32; 1]>,
     /// Returns still to be carried out: the state that returns, what its item remembers, and where to.
     pending: SmallVec<[(StateId, Memory, Parents); 2]>,
+    text: Text,
+    watching: bool,
     /// Frames made in this step, so that equal ones are made once.
     made: SmallVec<[Arc<Frame>; 4]>,
     popped: usize,
 }
 
 impl<'a> Builder<'a> {
-    fn new(arena: &'a Arena) -> Self {
-        Self { arena, items: SmallVec::new(), returned: SmallVec::new(), pending: SmallVec::new(), made: SmallVec::new(), popped: 0 }
+    fn new(arena: &'a Arena, text: Text, watching: bool) -> Self {
+        let (items, returned, pending, made) = (SmallVec::new(), SmallVec::new(), SmallVec::new(), SmallVec::new());
+        Self { arena, items, returned, pending, text, watching, made, popped: 0 }
     }
 
     fn go(&mut self, item: &Item, alternative: &Alternative, byte: u8) -> Result<(), EngineError> {
@@ -138,46 +202,61 @@ impl<'a> Builder<'a> {
                 alternative.target,
                 item.register + u64::from(alternative.increment),
                 item.memory.after(byte),
+                item.seen.clone(),
                 item.parents.clone(),
             );
         }
         let mut parents = item.parents.clone();
-        let (mut register, mut memory) = (item.register, item.memory.clone());
+        let (mut register, mut memory, mut seen) = (item.register, item.memory.clone(), item.seen.clone());
         let mut tracked = false;
         for push in &alternative.push {
             let facts = self.arena.facts(push.return_to);
+            if facts.repeats && seen.is_empty() {
+                return Ok(());
+            }
             tracked = facts.tracks_keys;
             let saved = if facts.counting { register + u64::from(push.increment) } else { 0 };
-            parents = Parents::One(self.frame(push.return_to, saved, memory, parents)?);
-            (register, memory) = (0, Memory::NONE);
+            parents = Parents::One(self.frame(push.return_to, saved, memory, seen, parents)?);
+            (register, memory, seen) = (0, Memory::NONE, Seen::NONE);
         }
-        self.add(alternative.target, u64::from(alternative.increment), if tracked { Memory::opened() } else { Memory::NONE }, parents)
+        let memory = if tracked { Memory::opened() } else { Memory::NONE };
+        self.add(alternative.target, u64::from(alternative.increment), memory, Seen::NONE, parents)
     }
 
-    fn frame(&mut self, return_to: StateId, register: u64, memory: Memory, parents: Parents) -> Result<Arc<Frame>, EngineError> {
-        let known = self
-            .made
-            .iter()
-            .rev()
-            .take(64)
-            .find(|f| f.return_to == return_to && f.register == register && f.memory.same(&memory) && f.parents.same(&parents));
+    fn frame(
+        &mut self,
+        return_to: StateId,
+        register: u64,
+        memory: Memory,
+        seen: Seen,
+        parents: Parents,
+    ) -> Result<Arc<Frame>, EngineError> {
+        let known = self.made.iter().rev().take(64).find(|f| {
+            f.return_to == return_to && f.register == register && f.memory.same(&memory) && f.seen.same(&seen) && f.parents.same(&parents)
+        });
         if let Some(frame) = known {
             return Ok(frame.clone());
         }
         let bound = self.arena.limits().max_step_frames;
         Limits::check("max_step_frames", self.made.len() + 1, bound)?;
-        let frame = Arc::new(Frame { return_to, register, memory, parents });
+        let facts = self.arena.facts(return_to);
+        let tracked = self.watching && facts.tracks_items || parents.tracked();
+        let free = !facts.repeats && parents.free();
+        // The byte that is being read is the first of the called rule.
+        let since = self.text.end().saturating_sub(1);
+        let frame = Arc::new(Frame { return_to, register, memory, seen, since, tracked, free, parents });
         self.made.push(frame.clone());
         Ok(frame)
     }
 
-    fn add(&mut self, state: StateId, register: u64, memory: Memory, parents: Parents) -> Result<(), EngineError> {
+    fn add(&mut self, state: StateId, register: u64, memory: Memory, seen: Seen, parents: Parents) -> Result<(), EngineError> {
         let Some(state) = self.arena.settled(state, register)? else { return Ok(()) };
         let facts = self.arena.facts(state);
+        let seen = if facts.tracks_items { seen } else { Seen::NONE };
         let register = if facts.counting { register } else { 0 };
         for i in 0..self.items.len() {
             let item = &mut self.items[i];
-            if item.state != state || !item.memory.same(&memory) {
+            if item.state != state || !item.memory.same(&memory) || !item.seen.same(&seen) {
                 continue;
             }
             if item.register == register {
@@ -210,7 +289,7 @@ impl<'a> Builder<'a> {
         if facts.returns.is_some() {
             self.pending.push((state, memory.clone(), parents.clone()));
         }
-        self.items.push(Item { state, register, memory, parents });
+        self.items.push(Item { state, register, memory, seen, parents });
         Ok(())
     }
 
@@ -231,9 +310,15 @@ impl<'a> Builder<'a> {
                 [frame] => self.pop(value, &memory, std::slice::from_ref(frame))?,
                 frames => {
                     let mut frames: Vec<Arc<Frame>> = frames.to_vec();
-                    frames.sort_by_key(|f| (f.return_to, f.register));
-                    for group in frames.chunk_by(|a, b| a.return_to == b.return_to && a.register == b.register && a.memory.same(&b.memory))
-                    {
+                    frames.sort_by_key(|f| (f.return_to, f.register, f.since));
+                    let alike = |a: &Frame, b: &Frame| {
+                        a.return_to == b.return_to
+                            && a.register == b.register
+                            && a.memory.same(&b.memory)
+                            && a.seen.same(&b.seen)
+                            && (a.since == b.since || !a.tracked)
+                    };
+                    for group in frames.chunk_by(|a, b| alike(a, b)) {
                         self.pop(value, &memory, group)?;
                     }
                 }
@@ -246,7 +331,7 @@ impl<'a> Builder<'a> {
                 self.items.remove(i);
             }
         }
-        Ok((Configuration { items: self.items, returned: self.returned }, follow))
+        Ok((Configuration { items: self.items, returned: self.returned, text: self.text, watching: self.watching }, follow))
     }
 
     /// May an item that remembers keys still come to its end, for all that it remembers?
@@ -283,7 +368,21 @@ impl<'a> Builder<'a> {
             }
             kept = kept.with(&key.text);
         }
+        let mut seen = frame.seen.clone();
+        let facts = self.arena.facts(frame.return_to);
+        if self.watching
+            && facts.tracks_items
+            && let Some(item) = Beginning::of(&self.text.since(frame.since)).whole()
+        {
+            let repeats = seen.contains(&item);
+            if repeats != facts.repeats {
+                return Ok(());
+            }
+            if !repeats && self.arena.facts(target).tracks_items {
+                seen = seen.with(item);
+            }
+        }
         let parents = if group.len() == 1 { frame.parents.clone() } else { Parents::union(group.iter().map(|f| &f.parents)) };
-        self.add(target, frame.register, kept, parents)
+        self.add(target, frame.register, kept, seen, parents)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::keys::Memory;
+use super::seen::Seen;
 use crate::ids::StateId;
 
 /// Where to go on when a called rule returns.
@@ -16,6 +17,14 @@ pub struct Frame {
     pub register: u64,
     /// The keys that the caller's object has used.
     pub memory: Memory,
+    /// The items that the caller's array has had.
+    pub seen: Seen,
+    /// The offset of the text at which the called rule began, if it reads an item that must not (or must) repeat another.
+    pub since: u64,
+    /// This frame, or one below it, is one where such an item is read.
+    pub tracked: bool,
+    /// There is a way down to the bottom on which no item must repeat another.
+    pub free: bool,
     /// Below.
     pub parents: Parents,
 }
@@ -78,6 +87,18 @@ impl Parents {
         }
     }
 
+    /// Is an item that must not, or must, repeat another being read below?
+    #[inline]
+    pub fn tracked(&self) -> bool {
+        self.frames().iter().any(|frame| frame.tracked)
+    }
+
+    /// Is there a way down to the bottom on which no item must repeat another?
+    #[inline]
+    pub fn free(&self) -> bool {
+        self.has_bottom() || self.frames().iter().any(|frame| frame.free)
+    }
+
     /// Is every member of `other` a member?
     pub fn contains(&self, other: &Self) -> bool {
         (self.has_bottom() || !other.has_bottom())
@@ -112,6 +133,24 @@ impl Parents {
     pub fn beyond(&self, known: &Self) -> (SmallVec<[Arc<Frame>; 1]>, bool) {
         let frames = self.frames().iter().filter(|f| known.frames().binary_search_by_key(&address(f), address).is_err()).cloned().collect();
         (frames, self.has_bottom() && !known.has_bottom())
+    }
+}
+
+impl Frame {
+    /// The same above other frames.
+    #[must_use]
+    pub fn above(&self, parents: Parents) -> Self {
+        let (memory, seen) = (self.memory.clone(), self.seen.clone());
+        Self {
+            return_to: self.return_to,
+            register: self.register,
+            memory,
+            seen,
+            since: self.since,
+            tracked: self.tracked,
+            free: self.free,
+            parents,
+        }
     }
 }
 

@@ -8,11 +8,16 @@
 mod configuration;
 mod frames;
 mod keys;
+mod seen;
+mod text;
 mod unused;
 mod used;
+mod value;
 
 pub use configuration::{Configuration, Item};
 pub use frames::{Frame, Parents};
 pub use keys::{Memory, Partial};
+pub use seen::Seen;
 pub use unused::can_be_new;
 pub use used::Used;
+pub use value::{Beginning, Value};

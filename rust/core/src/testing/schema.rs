@@ -188,6 +188,14 @@ fn array(source: &mut Source, depth: usize, definitions: usize, _first: usize) -
     if source.chance(15) {
         unevaluated(source, &mut keywords);
     }
+    // A walk that writes strings to get to an end would never find what must be contained, if it may write none twice.
+    if !keywords.contains_key("contains") {
+        match source.below(10) {
+            0..3 => drop(keywords.insert("uniqueItems".into(), json!(true))),
+            3 => drop(keywords.insert("not".into(), json!({ "uniqueItems": true }))),
+            _ => {}
+        }
+    }
     Value::Object(keywords)
 }
 
@@ -453,7 +461,7 @@ fn is_about(keyword: &str, kind: &str) -> bool {
     match kind {
         "string" => matches!(keyword, "minLength" | "maxLength" | "pattern"),
         "integer" | "number" => matches!(keyword, "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf"),
-        "array" => matches!(keyword, "items" | "prefixItems" | "minItems" | "maxItems" | "contains" | "unevaluatedItems"),
+        "array" => matches!(keyword, "items" | "prefixItems" | "minItems" | "maxItems" | "contains" | "unevaluatedItems" | "uniqueItems"),
         "object" => matches!(keyword, "properties" | "patternProperties" | "additionalProperties" | "required" | "unevaluatedProperties"),
         _ => false,
     }

@@ -41,6 +41,7 @@ const OF_ONE_TYPE: &[&str] = &[
     "pattern",
     "minItems",
     "maxItems",
+    "uniqueItems",
     "prefixItems",
     "items",
     "contains",
@@ -86,6 +87,7 @@ fn check_keyword(
             }
             Ok(any)
         }
+        ("not", _) => Ok(!check(root, value, document, fuel)?),
         ("$ref", _) => {
             let pointer = value.as_str().and_then(|r| r.strip_prefix('#')).ok_or("a reference outside the document")?;
             check(root, root.pointer(pointer).ok_or("a reference to nothing")?, document, fuel)
@@ -100,6 +102,10 @@ fn check_keyword(
         ("pattern", Document::String(s)) => matches(value.as_str().ok_or("a pattern is a string")?, s),
         ("minItems", Document::Array(items)) => Ok(items.len() as u64 >= count(value)?),
         ("maxItems", Document::Array(items)) => Ok(items.len() as u64 <= count(value)?),
+        ("uniqueItems", Document::Array(items)) => {
+            let differ = items.iter().enumerate().all(|(i, item)| !items[..i].contains(item));
+            Ok(*value != Value::Bool(true) || differ)
+        }
         ("prefixItems", Document::Array(items)) => all(list(value)?.iter().zip(items).collect()),
         ("items", Document::Array(items)) => {
             let skip = keywords.get("prefixItems").map_or(Ok(0), |p| list(p).map(<[Value]>::len))?;
@@ -282,6 +288,8 @@ mod tests {
             (r#"{"prefixItems":[{"type":"null"}],"items":false}"#, "[null]", true),
             (r#"{"prefixItems":[{"type":"null"}],"items":false}"#, "[null,1]", false),
             (r#"{"prefixItems":[{"type":"null"}],"items":false}"#, "[1]", false),
+            (r#"{"uniqueItems":true}"#, "[1,{\"a\":1},{\"a\":1.0}]", false),
+            (r#"{"not":{"uniqueItems":true}}"#, "[[1],\"1\",[1]]", true),
             (r#"{"minItems":1,"maxItems":2}"#, "[]", false),
             (r#"{"minItems":1,"maxItems":2}"#, "[1,2,3]", false),
             (r#"{"properties":{"a":{"type":"null"}},"required":["a"]}"#, "{\"a\":null,\"b\":1}", true),

@@ -3,9 +3,11 @@
 //! Invariant: the trie holds exactly the tokens that are text: not empty, not special, not a stop token, below `vocab_size`.
 //! Must not know: grammars, or any tokenizer library.
 
+mod items;
 mod quotes;
 pub mod trie;
 
+pub use items::ItemIndex;
 pub use quotes::QuoteIndex;
 
 use std::any::Any;
@@ -38,6 +40,7 @@ pub struct Vocabulary {
     identity: u128,
     longest: usize,
     quotes: QuoteIndex,
+    items: OnceLock<ItemIndex>,
     learned: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -110,6 +113,7 @@ impl Vocabulary {
             identity: u128::from(hash.h1) << 64 | u128::from(hash.h2),
             longest,
             quotes,
+            items: OnceLock::new(),
             learned: OnceLock::new(),
             bytes,
             starts,
@@ -167,6 +171,14 @@ impl Vocabulary {
     /// The tokens with quotation marks.
     pub fn quotes(&self) -> &QuoteIndex {
         &self.quotes
+    }
+
+    /// The tokens that may begin an item of an array; found when first asked for.
+    pub fn items(&self) -> &ItemIndex {
+        self.items.get_or_init(|| {
+            let ids = (0..self.vocab_size as u32).filter(|&id| self.is_text(id));
+            ItemIndex::new(ids.map(|id| (id, self.token_bytes(id))))
+        })
     }
 
     /// Bytes of the longest text token.

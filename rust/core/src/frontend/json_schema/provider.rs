@@ -74,6 +74,8 @@ enum Spot {
     ItemReturn {
         array: ArrayId,
         depth: u32,
+        /// The item repeats an earlier one; where that matters, it does not without this.
+        repeats: bool,
     },
     RootReturn,
 }
@@ -174,6 +176,9 @@ impl SchemaProvider {
             Spot::Gap { place: Place::Array(array), .. } | Spot::ItemReturn { array, .. } => {
                 let of_array = inner.space.array_facts(array)?;
                 facts.counting = of_array.counting;
+                facts.tracks_items = of_array.unique.is_some();
+                facts.values = of_array.unique.unwrap_or(u64::MAX);
+                facts.repeats = matches!(spot, Spot::ItemReturn { repeats: true, .. });
                 if of_array.counting {
                     facts.limit = of_array.high;
                 }
@@ -288,6 +293,7 @@ impl SchemaProvider {
                 Ok(Step::with(Alternative { push: smallvec![Push { return_to, increment: false }], target, increment: false }, bytes))
             }
             Move::Leave(Exit::Value) => {
+                let mut repeated = None;
                 let called = match place {
                     Place::Root => Some((self.root, Spot::RootReturn, false)),
                     Place::Member(object, key) => {
@@ -298,19 +304,26 @@ impl SchemaProvider {
                     Place::Array(array) => {
                         let table = inner.space.item_table(self.tools(arena), array)?;
                         let counting = inner.space.array_facts(array)?.counting;
-                        Some((table.child, Spot::ItemReturn { array, depth }, counting))
+                        repeated = table.repeated.as_ref().map(|(child, _)| (*child, Spot::ItemReturn { array, depth, repeats: true }));
+                        Some((table.child, Spot::ItemReturn { array, depth, repeats: false }, counting))
                     }
                     Place::Object(_) => None,
                 };
                 let Some((obligation, spot, increment)) = called else { return Ok(Step::dead(bytes)) };
                 let inner_depth = if place == Place::Root { 0 } else { self.inside(depth) };
-                let begun = self.begin(arena, inner, obligation, inner_depth, byte)?;
-                if matches!(begun, Begun::Dead) {
-                    return Ok(Step::dead(bytes));
+                let mut calls: SmallVec<[(Begun, Push); 2]> = SmallVec::new();
+                for (obligation, spot) in [Some((obligation, spot)), repeated].into_iter().flatten() {
+                    let begun = self.begin(arena, inner, obligation, inner_depth, byte)?;
+                    if !matches!(begun, Begun::Dead) {
+                        calls.push((begun, Push { return_to: self.state(arena, inner, spot)?, increment }));
+                    }
                 }
-                let return_to = self.state(arena, inner, spot)?;
                 drop(guard);
-                Self::call(arena, &begun, Some(Push { return_to, increment }), byte)
+                let mut step = Step::dead(bytes);
+                for (begun, push) in calls {
+                    step.alternatives.extend(Self::call(arena, &begun, Some(push), byte)?.alternatives);
+                }
+                Ok(step)
             }
         }
     }
@@ -337,8 +350,8 @@ impl SchemaProvider {
                 if (exact || byte == b']') && inner.space.array_facts(array)?.closes.is_some() {
                     exits.push(Exit::Close);
                 }
-                let item = (exact || byte != b']') && inner.space.item_table(self.tools(arena), array)?.child != Formula::FALSE;
-                if item {
+                let item = exact || byte != b']';
+                if item && inner.space.item_table(self.tools(arena), array)?.may_come() {
                     exits.extend([Exit::Value, Exit::Gap(Gap::NextItem)]);
                 }
             }
@@ -363,9 +376,10 @@ impl SchemaProvider {
                 let after = inner.space.after_member(tools, object, &table, key, value)?;
                 after.map(|object| (Gap::ObjectNext, Place::Object(object), depth))
             }
-            Spot::ItemReturn { array, depth } => {
+            Spot::ItemReturn { array, depth, repeats } => {
                 let table = inner.space.item_table(self.tools(arena), array)?;
-                table.next.get(value as usize).map(|&next| (Gap::ArrayNext, Place::Array(next), depth))
+                let next = if repeats { table.repeated.as_ref().map(|(_, next)| next) } else { Some(&table.next) };
+                next.and_then(|next| next.get(value as usize)).map(|&next| (Gap::ArrayNext, Place::Array(next), depth))
             }
             _ => return Err(EngineError::Internal("a schema state that calls nothing was returned to")),
         };
@@ -431,8 +445,7 @@ impl Provider for SchemaProvider {
             return Err(EngineError::Internal("a schema state that does not count was settled"));
         };
         let mut inner = self.lock();
-        let formula = inner.space.array_formula(array)?;
-        let next = inner.space.segment(formula, register)?;
+        let next = inner.space.array_at(array, register)?;
         self.state(arena, &mut inner, Spot::Gap { gap, place: Place::Array(next), depth, progress }).map(Some)
     }
 

@@ -12,7 +12,7 @@ pub(super) const ROWS: &[Keyword] = &[
     row("additionalItems", Shape::Schema, Role::Child).until(Draft::Draft201909),
     row("minItems", Shape::Count, Role::Assertion),
     row("maxItems", Shape::Count, Role::Assertion),
-    row("uniqueItems", Shape::Bool, Role::RefusedUnlessTrivial),
+    row("uniqueItems", Shape::Bool, Role::Assertion),
     row("contains", Shape::Schema, Role::Child).since(Draft::Draft6),
     // These two mean nothing without `contains`.
     row("minContains", Shape::Count, Role::Assertion).since(Draft::Draft201909),

@@ -134,9 +134,6 @@ pub(super) enum Role {
     Identifier,
     /// Says nothing about which values are valid.
     Annotation,
-    /// Constrains values in a way that is not enforced yet, so it is refused, unless its value is harmless: `false` for a flag, `true` for a
-    /// schema.
-    RefusedUnlessTrivial,
 }
 
 /// One row of the table.

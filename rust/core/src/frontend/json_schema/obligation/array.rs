@@ -20,6 +20,7 @@ use super::satisfy::Goal;
 use super::space::{Atom, Space};
 use super::strings::Tools;
 use super::unevaluated::Cover;
+use super::unique::{ItemWays, Plans, Watched};
 use crate::error::EngineError;
 use crate::formula::{Formula, Variable};
 
@@ -28,10 +29,12 @@ use crate::formula::{Formula, Variable};
 pub(crate) struct ArrayId(pub u32);
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct ArrayKey {
-    formula: Formula,
+pub(super) struct ArrayKey {
+    pub formula: Formula,
     /// The first count of the segment.
-    low: u64,
+    pub low: u64,
+    /// While it matters whether items are equal.
+    pub watched: Watched,
 }
 
 /// What a state is like.
@@ -43,6 +46,8 @@ pub(crate) struct ArrayFacts {
     pub high: u64,
     /// Some bound of the count is still to come, so the count must be kept.
     pub counting: bool,
+    /// Whether items are equal matters; then there are at least so many values for each item to come.
+    pub unique: Option<u64>,
 }
 
 /// The items that may come next.
@@ -52,6 +57,15 @@ pub(crate) struct ItemTable {
     pub child: Formula,
     /// By class: the state after the item.
     pub next: Vec<ArrayId>,
+    /// The same for an item that repeats an earlier one; where equal items matter, the others are for items that do not.
+    pub repeated: Option<(Formula, Vec<ArrayId>)>,
+}
+
+impl ItemTable {
+    /// May an item come?
+    pub fn may_come(&self) -> bool {
+        self.child != Formula::FALSE || self.repeated.is_some()
+    }
 }
 
 /// All array states.
@@ -61,6 +75,7 @@ pub(crate) struct Arrays {
     facts: HashMap<ArrayId, ArrayFacts>,
     partitions: HashMap<ArrayId, Arc<Partition>>,
     tables: HashMap<ArrayId, Arc<ItemTable>>,
+    pub(super) plans: Plans,
 }
 
 impl Space {
@@ -70,20 +85,22 @@ impl Space {
         if formula == Formula::FALSE {
             return Ok(None);
         }
-        let array = self.segment(formula, 0)?;
+        let array = self.empty_array(tools, formula)?;
         Ok(self.satisfiable(tools, Goal::Array(array))?.then_some(array))
     }
 
-    fn array_key(&self, array: ArrayId) -> Result<ArrayKey, EngineError> {
+    pub(super) fn array_key(&self, array: ArrayId) -> Result<ArrayKey, EngineError> {
         self.arrays.keys.get_index(array.0 as usize).copied().ok_or(EngineError::Internal("an unknown array state"))
     }
 
-    pub fn array_formula(&self, array: ArrayId) -> Result<Formula, EngineError> {
-        Ok(self.array_key(array)?.formula)
+    /// The state of a segment's array once it has `count` items.
+    pub fn array_at(&mut self, array: ArrayId, count: u64) -> Result<ArrayId, EngineError> {
+        let key = self.array_key(array)?;
+        self.segment(key.formula, count, key.watched)
     }
 
     /// The state of an array with `count` items.
-    pub fn segment(&mut self, formula: Formula, count: u64) -> Result<ArrayId, EngineError> {
+    pub(super) fn segment(&mut self, formula: Formula, count: u64, watched: Watched) -> Result<ArrayId, EngineError> {
         let mut formula = formula;
         let mut looks_for_items = false;
         for &atom in self.all_atoms(formula)?.iter() {
@@ -96,7 +113,7 @@ impl Space {
         if looks_for_items {
             formula = self.within_room(formula, count)?;
         }
-        self.segment_at(formula, count)
+        self.segment_at(formula, count, watched)
     }
 
     /// Give up finding more items than there is room for.
@@ -122,16 +139,17 @@ impl Space {
     }
 
     /// The same where the bounds up to `count` are decided already.
-    fn segment_at(&mut self, formula: Formula, count: u64) -> Result<ArrayId, EngineError> {
-        let (low, _) = self.segment_bounds(formula, count)?;
-        Ok(ArrayId(self.arrays.keys.insert_full(ArrayKey { formula, low }).0 as u32))
+    pub(super) fn segment_at(&mut self, formula: Formula, count: u64, watched: Watched) -> Result<ArrayId, EngineError> {
+        let watched = self.still_watched(formula, count, watched)?;
+        let (low, _) = self.segment_bounds(formula, count, watched)?;
+        Ok(ArrayId(self.arrays.keys.insert_full(ArrayKey { formula, low, watched }).0 as u32))
     }
 
     /// The segment of `count`: its first count and the first one after it.
-    fn segment_bounds(&mut self, formula: Formula, count: u64) -> Result<(u64, u64), EngineError> {
+    fn segment_bounds(&mut self, formula: Formula, count: u64, watched: Watched) -> Result<(u64, u64), EngineError> {
         let mut prefix = 0;
         let mut bounds = Vec::new();
-        let mut loose = 0u64;
+        let mut loose = self.watches_of(watched);
         let mut wanted: HashMap<Formula, u64> = HashMap::new();
         for &atom in self.all_atoms(formula)?.iter() {
             match atom {
@@ -157,6 +175,7 @@ impl Space {
                     let most = wanted.entry(item).or_default();
                     *most = count.max(*most);
                 }
+                Atom::Unique => loose += u64::from(self.decide(formula, atom, false)? != Formula::FALSE),
                 _ => return Err(EngineError::Internal("an array's obligation with other atoms")),
             }
         }
@@ -181,21 +200,22 @@ impl Space {
             return Ok(known);
         }
         let key = self.array_key(array)?;
-        let (_, high) = self.segment_bounds(key.formula, key.low)?;
+        let (_, high) = self.segment_bounds(key.formula, key.low, key.watched)?;
         let atoms = self.all_atoms(key.formula)?;
         let counting = atoms.iter().any(|a| matches!(a, Atom::Count(_)));
         let mut done = HashMap::new();
         for variable in self.formulas.support(key.formula).0 {
-            done.insert(variable, matches!(self.atom(variable)?, Atom::Items(_) | Atom::Unevaluated(_)));
+            done.insert(variable, matches!(self.atom(variable)?, Atom::Items(_) | Atom::Unevaluated(_) | Atom::Unique));
         }
         let leaf = self.formulas.evaluate(key.formula, |v| done.get(&v).copied().unwrap_or(false));
-        let facts = ArrayFacts { closes: leaf.checked_sub(1), high, counting };
+        let unique = self.fewest_values(key.watched);
+        let facts = ArrayFacts { closes: leaf.checked_sub(1), high, counting, unique };
         self.arrays.facts.insert(array, facts);
         Ok(facts)
     }
 
     /// What the array asks of its next item.
-    fn item_partition(&mut self, array: ArrayId) -> Result<Arc<Partition>, EngineError> {
+    pub(super) fn item_partition(&mut self, array: ArrayId) -> Result<Arc<Partition>, EngineError> {
         if let Some(known) = self.arrays.partitions.get(&array) {
             return Ok(known.clone());
         }
@@ -206,7 +226,7 @@ impl Space {
 
     /// What it asks of so many items that are all alike.
     fn partition_of_alike(&mut self, array: ArrayId, times: u64) -> Result<Partition, EngineError> {
-        let ArrayKey { formula, low } = self.array_key(array)?;
+        let ArrayKey { formula, low, .. } = self.array_key(array)?;
         // Before the end of the longest prefix the count is exact.
         let index = usize::try_from(low).unwrap_or(usize::MAX);
         let mut conditions = Vec::new();
@@ -285,6 +305,10 @@ impl Space {
     /// So many items may be taken in one step of a search, past the prefixes, before the formula's atoms are others.
     fn stride(&mut self, array: ArrayId) -> Result<u64, EngineError> {
         let key = self.array_key(array)?;
+        // Alike is not equal, but items of which few may come are no more than that.
+        if self.watches_of(key.watched) > 0 {
+            return Ok(1);
+        }
         let (mut stride, mut looks_for_items) = (u64::MAX, false);
         for &atom in self.all_atoms(key.formula)?.iter() {
             match atom {
@@ -308,10 +332,10 @@ impl Space {
     }
 
     /// The state after an item that made the obligation `result`; if the count is not exact, before the count is looked at.
-    fn after_item(&mut self, array: ArrayId, result: Formula) -> Result<ArrayId, EngineError> {
+    pub(super) fn after_item(&mut self, array: ArrayId, result: Formula, watched: Watched) -> Result<ArrayId, EngineError> {
         let key = self.array_key(array)?;
         let high = self.array_facts(array)?.high;
-        if high == key.low + 1 { self.segment(result, high) } else { self.segment_at(result, key.low) }
+        if high == key.low + 1 { self.segment(result, high, watched) } else { self.segment_at(result, key.low, watched) }
     }
 
     /// The items that may come next.
@@ -319,22 +343,26 @@ impl Space {
         if let Some(known) = self.arrays.tables.get(&array) {
             return Ok(known.clone());
         }
-        let partition = self.item_partition(array)?;
-        let kept = self.keep_classes(&partition, |space, result| {
-            let after = space.after_item(array, result)?;
-            space.satisfiable(tools, Goal::Array(after))
-        })?;
-        let possible = self.satisfiable(tools, Goal::Value(kept.child))?;
-        let mut table = ItemTable { child: Formula::FALSE, next: Vec::new() };
-        if possible {
-            table.child = kept.child;
-            for &result in &kept.results {
-                table.next.push(self.after_item(array, result)?);
-            }
+        let ways = self.items_after(array)?;
+        let (child, next) = self.possible_items(tools, &ways)?.unwrap_or((Formula::FALSE, Vec::new()));
+        let mut table = ItemTable { child, next, repeated: None };
+        if let Some(ways) = self.repeats_after(array)? {
+            table.repeated = self.possible_items(tools, &ways)?;
         }
         let table = Arc::new(table);
         self.arrays.tables.insert(array, table.clone());
         Ok(table)
+    }
+
+    /// The items after which the array can be completed.
+    fn possible_items(&mut self, tools: Tools<'_>, ways: &ItemWays) -> Result<Option<(Formula, Vec<ArrayId>)>, EngineError> {
+        let keep = |space: &mut Self, class: usize| match ways.next.get(class) {
+            Some(&after) => space.satisfiable(tools, Goal::Array(after)),
+            None => Ok(false),
+        };
+        let (child, classes) = self.keep_leaves(ways.child, keep)?;
+        let possible = self.satisfiable(tools, Goal::Value(child))?;
+        Ok(possible.then(|| (child, classes.into_iter().map(|class| ways.next[class]).collect())))
     }
 
     /// Ways to complete an array: each a list of things that must be possible. `None`: no more.
@@ -356,27 +384,33 @@ impl Space {
             let partition = self.partition_of_alike(array, stride)?;
             let mut ways = Vec::new();
             for (class, &result) in partition.results.iter().enumerate() {
-                let after = self.segment(result, key.low + stride)?;
+                let after = self.segment(result, key.low + stride, key.watched)?;
                 if after != array {
                     ways.push(vec![Goal::Value(self.only_class(partition.child, class)?), Goal::Array(after)]);
                 }
             }
             return Ok(Some(ways));
         }
-        let partition = self.item_partition(array)?;
         let mut ways = Vec::new();
-        for (class, &result) in partition.results.iter().enumerate() {
-            let exact = facts.high == key.low + 1;
-            let after = if exact || result != key.formula {
-                self.after_item(array, result)?
+        let items = self.items_after(array)?;
+        if self.runs_out(array)? {
+            return Ok(Some(ways));
+        }
+        for (class, &next) in items.next.iter().enumerate() {
+            let after = if next != array {
+                next
             } else if facts.high == u64::MAX {
                 continue;
             } else {
                 // Items that change nothing, until the count does.
-                self.segment(result, facts.high)?
+                self.array_at(array, facts.high)?
             };
-            let value = self.only_class(partition.child, class)?;
+            let value = self.only_class(items.child, class)?;
             ways.push(vec![Goal::Value(value), Goal::Array(after)]);
+        }
+        if let Some(repeats) = self.repeats_after(array)? {
+            // Only those are asked for of which an earlier item is known to be one.
+            ways.extend(repeats.next.iter().map(|&after| vec![Goal::Array(after)]));
         }
         Ok(Some(ways))
     }

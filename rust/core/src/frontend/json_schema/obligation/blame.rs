@@ -45,8 +45,10 @@ impl Space {
     }
 
     fn pointer_of(&self, id: SchemaId) -> String {
-        let (Source::Schema(node) | Source::Value(node)) = self.source_of(id);
-        self.schema.document.pointer_to(node)
+        match self.source_of(id) {
+            Source::Schema(node) | Source::Value(node) => self.schema.document.pointer_to(node),
+            Source::Constant(_) => String::new(),
+        }
     }
 
     fn impossible(&mut self, tools: Tools<'_>, part: Formula) -> Result<bool, EngineError> {

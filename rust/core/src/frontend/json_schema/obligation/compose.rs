@@ -144,6 +144,9 @@ impl Space {
                 {
                     return Ok(Formula::FALSE);
                 }
+                if typed.array.unique {
+                    atoms.push((Atom::Unique, true));
+                }
             }
             Kind::Object => {
                 let part = &typed.object;

@@ -11,6 +11,7 @@ mod blame;
 mod compose;
 mod keys;
 mod kinds;
+mod listing;
 mod names;
 mod object;
 mod order;
@@ -21,6 +22,7 @@ mod strings;
 mod typed;
 mod undeclared;
 mod unevaluated;
+mod unique;
 
 pub(super) use array::ArrayId;
 pub(super) use keys::KeyClass;

@@ -92,7 +92,8 @@ impl Space {
                 let order = self.schema_order(id)?;
                 if !(order.lists.iter().all(Vec::is_empty) && order.tail.is_empty()) {
                     all_needed &= self.decide(obligation, Atom::Schema(id), false)? == Formula::FALSE;
-                    let (Source::Schema(node) | Source::Value(node)) = self.source_of(id);
+                    // A constant is no object: it has no order.
+                    let (Source::Schema(node) | Source::Value(node)) = self.source_of(id) else { continue };
                     parts.push((self.schema.first_place(node), order));
                 }
             }

@@ -9,7 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 use smallvec::SmallVec;
 
 use super::kinds::{Kind, Kinds};
-use super::space::{Atom, SchemaId, Source, Space};
+use super::space::{Atom, SchemaId, Space};
 use crate::error::EngineError;
 use crate::formula::{Formula, Variable};
 use crate::limits::Limits;
@@ -174,8 +174,8 @@ impl Space {
     /// The hashes of the values of which one must be there for the condition to hold, if the schema lists them.
     fn listed_values(&mut self, condition: Formula) -> Result<Option<Vec<u128>>, EngineError> {
         let Some(id) = self.as_schema(condition) else { return Ok(None) };
-        if let Source::Value(node) = self.source_of(id) {
-            return Ok(Some(vec![self.schema.document.value_hash(node)]));
+        if let Some(hash) = self.hash_of_one_value(id) {
+            return Ok(Some(vec![hash]));
         }
         Ok(self.typed(id)?.candidates.first().map(|candidates| candidates.values.clone()))
     }
@@ -215,22 +215,35 @@ impl Space {
         partition: &Partition,
         mut keep: impl FnMut(&mut Self, Formula) -> Result<bool, EngineError>,
     ) -> Result<Partition, EngineError> {
+        let (child, classes) = self.keep_leaves(partition.child, |space, class| match partition.results.get(class) {
+            Some(&result) => keep(space, result),
+            None => Ok(false),
+        })?;
+        Ok(Partition { child, results: classes.into_iter().map(|class| partition.results[class]).collect() })
+    }
+
+    /// The question with only the classes that `keep`, numbered anew, and which those are.
+    pub(super) fn keep_leaves(
+        &mut self,
+        child: Formula,
+        mut keep: impl FnMut(&mut Self, usize) -> Result<bool, EngineError>,
+    ) -> Result<(Formula, Vec<usize>), EngineError> {
         let mut number: HashMap<u32, u32> = HashMap::new();
-        let mut results = Vec::new();
-        for leaf in self.leaves_in_order(partition.child) {
-            let Some(&result) = (leaf as usize).checked_sub(1).and_then(|class| partition.results.get(class)) else { continue };
-            if keep(self, result)? {
-                results.push(result);
-                number.insert(leaf, results.len() as u32);
+        let mut classes = Vec::new();
+        let leaves = self.leaves_in_order(child);
+        for &leaf in &leaves {
+            let Some(class) = (leaf as usize).checked_sub(1) else { continue };
+            if keep(self, class)? {
+                classes.push(class);
+                number.insert(leaf, classes.len() as u32);
             }
         }
-        let same = number.len() == partition.results.len() && number.iter().all(|(old, new)| old == new);
-        if same {
-            return Ok(partition.clone());
+        if leaves.iter().all(|leaf| *leaf == 0 || number.get(leaf) == Some(leaf)) {
+            return Ok((child, classes));
         }
         let leaf = |store: &mut crate::formula::Formulas, old: u32| store.leaf(number.get(&old).copied().unwrap_or(0)).map(Some);
-        let child = self.formulas.substitute(partition.child, |_, _| Ok(None), leaf)?;
-        Ok(Partition { child, results })
+        let child = self.formulas.substitute(child, |_, _| Ok(None), leaf)?;
+        Ok((child, classes))
     }
 
     /// The obligation that only class `class` fulfils.
@@ -269,7 +282,7 @@ impl Space {
         if a == b {
             return Ok(false);
         }
-        if let (Source::Value(_), Source::Value(_)) = (self.source_of(a), self.source_of(b)) {
+        if self.is_one_value(a) && self.is_one_value(b) {
             return Ok(true);
         }
         let kinds = self.possible_kinds(a)?.and(self.possible_kinds(b)?);

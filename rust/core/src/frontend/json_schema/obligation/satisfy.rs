@@ -102,12 +102,13 @@ impl Space {
         let formula = match goal {
             Goal::Value(formula) | Goal::Class(formula, _) => *formula,
             Goal::Object(search) => search.formula,
-            Goal::Array(array) => self.array_formula(*array)?,
+            Goal::Array(array) => self.array_key(*array)?.formula,
         };
         let mut places = Vec::new();
         for atom in self.atoms_of(formula)?.iter() {
-            if let Atom::Schema(id) | Atom::Members(id) | Atom::Items(id) = *atom {
-                let (Source::Schema(node) | Source::Value(node)) = self.source_of(id);
+            if let Atom::Schema(id) | Atom::Members(id) | Atom::Items(id) = *atom
+                && let Source::Schema(node) | Source::Value(node) = self.source_of(id)
+            {
                 places.push(node);
             }
         }
@@ -283,7 +284,7 @@ impl Space {
                 None => self.closes(search.formula).map(|_| true),
             },
             Goal::Array(array) => {
-                if self.array_formula(*array)? == Formula::FALSE {
+                if self.array_key(*array)?.formula == Formula::FALSE {
                     Some(false)
                 } else {
                     self.array_facts(*array)?.closes.map(|_| true)
@@ -320,7 +321,7 @@ impl Space {
             Kind::Null | Kind::True | Kind::False => fact(true),
             Kind::String => fact(self.string_body(tools, formula)?.is_some()),
             Kind::Number => fact(self.number_start(tools, formula)?.is_some()),
-            Kind::Array => vec![vec![Goal::Array(self.segment(formula, 0)?)]],
+            Kind::Array => vec![vec![Goal::Array(self.empty_array(tools, formula)?)]],
             Kind::Object => {
                 let search = if self.formulas.as_leaf(formula).is_some() {
                     Search { formula, lists: SmallVec::new(), free: true, remaining: 0, count: 0 }

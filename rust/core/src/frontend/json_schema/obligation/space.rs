@@ -10,6 +10,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::array::Arrays;
 use super::kinds::Kind;
+use super::listing::{Constant, Listed};
 use super::names::NamesId;
 use super::object::Objects;
 use super::order::Orders;
@@ -72,6 +73,8 @@ pub(crate) enum Atom {
     Unevaluated(u32),
     /// The child that comes next satisfies the formula. Only while a parent's obligation is partitioned.
     Verdict(Formula),
+    /// No two items are equal.
+    Unique,
 }
 
 /// Where a schema comes from.
@@ -80,6 +83,8 @@ pub(crate) enum Source {
     Schema(NodeId),
     /// The schema that only this value satisfies.
     Value(NodeId),
+    /// The same for a value that stands nowhere in the text of the schema: an index into the constants.
+    Constant(u32),
 }
 
 /// See the module.
@@ -106,6 +111,8 @@ pub(crate) struct Space {
     pub(super) watches: Watches,
     pub(super) verdicts: Verdicts,
     pub(super) strings: Strings,
+    pub(super) constants: Vec<Constant>,
+    pub(super) listed: HashMap<(Formula, usize, usize, bool), Listed>,
 }
 
 impl Space {
@@ -132,6 +139,8 @@ impl Space {
             watches: Watches::default(),
             verdicts: Verdicts::default(),
             strings: Strings::default(),
+            constants: Vec::new(),
+            listed: HashMap::new(),
         }
     }
 
@@ -208,9 +217,23 @@ impl Space {
 
     /// The formula of the schema that only the value `node` satisfies.
     pub fn value_formula(&mut self, node: NodeId) -> Result<Formula, EngineError> {
+        self.one_value(self.schema.document.value_hash(node), Source::Value(node))
+    }
+
+    pub(super) fn one_value(&mut self, hash: u128, source: Source) -> Result<Formula, EngineError> {
         // Apart from contents by construction: those are hashes too.
-        let content = self.schema.document.value_hash(node) ^ 0x5eed_0f7a_1e5e_ed0f_7a1e;
-        self.intern_schema(content, Source::Value(node))
+        self.intern_schema(hash ^ 0x5eed_0f7a_1e5e_ed0f_7a1e, source)
+    }
+
+    /// The hash of the only value that satisfies the schema, if there is but one.
+    pub(super) fn hash_of_one_value(&self, id: SchemaId) -> Option<u128> {
+        let (content, _) = self.schemas.get_index(id.index()).filter(|_| self.is_one_value(id))?;
+        Some(content ^ 0x5eed_0f7a_1e5e_ed0f_7a1e)
+    }
+
+    /// Is it a schema that only one value satisfies?
+    pub(super) fn is_one_value(&self, id: SchemaId) -> bool {
+        matches!(self.source_of(id), Source::Value(_) | Source::Constant(_))
     }
 
     fn intern_schema(&mut self, content: u128, source: Source) -> Result<Formula, EngineError> {

@@ -82,6 +82,7 @@ pub(crate) struct ArrayPart {
     pub covers_all: bool,
     pub unevaluated: Option<Formula>,
     pub contains: Option<Contains>,
+    pub unique: bool,
     pub min: u64,
     pub max: Option<u64>,
 }
@@ -130,7 +131,7 @@ impl Logic {
 }
 
 impl Typed {
-    fn anything() -> Self {
+    pub(super) fn anything() -> Self {
         Self {
             kinds: Kinds::ALL,
             candidates: Vec::new(),
@@ -143,6 +144,7 @@ impl Typed {
                 covers_all: false,
                 unevaluated: None,
                 contains: None,
+                unique: false,
                 min: 0,
                 max: None,
             },
@@ -159,6 +161,7 @@ impl Space {
         }
         let typed = Arc::new(match self.source_of(id) {
             Source::Value(node) => self.read_value(node)?,
+            Source::Constant(index) => self.read_constant(index)?,
             Source::Schema(node) => self.read_schema(node)?,
         });
         self.remember_typed(id, typed.clone());
@@ -286,6 +289,7 @@ impl Space {
                     let evaluates = source.located(node).is_none_or(|l| l.dialect.draft != Draft::Draft201909);
                     typed.array.contains = Some(Contains { item: self.schema_formula(value)?, min, max, evaluates });
                 }
+                "uniqueItems" => typed.array.unique = matches!(document.get(value), Node::Bool(true)),
                 "if" => conditional[0] = Some(value),
                 "then" => conditional[1] = Some(value),
                 "else" => conditional[2] = Some(value),

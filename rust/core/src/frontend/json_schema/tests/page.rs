@@ -52,7 +52,6 @@ fn page() -> String {
     for row in KEYWORDS.iter().copied().flatten() {
         let status = match row.role {
             Role::Annotation => "annotation",
-            Role::RefusedUnlessTrivial => "refused",
             _ if row.losses.is_empty() => "exact",
             _ => "narrowed",
         };

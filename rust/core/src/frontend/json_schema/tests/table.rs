@@ -228,7 +228,7 @@ fn schemas_are_refused_by_name() {
     let cases = [
         ("{\"properties\":{\"a\":{\"multipleOf\":0}}}", "/properties/a/multipleOf"),
         ("{\"multipleOf\":-2}", "/multipleOf"),
-        ("{\"items\":{\"uniqueItems\":true}}", "/items/uniqueItems"),
+        ("{\"items\":{\"uniqueItems\":1}}", "/items/uniqueItems"),
         ("{\"type\":\"strin\"}", "/type"),
         ("{\"required\":\"a\"}", "/required"),
         ("{\"properties\":{\"a/b\":5}}", "/properties/a~1b"),

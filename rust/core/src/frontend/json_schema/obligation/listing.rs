@@ -1,0 +1,391 @@
+//! The values that fulfil a formula, where they are few, and the schemas that only one value satisfies.
+//!
+//! Invariant: a list is complete, and its values differ; where there may be more, the count given is at most the number there is. A pure
+//! function of the formula.
+//! Must not know: whose values they are.
+
+use std::sync::Arc;
+
+use super::kinds::{Kind, Kinds};
+use super::object::Key;
+use super::space::{Atom, NameId, Source, Space};
+use super::strings::Tools;
+use super::typed::{Candidates, Logic, Typed};
+use crate::automaton::number::{Decimal, NumberAtom};
+use crate::error::EngineError;
+use crate::formula::Formula;
+use crate::frontend::json_schema::json::canonical_number;
+use crate::identity::Identity;
+
+/// A value; what is inside it are formulas of such.
+#[derive(Clone, Debug)]
+pub(super) enum Constant {
+    Word(Kind),
+    Number(Decimal),
+    String(Arc<str>),
+    Array(Vec<Formula>),
+    Object(Named),
+}
+
+/// Members of an object.
+type Named = Vec<(NameId, Formula)>;
+
+/// Values nested deeper are not listed.
+const DEPTH: usize = 4;
+
+/// The values that fulfil a formula.
+#[derive(Clone, Debug)]
+pub(super) enum Listed {
+    /// These and no others, each as the schema that only it satisfies.
+    Few(Vec<Formula>),
+    /// At least so many.
+    AtLeast(u64),
+}
+
+impl Space {
+    /// The formula of the schema that only this value satisfies.
+    pub(super) fn constant_formula(&mut self, constant: Constant) -> Result<Formula, EngineError> {
+        // As values in the text of a schema are hashed.
+        let mut hash = Identity::new("json value");
+        match &constant {
+            Constant::Word(Kind::Null) => hash.str("n"),
+            Constant::Word(Kind::True) => hash.str("t"),
+            Constant::Word(_) => hash.str("f"),
+            Constant::Number(number) => hash.str("#").str(&canonical_number(&number.to_string())),
+            Constant::String(text) => hash.str("s").str(text),
+            Constant::Array(items) => {
+                hash.str("a");
+                for &item in items {
+                    hash.u128(self.hash_of_value(item)?);
+                }
+                &mut hash
+            }
+            Constant::Object(members) => {
+                hash.str("o");
+                let mut members: Vec<_> = members.iter().map(|&(name, value)| (self.name_text(name), value)).collect();
+                members.sort_unstable();
+                for (name, value) in members {
+                    hash.str(&name).u128(self.hash_of_value(value)?);
+                }
+                &mut hash
+            }
+        };
+        let index = self.constants.len() as u32;
+        self.constants.push(constant);
+        self.one_value(hash.finish(), Source::Constant(index))
+    }
+
+    pub(super) fn read_constant(&mut self, index: u32) -> Result<Typed, EngineError> {
+        let constant = self.constants.get(index as usize).cloned().ok_or(EngineError::Internal("an unknown constant"))?;
+        let mut typed = Typed::anything();
+        let (arrays, objects) = (Vec::new(), Vec::new());
+        let mut only = Candidates { kinds: Kinds::NONE, values: Vec::new(), strings: None, numbers: None, arrays, objects };
+        match constant {
+            Constant::Array(items) => {
+                typed.kinds = Kinds::NONE.with(Kind::Array);
+                typed.array.min = items.len() as u64;
+                typed.array.prefix = items;
+                typed.array.rest = Formula::FALSE;
+                return Ok(typed);
+            }
+            Constant::Object(members) => {
+                typed.kinds = Kinds::NONE.with(Kind::Object);
+                typed.object.required = members.iter().map(|&(name, _)| name).collect();
+                typed.object.properties = members.into_iter().collect();
+                typed.object.additional = Some(Formula::FALSE);
+                return Ok(typed);
+            }
+            Constant::Word(kind) => only.kinds = only.kinds.with(kind),
+            Constant::Number(number) => {
+                only.kinds = only.kinds.with(Kind::Number);
+                only.numbers = Some(self.number_atom(NumberAtom::OneOf(vec![number])));
+            }
+            Constant::String(text) => {
+                only.kinds = only.kinds.with(Kind::String);
+                only.strings = Some(self.string_set([&*text]));
+            }
+        }
+        typed.kinds = only.kinds;
+        typed.candidates.push(only);
+        Ok(typed)
+    }
+
+    /// The values that fulfil a formula over schemas, if there are at most `enough`. Without tools objects and arrays are not listed.
+    pub(super) fn list_values(&mut self, tools: Option<Tools<'_>>, formula: Formula, enough: usize) -> Result<Listed, EngineError> {
+        self.list_nested(tools, formula, enough, DEPTH)
+    }
+
+    fn list_nested(&mut self, tools: Option<Tools<'_>>, formula: Formula, enough: usize, depth: usize) -> Result<Listed, EngineError> {
+        let key = (formula, enough, depth, tools.is_some());
+        if let Some(known) = self.listed.get(&key) {
+            return Ok(known.clone());
+        }
+        let listed = self.list_anew(tools, formula, enough, depth)?;
+        self.listed.insert(key, listed.clone());
+        Ok(listed)
+    }
+
+    fn list_anew(&mut self, tools: Option<Tools<'_>>, formula: Formula, enough: usize, depth: usize) -> Result<Listed, EngineError> {
+        let (mut values, mut more) = (Vec::new(), None::<u64>);
+        for kind in Kind::ALL {
+            let demand = self.for_kind(formula, kind)?;
+            if demand == Formula::FALSE {
+                continue;
+            }
+            let listed = match kind {
+                Kind::Null | Kind::True | Kind::False => Listed::Few(vec![self.constant_formula(Constant::Word(kind))?]),
+                Kind::String => self.list_strings(demand, enough)?,
+                Kind::Number => self.list_numbers(demand, enough)?,
+                Kind::Array | Kind::Object => match (tools, depth.checked_sub(1)) {
+                    _ if self.plainly_endless(formula, kind, DEPTH)? => Listed::AtLeast(u64::MAX),
+                    (Some(tools), Some(depth)) if kind == Kind::Array => self.list_arrays(tools, demand, enough, depth)?,
+                    (Some(tools), Some(depth)) => self.list_objects(tools, formula, demand, (enough, depth))?,
+                    _ => Listed::AtLeast(1),
+                },
+            };
+            match listed {
+                Listed::Few(few) => values.extend(few),
+                Listed::AtLeast(count) => more = Some(more.unwrap_or(0).saturating_add(count)),
+            }
+        }
+        let count = values.len() as u64;
+        Ok(match more {
+            None if values.len() <= enough => Listed::Few(values),
+            more => Listed::AtLeast(count.saturating_add(more.unwrap_or(0))),
+        })
+    }
+
+    fn list_strings(&mut self, demand: Formula, enough: usize) -> Result<Listed, EngineError> {
+        if self.formulas.as_leaf(demand).is_some() {
+            return Ok(Listed::AtLeast(u64::MAX));
+        }
+        let mut names = self.names_in_demand(demand)?.map(|names| names.to_vec());
+        let mut only_lengths = true;
+        for &atom in self.atoms_of(demand)?.iter() {
+            let Atom::Length(index) = atom else {
+                only_lengths = false;
+                continue;
+            };
+            let must_not_be = self.decide(demand, atom, true)? == Formula::FALSE;
+            let must_be = self.decide(demand, atom, false)? == Formula::FALSE;
+            let length = self.length(index)?;
+            if must_be && length.max == Some(0) || must_not_be && length.min == 1 && length.max.is_none() {
+                names = Some(vec![self.name("")]);
+            }
+        }
+        let Some(names) = names else {
+            // Of any other length there are more characters than are ever asked for.
+            return Ok(Listed::AtLeast(if only_lengths { (enough as u64).saturating_add(1) } else { 1 }));
+        };
+        let mut values = Vec::new();
+        for name in names {
+            if self.demand_on_name(demand, name)? != 0 {
+                if values.len() == enough {
+                    return Ok(Listed::AtLeast(enough as u64 + 1));
+                }
+                let text = self.name_text(name);
+                values.push(self.constant_formula(Constant::String(text))?);
+            }
+        }
+        Ok(Listed::Few(values))
+    }
+
+    fn list_numbers(&mut self, demand: Formula, enough: usize) -> Result<Listed, EngineError> {
+        if self.formulas.as_leaf(demand).is_some() {
+            return Ok(Listed::AtLeast(u64::MAX));
+        }
+        let (mut low, mut high, mut integer, mut listed) = (None::<Decimal>, None::<Decimal>, false, None);
+        for &atom in self.atoms_of(demand)?.iter() {
+            let Atom::Number(index) = atom else { continue };
+            if self.decide(demand, atom, false)? != Formula::FALSE {
+                continue;
+            }
+            match self.number(index)? {
+                NumberAtom::Integer => integer = true,
+                NumberAtom::AtLeast { bound, .. } => low = Some(low.map_or(bound.clone(), |known| known.max(bound))),
+                NumberAtom::AtMost { bound, .. } => high = Some(high.map_or(bound.clone(), |known| known.min(bound))),
+                NumberAtom::OneOf(numbers) => listed = Some(numbers),
+                #[allow(unreachable_patterns)]
+                _ => {}
+            }
+        }
+        let mut sure = true;
+        let numbers: Vec<Decimal> = match (listed, low, high) {
+            (Some(listed), _, _) => listed,
+            (None, Some(low), Some(high)) if integer => {
+                let Some((first, last)) = whole(&low).zip(whole(&high)) else { return Ok(Listed::AtLeast(1)) };
+                let most = first.saturating_add(4 * enough as i128 + 4);
+                sure = last <= most;
+                (first..=last.min(most)).filter_map(|n| Decimal::parse(&n.to_string())).collect()
+            }
+            (None, Some(low), Some(high)) if low == high => vec![low],
+            _ => return Ok(Listed::AtLeast(1)),
+        };
+        let mut values = Vec::new();
+        let mut had: Vec<&Decimal> = Vec::new();
+        for number in &numbers {
+            if self.demand_on_number(demand, number)? != 0 && !had.contains(&number) {
+                if values.len() == enough {
+                    return Ok(Listed::AtLeast(enough as u64 + 1));
+                }
+                had.push(number);
+                values.push(self.constant_formula(Constant::Number(number.clone()))?);
+            }
+        }
+        Ok(if sure { Listed::Few(values) } else { Listed::AtLeast((values.len() as u64).max(1)) })
+    }
+
+    /// The leaf that a demand on numbers gives to `number`.
+    fn demand_on_number(&mut self, demand: Formula, number: &Decimal) -> Result<u32, EngineError> {
+        let mut holds = hashbrown::HashMap::new();
+        for variable in self.formulas.support(demand).0 {
+            let Atom::Number(index) = self.atom(variable)? else {
+                return Err(EngineError::Internal("a demand on a number that is not one"));
+            };
+            holds.insert(variable, self.number(index)?.holds(number));
+        }
+        Ok(self.formulas.evaluate(demand, |v| holds.get(&v).copied().unwrap_or(false)))
+    }
+
+    fn hash_of_value(&self, value: Formula) -> Result<u128, EngineError> {
+        let hash = self.as_schema(value).and_then(|id| self.hash_of_one_value(id));
+        hash.ok_or(EngineError::Internal("a constant with a part that is none"))
+    }
+
+    /// Is it plain that endlessly many values fulfil the formula, if one does? One look at the keywords of one schema.
+    fn plainly_endless(&mut self, formula: Formula, kind: Kind, depth: usize) -> Result<bool, EngineError> {
+        if formula == Formula::TRUE {
+            return Ok(true);
+        }
+        let (Some(id), Some(depth)) = (self.as_schema(formula), depth.checked_sub(1)) else { return Ok(false) };
+        let typed = self.typed(id)?;
+        if !typed.kinds.has(kind) || !typed.candidates.is_empty() {
+            return Ok(false);
+        }
+        if let [Logic::All(parts)] = typed.logic.as_slice()
+            && let [part] = parts.as_slice()
+            && !typed.array.watches_items()
+            && !typed.object.watches_members()
+            && typed.array.max.is_none()
+            && typed.object.max.is_none()
+            && typed.object.names.is_none()
+        {
+            return self.plainly_endless(*part, kind, depth);
+        }
+        if !typed.logic.is_empty() {
+            return Ok(false);
+        }
+        let any_kind = |space: &mut Self, formula: Formula| -> Result<bool, EngineError> {
+            if formula == Formula::TRUE {
+                return Ok(true);
+            }
+            let Some(id) = space.as_schema(formula) else { return Ok(false) };
+            let typed = space.typed(id)?;
+            let plain = typed.candidates.is_empty() && typed.logic.is_empty();
+            if plain
+                && (typed.kinds.has(Kind::String) && typed.strings.is_empty() || typed.kinds.has(Kind::Number) && typed.numbers.is_empty())
+            {
+                return Ok(true);
+            }
+            Ok(space.plainly_endless(formula, Kind::Array, depth)? || space.plainly_endless(formula, Kind::Object, depth)?)
+        };
+        if kind == Kind::Array {
+            // Another item, or a longer one, and another after that.
+            let part = &typed.array;
+            let room = part.max.is_none_or(|max| max > 0) && part.prefix.is_empty();
+            return Ok(room && !part.unique && part.contains.is_none() && any_kind(self, part.rest)?);
+        }
+        let part = &typed.object;
+        if part.max.is_some() || !part.patterns.is_empty() || part.names.is_some() || !part.dependent.is_empty() || part.strict {
+            return Ok(false);
+        }
+        for &value in part.properties.values().chain(&part.additional) {
+            if any_kind(self, value)? {
+                return Ok(true);
+            }
+        }
+        Ok(part.additional.is_none())
+    }
+
+    /// The arrays that meet a demand, item by item.
+    fn list_arrays(&mut self, tools: Tools<'_>, demand: Formula, enough: usize, depth: usize) -> Result<Listed, EngineError> {
+        let (mut values, mut steps) = (Vec::new(), 0);
+        let mut open: Vec<(Formula, Vec<Formula>)> = vec![(demand, Vec::new())];
+        while let Some((formula, items)) = open.pop() {
+            let array = self.plain_segment(formula, items.len() as u64)?;
+            steps += 1;
+            if steps > 4 * enough + 64 || values.len() > enough {
+                return Ok(Listed::AtLeast((values.len() as u64).max(1)));
+            }
+            if self.array_facts(array)?.closes.is_some() {
+                values.push(self.constant_formula(Constant::Array(items.clone()))?);
+            }
+            let partition = self.item_partition(array)?;
+            for (class, &result) in partition.results.iter().enumerate() {
+                let of_class = self.only_class(partition.child, class)?;
+                let Listed::Few(list) = self.list_nested(Some(tools), of_class, enough, depth)? else {
+                    return Ok(Listed::AtLeast((values.len() as u64).max(1)));
+                };
+                for item in list {
+                    let again = items.contains(&item);
+                    let result = if again { self.decide(result, Atom::Unique, false)? } else { result };
+                    if result != Formula::FALSE {
+                        let mut items = items.clone();
+                        items.push(item);
+                        open.push((result, items));
+                    }
+                }
+            }
+        }
+        Ok(Listed::Few(values))
+    }
+
+    /// The objects that meet a demand, name by name.
+    fn list_objects(
+        &mut self,
+        tools: Tools<'_>,
+        obligation: Formula,
+        demand: Formula,
+        (enough, depth): (usize, usize),
+    ) -> Result<Listed, EngineError> {
+        let names = self.order_of(obligation)?.names.clone();
+        let (mut values, mut steps) = (Vec::new(), 0);
+        let mut open: Vec<(usize, Formula, Named)> = vec![(0, demand, Vec::new())];
+        while let Some((at, formula, members)) = open.pop() {
+            steps += 1;
+            let (formula, _) = self.counted(formula, members.len() as u64)?;
+            if formula == Formula::FALSE {
+                continue;
+            }
+            if steps > 4 * enough + 64 || values.len() > enough || !self.hopeful_groups(tools, formula)?.is_empty() {
+                return Ok(Listed::AtLeast((values.len() as u64).max(1)));
+            }
+            let Some(&name) = names.get(at) else {
+                if self.closes(formula).is_some() {
+                    values.push(self.constant_formula(Constant::Object(members))?);
+                }
+                continue;
+            };
+            open.push((at + 1, formula, members.clone()));
+            let partition = self.key_partition(formula, Key::Name(name))?;
+            for (class, &result) in partition.results.iter().enumerate() {
+                let of_class = self.only_class(partition.child, class)?;
+                let Listed::Few(list) = self.list_nested(Some(tools), of_class, enough, depth)? else {
+                    return Ok(Listed::AtLeast((values.len() as u64).max(1)));
+                };
+                for value in list {
+                    let mut members = members.clone();
+                    members.push((name, value));
+                    open.push((at + 1, result, members));
+                }
+            }
+        }
+        Ok(Listed::Few(values))
+    }
+}
+
+/// The number, if it is whole and not too large (rounded towards zero if it has a fraction).
+fn whole(number: &Decimal) -> Option<i128> {
+    let text = number.to_string();
+    text.split('.').next().filter(|whole| !whole.contains('e'))?.parse().ok()
+}

@@ -1,0 +1,339 @@
+//! Arrays in which it matters whether items are equal: what such an array must know of the items it has had.
+//!
+//! Which value an item has is known to the text alone, so the matcher remembers the items and says of each whether it repeats an earlier
+//! one; a state says what comes of either. All that a state knows of earlier items is what decides whether the array can be completed: the
+//! *watches*, formulas over items of which it notes whether an earlier item fulfils them. A watch is either a value that may be
+//! needed later where few will do (`[integer, const 1]`: the first item must leave the 1), or what a later item must be to repeat
+//! an earlier one (`not: {uniqueItems}`). Usually there are none.
+//!
+//! Invariant: the plan of an array depends on its obligation at its start alone. Where a value can run out while items must still come, it is
+//! watched; elsewhere some value is always left.
+//! Must not know: text, which values items have.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
+use indexmap::IndexSet;
+
+use super::array::ArrayId;
+use super::listing::Listed;
+use super::space::{Atom, Space};
+use super::strings::Tools;
+use crate::error::EngineError;
+use crate::formula::Formula;
+use crate::limits::Limits;
+
+/// What is watched in an array, and what was seen of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Watched {
+    /// A number of a plan, from one on; zero: equal items make no difference.
+    plan: u32,
+    /// A number of a set of watches, from one on; zero: the empty one.
+    seen: u32,
+}
+
+impl Watched {
+    /// Equal items make no difference.
+    const NOTHING: Self = Self { plan: 0, seen: 0 };
+}
+
+/// What to watch in an array.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Plan {
+    /// Values that can run out, each with the last place that may need it.
+    values: Vec<(Formula, u64)>,
+    /// What a later item may be when it repeats an earlier one.
+    repeats: Vec<Formula>,
+    /// At least so many values are possible for each item.
+    fewest: u64,
+}
+
+/// All plans.
+#[derive(Default)]
+pub(super) struct Plans {
+    all: IndexSet<Plan>,
+    by_start: HashMap<Formula, Watched>,
+    seen: IndexSet<Box<[Formula]>>,
+    fresh: HashMap<ArrayId, Arc<ItemWays>>,
+    repeated: HashMap<ArrayId, Option<Arc<ItemWays>>>,
+}
+
+/// What may come next, and what is there after it.
+#[derive(Debug)]
+pub(super) struct ItemWays {
+    /// The item's obligation: leaf j + 1 is class j.
+    pub child: Formula,
+    /// By class.
+    pub next: Vec<ArrayId>,
+}
+
+/// Domains with more values than this are listed only where so many items may be needed.
+const SMALL: usize = 64;
+
+impl Space {
+    /// The state of an empty array that owes `formula`.
+    pub(super) fn empty_array(&mut self, tools: Tools<'_>, formula: Formula) -> Result<ArrayId, EngineError> {
+        let watched = self.watched_from_start(tools, formula)?;
+        self.segment(formula, 0, watched)
+    }
+
+    /// The state of an array whose items are looked at one by one from outside.
+    pub(super) fn plain_segment(&mut self, formula: Formula, count: u64) -> Result<ArrayId, EngineError> {
+        self.segment(formula, count, Watched::NOTHING)
+    }
+
+    fn depends_on_equality(&mut self, formula: Formula) -> Result<bool, EngineError> {
+        Ok(self.all_atoms(formula)?.contains(&Atom::Unique))
+    }
+
+    fn plan(&self, watched: Watched) -> Option<&Plan> {
+        self.arrays.plans.all.get_index((watched.plan as usize).checked_sub(1)?)
+    }
+
+    fn seen(&self, watched: Watched) -> &[Formula] {
+        (watched.seen as usize).checked_sub(1).and_then(|i| self.arrays.plans.seen.get_index(i)).map_or(&[], |set| set)
+    }
+
+    fn with_seen(&mut self, watched: Watched, mut seen: Vec<Formula>) -> Watched {
+        seen.sort_unstable();
+        seen.dedup();
+        let seen = if seen.is_empty() { 0 } else { self.arrays.plans.seen.insert_full(seen.into()).0 as u32 + 1 };
+        Watched { seen, ..watched }
+    }
+
+    /// At least so many values are possible for each item, if it matters whether items are equal.
+    pub(super) fn fewest_values(&self, watched: Watched) -> Option<u64> {
+        self.plan(watched).map(|plan| plan.fewest)
+    }
+
+    /// How many items may still change what was seen.
+    pub(super) fn watches_of(&self, watched: Watched) -> u64 {
+        self.plan(watched).map_or(0, |plan| (plan.values.len() + plan.repeats.len()) as u64)
+    }
+
+    /// What still matters of what was seen, once there are `count` items.
+    pub(super) fn still_watched(&mut self, formula: Formula, count: u64, watched: Watched) -> Result<Watched, EngineError> {
+        if watched == Watched::NOTHING || !self.depends_on_equality(formula)? {
+            return Ok(Watched::NOTHING);
+        }
+        if watched.seen == 0 {
+            return Ok(watched);
+        }
+        let Some(plan) = self.plan(watched) else { return Ok(Watched::NOTHING) };
+        let past = |watch: &Formula| plan.values.iter().any(|(value, until)| value == watch && *until < count);
+        let seen = self.seen(watched);
+        if !seen.iter().any(past) {
+            return Ok(watched);
+        }
+        let seen = seen.iter().copied().filter(|watch| !past(watch)).collect();
+        Ok(self.with_seen(watched, seen))
+    }
+
+    /// The items that may come next and do not repeat an earlier one.
+    pub(super) fn items_after(&mut self, array: ArrayId) -> Result<Arc<ItemWays>, EngineError> {
+        if let Some(known) = self.arrays.plans.fresh.get(&array) {
+            return Ok(known.clone());
+        }
+        let key = self.array_key(array)?;
+        let partition = self.item_partition(array)?;
+        let mut classes: IndexSet<(usize, u32)> = (0..partition.results.len()).map(|class| (class, key.watched.seen)).collect();
+        let mut child = partition.child;
+        if let Some(plan) = self.plan(key.watched).cloned() {
+            let seen = self.seen(key.watched).to_vec();
+            // Values exclude each other, so each is told from the rest, and what is left after them is none of them.
+            for (value, until) in plan.values.iter().rev() {
+                let is_it = if seen.contains(value) {
+                    Formula::FALSE
+                } else if *until > key.low {
+                    self.noting(&mut classes, partition.child, *value)?
+                } else {
+                    continue;
+                };
+                child = self.formulas.if_then_else(*value, is_it, child)?;
+            }
+            for repeat in plan.repeats.iter().filter(|repeat| !seen.contains(repeat)) {
+                let noted = self.noting(&mut classes, child, *repeat)?;
+                child = self.formulas.if_then_else(*repeat, noted, child)?;
+            }
+        }
+        let mut next = Vec::with_capacity(classes.len());
+        for (class, seen) in classes {
+            next.push(self.after_item(array, partition.results[class], Watched { seen, ..key.watched })?);
+        }
+        let ways = Arc::new(ItemWays { child, next });
+        self.arrays.plans.fresh.insert(array, ways.clone());
+        Ok(ways)
+    }
+
+    /// The question with every class turned into the one that has also seen `watch`.
+    fn noting(&mut self, classes: &mut IndexSet<(usize, u32)>, child: Formula, watch: Formula) -> Result<Formula, EngineError> {
+        let mut changed: HashMap<u32, u32> = HashMap::new();
+        for leaf in self.formulas.support(child).1 {
+            let Some(&(class, seen)) = (leaf as usize).checked_sub(1).and_then(|i| classes.get_index(i)) else { continue };
+            let mut set = self.seen(Watched { plan: 0, seen }).to_vec();
+            set.push(watch);
+            let seen = self.with_seen(Watched::NOTHING, set).seen;
+            changed.insert(leaf, classes.insert_full((class, seen)).0 as u32 + 1);
+        }
+        Limits::check("max_subset_positions", classes.len(), self.limits.max_subset_positions)?;
+        self.formulas.substitute(child, |_, _| Ok(None), |store, leaf| changed.get(&leaf).map(|&new| store.leaf(new)).transpose())
+    }
+
+    /// The items that may come next and repeat an earlier one; `None`: none may.
+    pub(super) fn repeats_after(&mut self, array: ArrayId) -> Result<Option<Arc<ItemWays>>, EngineError> {
+        if let Some(known) = self.arrays.plans.repeated.get(&array) {
+            return Ok(known.clone());
+        }
+        let key = self.array_key(array)?;
+        let mut ways = None;
+        if self.plan(key.watched).is_some_and(|plan| !plan.repeats.is_empty()) {
+            let partition = self.item_partition(array)?;
+            let mut next = Vec::new();
+            let mut leaves: HashMap<u32, u32> = HashMap::new();
+            for (class, &result) in partition.results.iter().enumerate() {
+                let result = self.decide(result, Atom::Unique, false)?;
+                let of_class = self.only_class(partition.child, class)?;
+                if result != Formula::FALSE && self.seen(key.watched).contains(&of_class) {
+                    next.push(self.after_item(array, result, Watched::NOTHING)?);
+                    leaves.insert(class as u32 + 1, next.len() as u32);
+                }
+            }
+            if !next.is_empty() {
+                let leaf = |store: &mut crate::formula::Formulas, old: u32| store.leaf(leaves.get(&old).copied().unwrap_or(0)).map(Some);
+                let child = self.formulas.substitute(partition.child, |_, _| Ok(None), leaf)?;
+                ways = Some(Arc::new(ItemWays { child, next }));
+            }
+        }
+        self.arrays.plans.repeated.insert(array, ways.clone());
+        Ok(ways)
+    }
+
+    /// Is it plain that more items must come than there are values left? Without this the search would try every order of them.
+    pub(super) fn runs_out(&mut self, array: ArrayId) -> Result<bool, EngineError> {
+        let key = self.array_key(array)?;
+        let Some(plan) = self.plan(key.watched).cloned() else { return Ok(false) };
+        let seen = self.seen(key.watched).to_vec();
+        if !plan.repeats.is_empty() || plan.values.iter().any(|&(_, until)| until != u64::MAX) {
+            return Ok(false);
+        }
+        let left = plan.values.iter().filter(|(value, _)| !seen.contains(value)).count() as u64;
+        let mut needed = 0;
+        for &atom in self.atoms_of(key.formula)?.iter() {
+            if let Atom::Count(bound) = atom
+                && self.decide(key.formula, atom, false)? == Formula::FALSE
+            {
+                needed = needed.max(bound.saturating_sub(key.low));
+            }
+        }
+        if needed <= left {
+            return Ok(false);
+        }
+        // Only if no other values will do.
+        let mut others = self.item_partition(array)?.child;
+        for (value, _) in &plan.values {
+            others = self.formulas.if_then_else(*value, Formula::FALSE, others)?;
+        }
+        Ok(matches!(self.list_values(None, others, 0)?, Listed::Few(none) if none.is_empty()))
+    }
+
+    /// What must be watched from the start of an array that owes `formula`.
+    fn watched_from_start(&mut self, tools: Tools<'_>, formula: Formula) -> Result<Watched, EngineError> {
+        if let Some(&known) = self.arrays.plans.by_start.get(&formula) {
+            return Ok(known);
+        }
+        let watched = if self.depends_on_equality(formula)? {
+            let plan = self.make_plan(tools, formula)?;
+            Watched { plan: self.arrays.plans.all.insert_full(plan).0 as u32 + 1, seen: 0 }
+        } else {
+            Watched::NOTHING
+        };
+        self.arrays.plans.by_start.insert(formula, watched);
+        Ok(watched)
+    }
+
+    /// Look at all that an array may come to owe while its items differ.
+    fn make_plan(&mut self, tools: Tools<'_>, formula: Formula) -> Result<Plan, EngineError> {
+        let start = self.segment(formula, 0, Watched::NOTHING)?;
+        let mut plan = Plan { values: Vec::new(), repeats: Vec::new(), fewest: u64::MAX };
+        let mut visited: HashSet<ArrayId> = HashSet::from_iter([start]);
+        let mut pending = VecDeque::from([start]);
+        while let Some(array) = pending.pop_front() {
+            Limits::check("max_subset_positions", visited.len(), self.limits.max_subset_positions)?;
+            let key = self.array_key(array)?;
+            if !self.depends_on_equality(key.formula)? {
+                continue;
+            }
+            let facts = self.array_facts(array)?;
+            let partition = self.item_partition(array)?;
+            self.watch_values(tools, array, &mut plan)?;
+            for (class, &result) in partition.results.iter().enumerate() {
+                if self.decide(result, Atom::Unique, false)? != Formula::FALSE {
+                    let of_class = self.only_class(partition.child, class)?;
+                    if !plan.repeats.contains(&of_class) {
+                        plan.repeats.push(of_class);
+                    }
+                }
+                let mut after = vec![self.after_item(array, result, Watched::NOTHING)?];
+                if facts.high != u64::MAX {
+                    after.push(self.segment(result, facts.high, Watched::NOTHING)?);
+                }
+                pending.extend(after.into_iter().filter(|&next| visited.insert(next)));
+            }
+        }
+        plan.values.sort_unstable();
+        Ok(plan)
+    }
+
+    /// Watch the values that can run out in this state while more items must come.
+    fn watch_values(&mut self, tools: Tools<'_>, array: ArrayId, plan: &mut Plan) -> Result<(), EngineError> {
+        let key = self.array_key(array)?;
+        let facts = self.array_facts(array)?;
+        let partition = self.item_partition(array)?;
+        let mut most = 0;
+        for &atom in self.all_atoms(key.formula)?.iter() {
+            if let Atom::Count(bound) | Atom::Matches(_, bound) = atom {
+                most = most.max(bound);
+            }
+        }
+        // Before an item so many others have come at most, as far as this state matters.
+        let before = if facts.high == key.low + 1 { key.low } else { most.saturating_sub(1) };
+        let before = usize::try_from(before).unwrap_or(usize::MAX).min(self.limits.max_subset_positions);
+        let mut fewest = 0u64;
+        for class in 0..partition.results.len() {
+            let of_class = self.only_class(partition.child, class)?;
+            let must_go_on = facts.closes.is_none();
+            let enough = if must_go_on { before.max(SMALL) } else { SMALL };
+            let listed = self.list_values(Some(tools), of_class, enough)?;
+            let count = match &listed {
+                Listed::Few(values) => values.len() as u64,
+                Listed::AtLeast(count) => *count,
+            };
+            fewest = fewest.max(count);
+            if let Listed::Few(values) = listed
+                && must_go_on
+                && values.len() <= before
+            {
+                let until = if facts.high == key.low + 1 && key.low < self.longest_prefix(key.formula)? { key.low } else { u64::MAX };
+                for value in values {
+                    match plan.values.iter_mut().find(|(known, _)| *known == value) {
+                        Some((_, known)) => *known = until.max(*known),
+                        None => plan.values.push((value, until)),
+                    }
+                }
+            }
+        }
+        plan.fewest = plan.fewest.min(fewest.max(1));
+        Ok(())
+    }
+
+    fn longest_prefix(&mut self, formula: Formula) -> Result<u64, EngineError> {
+        let mut longest = 0;
+        for &atom in self.atoms_of(formula)?.iter() {
+            if let Atom::Items(id) = atom {
+                longest = longest.max(self.typed(id)?.array.prefix.len() as u64);
+            }
+        }
+        Ok(longest)
+    }
+}
