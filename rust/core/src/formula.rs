@@ -402,7 +402,7 @@ mod tests {
     #[test]
     #[allow(clippy::many_single_char_names)] // as in the books
     fn variables_known_to_be_false_are_gone() {
-        let mut s = Formulas::new(10_000);
+        let mut s = Formulas::new(1_000_000);
         let v: Vec<Formula> = (0..9).map(|i| s.variable(i).unwrap()).collect();
         for seed in 0..200u32 {
             let mut f = Formula::FALSE;

@@ -205,8 +205,8 @@ impl Space {
                 NumberAtom::AtLeast { bound, .. } => low = Some(low.map_or(bound.clone(), |known| known.max(bound))),
                 NumberAtom::AtMost { bound, .. } => high = Some(high.map_or(bound.clone(), |known| known.min(bound))),
                 NumberAtom::OneOf(numbers) => listed = Some(numbers),
-                #[allow(unreachable_patterns)]
-                _ => {}
+                // Judged number by number below.
+                NumberAtom::MultipleOf(_) => {}
             }
         }
         let mut sure = true;
