@@ -287,8 +287,9 @@ class TestErrors:
         methods = {"ebnf": compiler.compile_grammar, "regex": compiler.compile_regex, "json_schema": compiler.compile_json_schema}
         for case in cases(name):
             if "error" in case and name in case:
+                documents = {"registry": case["registry"]} if "registry" in case else {}
                 with pytest.raises(ValueError, match=".") as caught:
-                    methods[name](case[name])
+                    methods[name](case[name], **documents, **case.get("options", {}))
                 assert isinstance(caught.value, maskwright.GrammarError)
                 assert case["error"] in str(caught.value)
 
