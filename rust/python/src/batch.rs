@@ -18,6 +18,7 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, IntoParallelRef
 
 use crate::background::{POLL, lock};
 use crate::bitmask::{RowIndex, RowPointer, Rows};
+use crate::drafts::{self, Drafts, Judged};
 use crate::errors::{self, IntoPython};
 use crate::fork::{Work, detached};
 use crate::matcher::{GrammarMatcher, Held, Slot, State, text_bytes};
@@ -26,6 +27,8 @@ use crate::matcher::{GrammarMatcher, Held, Slot, State, text_bytes};
 const ALONE: usize = 8;
 /// Warm masks that one thread takes at a time.
 const PIECE: usize = 8;
+/// Drafts, each of several masks, are judged on the pool from this many matchers on.
+const MANY_DRAFTS: usize = 2;
 /// Tokens are accepted on the pool from this many on.
 const MANY_TOKENS: usize = 64;
 
@@ -90,6 +93,15 @@ fn collect<T>(py: Python<'_>, results: Vec<Result<T, EngineError>>) -> PyResult<
 
 fn same_length(what: &str, found: usize, matchers: usize) -> PyResult<()> {
     if found == matchers { Ok(()) } else { Err(PyValueError::new_err(format!("{matchers} matchers, but {found} {what}"))) }
+}
+
+/// The words of a mask, the same for all matchers; `None` if there are none.
+fn common_width(matchers: &Matchers) -> PyResult<Option<usize>> {
+    let Some(width) = matchers.first().map(|first| first.get().words) else { return Ok(None) };
+    match matchers.iter().position(|matcher| matcher.get().words != width) {
+        None => Ok(Some(width)),
+        Some(place) => Err(PyValueError::new_err(format!("the matcher at place {place} has another vocabulary size than the first"))),
+    }
 }
 
 /// One mask to fill.
@@ -251,11 +263,7 @@ impl BatchGrammarMatcher {
             None => (0..).map(RowIndex).take(matchers.len()).collect(),
         };
         same_length("indices", indices.len(), matchers.len())?;
-        let Some(first) = matchers.first() else { return Ok(None) };
-        let width = first.get().words;
-        if let Some(place) = matchers.iter().position(|matcher| matcher.get().words != width) {
-            return Err(PyValueError::new_err(format!("the matcher at place {place} has another vocabulary size than the first")));
-        }
+        let Some(width) = common_width(matchers)? else { return Ok(None) };
         let mut used = HashSet::with_capacity(indices.len());
         if let Some(twice) = indices.iter().find(|index| !used.insert(index.0)) {
             return Err(PyValueError::new_err(format!("row {} is asked for twice", twice.0)));
@@ -274,22 +282,49 @@ impl BatchGrammarMatcher {
         }
     }
 
-    /// Do `work` with each matcher and its argument.
+    /// Let each matcher look ahead at its drafts, and fill their rows.
+    fn judge(
+        &self,
+        py: Python<'_>,
+        matchers: &Matchers,
+        drafts: Vec<Drafts>,
+        bitmask: &Bound<'_, PyAny>,
+        indices: Option<Vec<RowIndex>>,
+    ) -> PyResult<Vec<Judged>> {
+        same_length("drafts", drafts.len(), matchers.len())?;
+        if let Some(indices) = &indices {
+            same_length("indices", indices.len(), matchers.len())?;
+        }
+        let Some(width) = common_width(matchers)? else { return Ok(Vec::new()) };
+        let rows = Rows::hold(bitmask, width)?;
+        let indices = indices.map(|indices| indices.into_iter().map(|index| index.0).collect());
+        let results = drafts::blocks(py, &rows, &drafts, indices).and_then(|blocks| {
+            let work = drafts.into_iter().zip(blocks).collect();
+            self.each(py, matchers, work, MANY_DRAFTS, |matcher, (drafts, mut block): (Drafts, RowPointer)| {
+                drafts.fill(matcher, &mut block)
+            })
+        });
+        rows.release(py);
+        results
+    }
+
+    /// Do `work` with each matcher and its argument, on the pool if there are `many`.
     fn each<A: Send, T: Send>(
         &self,
         py: Python<'_>,
         matchers: &Matchers,
         arguments: Vec<A>,
+        many: usize,
         work: impl Fn(&mut Matcher, A) -> Result<T, EngineError> + Send + Sync,
     ) -> PyResult<Vec<T>> {
         let taken = take(py, matchers)?;
-        let pool = if taken.len() >= MANY_TOKENS && self.threads > 1 { Some(self.pool()?) } else { None };
+        let pool = if taken.len() >= many && self.threads > 1 { Some(self.pool()?) } else { None };
         let mut all: Vec<(Taken, A)> = taken.into_iter().zip(arguments).collect();
         let results = detached(py, || {
             let run = |(mut taken, argument): (Taken, A)| taken.run(|matcher| work(matcher, argument));
             let all = std::mem::take(&mut all);
             match pool {
-                Some(pool) => pool.install(|| all.into_par_iter().with_min_len(PIECE).map(run).collect()),
+                Some(pool) => pool.install(|| all.into_par_iter().with_min_len(PIECE.min(many)).map(run).collect()),
                 None => all.into_iter().map(run).collect(),
             }
         });
@@ -405,7 +440,7 @@ impl BatchGrammarMatcher {
     fn batch_accept_token(&self, py: Python<'_>, matchers: Matchers, token_ids: Vec<i64>) -> PyResult<Vec<bool>> {
         same_length("tokens", token_ids.len(), matchers.len())?;
         // What is no id of any vocabulary is refused by each.
-        self.each(py, &matchers, token_ids, |matcher, id| u32::try_from(id).map_or(Ok(false), |id| matcher.accept_token(id)))
+        self.each(py, &matchers, token_ids, MANY_TOKENS, |matcher, id| u32::try_from(id).map_or(Ok(false), |id| matcher.accept_token(id)))
     }
 
     /// ``accept_string`` of each matcher.
@@ -418,7 +453,92 @@ impl BatchGrammarMatcher {
     fn batch_accept_string(&self, py: Python<'_>, matchers: Matchers, input_strs: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<bool>> {
         same_length("texts", input_strs.len(), matchers.len())?;
         let texts: PyResult<Vec<&[u8]>> = input_strs.iter().map(text_bytes).collect();
-        self.each(py, &matchers, texts?, Matcher::accept_bytes)
+        self.each(py, &matchers, texts?, MANY_TOKENS, Matcher::accept_bytes)
+    }
+
+    /// ``accept_tokens`` of each matcher.
+    ///
+    /// Returns:
+    ///     For each matcher, how many of its tokens were accepted.
+    ///
+    /// Raises:
+    ///     ValueError: lengths that differ, or a matcher twice.
+    fn batch_accept_tokens(&self, py: Python<'_>, matchers: Matchers, token_ids: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<usize>> {
+        same_length("lists of tokens", token_ids.len(), matchers.len())?;
+        let ids: PyResult<Vec<Vec<u32>>> = token_ids.iter().map(|ids| drafts::tokens(ids, "token_ids")).collect();
+        self.each(py, &matchers, ids?, MANY_TOKENS, |matcher, ids| matcher.accept_tokens(&ids))
+    }
+
+    /// ``validate_tokens`` of each matcher.
+    ///
+    /// Returns:
+    ///     For each matcher, how many of its tokens could be accepted; no matcher has changed.
+    ///
+    /// Raises:
+    ///     ValueError: lengths that differ, or a matcher twice.
+    fn batch_validate_tokens(&self, py: Python<'_>, matchers: Matchers, token_ids: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<usize>> {
+        same_length("lists of tokens", token_ids.len(), matchers.len())?;
+        let ids: PyResult<Vec<Vec<u32>>> = token_ids.iter().map(|ids| drafts::tokens(ids, "token_ids")).collect();
+        self.each(py, &matchers, ids?, MANY_TOKENS, |matcher, ids| matcher.validate_tokens(&ids))
+    }
+
+    /// ``fill_draft_bitmasks`` of each matcher, in parallel.
+    ///
+    /// Args:
+    ///     matchers: any number, of one vocabulary size, none twice.
+    ///     drafts: for each its proposed tokens, possibly none.
+    ///     bitmask: as for :meth:`batch_fill_next_token_bitmask`.
+    ///     indices: the first row for each matcher; by default the rows follow one another, one more than there are drafts for each.
+    ///
+    /// Returns:
+    ///     For each matcher, how many of its drafts are legal; no matcher has changed.
+    ///
+    /// Raises:
+    ///     ValueError: as for :meth:`batch_fill_next_token_bitmask`.
+    #[pyo3(signature = (matchers, drafts, bitmask, indices=None))]
+    fn batch_fill_draft_bitmasks(
+        &self,
+        py: Python<'_>,
+        matchers: Matchers,
+        drafts: Vec<Bound<'_, PyAny>>,
+        bitmask: &Bound<'_, PyAny>,
+        indices: Option<Vec<RowIndex>>,
+    ) -> PyResult<Vec<usize>> {
+        let drafts: PyResult<Vec<Drafts>> = drafts.iter().map(|ids| Ok(Drafts::Chain(drafts::tokens(ids, "drafts")?))).collect();
+        Ok(self.judge(py, &matchers, drafts?, bitmask, indices)?.into_iter().map(Judged::chain).collect())
+    }
+
+    /// ``traverse_draft_tree`` of each matcher, in parallel.
+    ///
+    /// Args:
+    ///     matchers: any number, of one vocabulary size, none twice.
+    ///     next_token: for each its links, a list of lists or an array with a row for each; as are the next two.
+    ///     next_sibling: for each its links.
+    ///     draft_tokens: for each its tokens.
+    ///     bitmask: as for :meth:`batch_fill_next_token_bitmask`.
+    ///     indices: the row of the root for each matcher; by default the rows follow one another.
+    ///
+    /// Returns:
+    ///     For each matcher, for each node, whether the grammar accepts the drafts that lead there; no matcher has changed.
+    ///
+    /// Raises:
+    ///     ValueError: links that are no tree; else as for :meth:`batch_fill_next_token_bitmask`.
+    #[pyo3(signature = (matchers, next_token, next_sibling, draft_tokens, bitmask, indices=None))]
+    fn batch_traverse_draft_tree(
+        &self,
+        py: Python<'_>,
+        matchers: Matchers,
+        next_token: Vec<Bound<'_, PyAny>>,
+        next_sibling: Vec<Bound<'_, PyAny>>,
+        draft_tokens: Vec<Bound<'_, PyAny>>,
+        bitmask: &Bound<'_, PyAny>,
+        indices: Option<Vec<RowIndex>>,
+    ) -> PyResult<Vec<Vec<bool>>> {
+        same_length("next_token", next_token.len(), matchers.len())?;
+        same_length("next_sibling", next_sibling.len(), matchers.len())?;
+        let links = next_token.iter().zip(&next_sibling).zip(&draft_tokens);
+        let drafts: PyResult<Vec<Drafts>> = links.map(|((a, b), c)| Ok(Drafts::Tree(drafts::tree(a, b, c)?))).collect();
+        Ok(self.judge(py, &matchers, drafts?, bitmask, indices)?.into_iter().map(Judged::tree).collect())
     }
 
     /// ``rollback`` of each matcher; either all go back or none.

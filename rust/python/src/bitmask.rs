@@ -86,13 +86,22 @@ impl Rows {
         Ok(RowPointer { start, width: self.width })
     }
 
+    /// `count` rows from row `index` on, as one.
+    pub fn block(&self, py: Python<'_>, index: i64, count: usize) -> PyResult<RowPointer> {
+        let first = self.row(py, index)?;
+        if count > 1 {
+            self.row(py, index.saturating_add(i64::try_from(count - 1).unwrap_or(i64::MAX)))?;
+        }
+        Ok(RowPointer { start: first.start, width: self.width * count })
+    }
+
     /// Let go.
     pub fn release(self, py: Python<'_>) {
         self.buffer.release(py);
     }
 }
 
-/// One row of a bitmask that is held.
+/// One row of a bitmask that is held, or several as one.
 pub struct RowPointer {
     start: *mut u32,
     width: usize,
@@ -105,7 +114,7 @@ impl RowPointer {
     /// The row's words.
     ///
     /// # Safety
-    /// The [`Rows`] that it came from is still held, and no other row pointer to the same row is in use.
+    /// The [`Rows`] that it came from is still held, and no other pointer to the same rows is in use.
     pub unsafe fn words(&mut self) -> &mut [u32] {
         // SAFETY: `Rows` checked that the row lies within a writable, contiguous buffer of int32, which lives while it is held.
         unsafe { std::slice::from_raw_parts_mut(self.start, self.width) }

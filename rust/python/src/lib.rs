@@ -16,6 +16,7 @@ mod bitmask;
 mod cache;
 mod compiled;
 mod compiler;
+mod drafts;
 mod encoding;
 mod errors;
 mod fork;

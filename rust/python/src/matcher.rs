@@ -12,14 +12,17 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-use crate::bitmask::{RowIndex, with_row};
+use crate::bitmask::{RowIndex, Rows, with_row};
 use crate::compiled::CompiledGrammar;
+use crate::drafts::{self, Drafts, Judged};
 use crate::errors::{self, Class, IntoPython};
 use crate::fork::detached;
 use crate::tokenizer::{Ids, Tokenizer};
 
 /// Texts longer than this are consumed without holding the interpreter.
 const LONG_TEXT: usize = 256;
+/// As are more tokens than this.
+const MANY_TOKENS: usize = 64;
 
 /// A matcher with what it needs beside it.
 pub struct State {
@@ -80,6 +83,19 @@ impl GrammarMatcher {
             Err(TryLockError::WouldBlock) => Err(busy(py)),
             Err(TryLockError::Poisoned(_)) => Err(lost(py)),
         }
+    }
+
+    /// Look ahead at drafts, and fill their rows.
+    fn judge(&self, py: Python<'_>, drafts: Drafts, bitmask: &Bound<'_, PyAny>, index: i64) -> PyResult<Judged> {
+        self.with(py, |State { matcher, .. }| {
+            let rows = Rows::hold(bitmask, self.words)?;
+            let result = match rows.block(py, index, drafts.rows()) {
+                Ok(mut block) => raise(py, detached(py, || drafts.fill(matcher, &mut block))),
+                Err(error) => Err(error),
+            };
+            rows.release(py);
+            result
+        })
     }
 
     /// Take the state away, for a batch; what comes back goes into the slot.
@@ -172,6 +188,37 @@ impl GrammarMatcher {
         self.with(py, |state| raise(py, state.matcher.accept_token(id)))
     }
 
+    /// Consume tokens one after another until one is refused; each is a step to roll back.
+    ///
+    /// Args:
+    ///     token_ids: any sequence, array or tensor of integers.
+    ///
+    /// Returns:
+    ///     How many were accepted.
+    ///
+    /// Raises:
+    ///     LimitExceeded: the grammar became too ambiguous at this text; no token was accepted then.
+    fn accept_tokens(&self, py: Python<'_>, token_ids: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let ids = drafts::tokens(token_ids, "token_ids")?;
+        self.with(py, |State { matcher, .. }| {
+            let result = if ids.len() > MANY_TOKENS { detached(py, || matcher.accept_tokens(&ids)) } else { matcher.accept_tokens(&ids) };
+            raise(py, result)
+        })
+    }
+
+    /// How many of the tokens could be consumed one after another; the matcher is unchanged.
+    ///
+    /// Raises:
+    ///     LimitExceeded: the grammar became too ambiguous at this text.
+    fn validate_tokens(&self, py: Python<'_>, token_ids: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let ids = drafts::tokens(token_ids, "token_ids")?;
+        self.with(py, |State { matcher, .. }| {
+            let result =
+                if ids.len() > MANY_TOKENS { detached(py, || matcher.validate_tokens(&ids)) } else { matcher.validate_tokens(&ids) };
+            raise(py, result)
+        })
+    }
+
     /// Consume a text, whatever its tokens would be. One step to roll back.
     ///
     /// Returns:
@@ -210,6 +257,67 @@ impl GrammarMatcher {
             with_row(bitmask, index, self.words, |row| row.copy_from_slice(scratch))?;
             Ok(restricts)
         })
+    }
+
+    /// Write the masks along a chain of drafts, without holding the interpreter; the matcher is unchanged.
+    ///
+    /// Row ``index`` gets the mask of the next token, row ``index + i`` that after ``i`` drafts: one row more than there are drafts. After a
+    /// draft that is refused the rows allow only the stop tokens: they are never reached.
+    ///
+    /// Args:
+    ///     drafts: the proposed tokens; any sequence, array or tensor of integers.
+    ///     bitmask: as for :meth:`fill_next_token_bitmask`; no one else may write to it meanwhile.
+    ///     index: the first row.
+    ///
+    /// Returns:
+    ///     How many drafts are legal.
+    ///
+    /// Raises:
+    ///     ValueError: wrong dtype, shape or device, or not so many rows.
+    ///     LimitExceeded: the grammar became too ambiguous at this text; all rows are zeros then.
+    #[pyo3(signature = (drafts, bitmask, index=RowIndex(0)), text_signature = "($self, drafts, bitmask, index=0)")]
+    fn fill_draft_bitmasks(
+        &self,
+        py: Python<'_>,
+        drafts: &Bound<'_, PyAny>,
+        bitmask: &Bound<'_, PyAny>,
+        index: RowIndex,
+    ) -> PyResult<usize> {
+        let drafts = Drafts::Chain(drafts::tokens(drafts, "drafts")?);
+        Ok(self.judge(py, drafts, bitmask, index.0)?.chain())
+    }
+
+    /// Write the mask of each node of a tree of drafts, without holding the interpreter; the matcher is unchanged.
+    ///
+    /// Node 0 is the root and stands for the place of the matcher: its token does not count. Row ``index + i`` gets the mask of the next token
+    /// after the drafts from the root to node ``i``; below a draft that is refused, and where no link leads, it allows only the stop tokens.
+    ///
+    /// Args:
+    ///     next_token: for each node its first child, -1 for none; any sequence, array or tensor of integers, as are the next two.
+    ///     next_sibling: for each node its next sibling, -1 for none.
+    ///     draft_tokens: for each node its token.
+    ///     bitmask: as for :meth:`fill_next_token_bitmask`; no one else may write to it meanwhile.
+    ///     index: the row of the root.
+    ///
+    /// Returns:
+    ///     For each node, whether the grammar accepts the drafts that lead there.
+    ///
+    /// Raises:
+    ///     ValueError: the links are no tree; wrong dtype, shape or device, or not so many rows.
+    ///     LimitExceeded: the grammar became too ambiguous at this text; all rows are zeros then.
+    #[pyo3(signature = (next_token, next_sibling, draft_tokens, bitmask, index=RowIndex(0)),
+        text_signature = "($self, next_token, next_sibling, draft_tokens, bitmask, index=0)")]
+    fn traverse_draft_tree(
+        &self,
+        py: Python<'_>,
+        next_token: &Bound<'_, PyAny>,
+        next_sibling: &Bound<'_, PyAny>,
+        draft_tokens: &Bound<'_, PyAny>,
+        bitmask: &Bound<'_, PyAny>,
+        index: RowIndex,
+    ) -> PyResult<Vec<bool>> {
+        let drafts = Drafts::Tree(drafts::tree(next_token, next_sibling, draft_tokens)?);
+        Ok(self.judge(py, drafts, bitmask, index.0)?.tree())
     }
 
     /// Undo the last ``num_tokens`` steps: accepted tokens and accepted strings, also past the end.
@@ -260,6 +368,24 @@ impl GrammarMatcher {
     fn find_jump_forward_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let bytes = self.with(py, |state| raise(py, state.matcher.forced_bytes()))?;
         Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// The tokens that must come next whatever the model says, so that it need not be asked; often empty. The matcher is unchanged.
+    ///
+    /// They spell the text of :meth:`find_jump_forward_bytes`, but end before any place where a tokenizer might spell the end of that text together
+    /// with what follows it: the model then goes on as it has learned to.
+    ///
+    /// Args:
+    ///     encode: the tokenizer's own function from text to ids, which makes the tokens exactly its own. Without it, or where it does not spell the
+    ///         text, pairs are merged in the order of their ids, as byte-pair tokenizers do but for the cutting up of the text before.
+    ///
+    /// Raises:
+    ///     LimitExceeded: the grammar became too ambiguous at this text.
+    #[pyo3(signature = (encode=None))]
+    fn find_jump_forward_tokens(&self, py: Python<'_>, encode: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<u32>> {
+        // The encoder may do anything meanwhile, so a copy is asked.
+        let ahead = self.with(py, |state| Ok(state.matcher.fork()))?;
+        raise(py, drafts::forced(py, &ahead, self.tokenizer.vocab_type, encode)?)
     }
 
     /// How many bytes of a text could come next before one is refused; the matcher is unchanged.

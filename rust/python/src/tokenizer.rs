@@ -17,7 +17,7 @@ use crate::errors::{self, Class, IntoPython};
 /// What a `TokenizerInfo` and everything compiled for it share.
 pub struct Tokenizer {
     pub vocabulary: Arc<Vocabulary>,
-    vocab_type: VocabType,
+    pub vocab_type: VocabType,
     add_prefix_space: bool,
 }
 

@@ -4,7 +4,9 @@
 //! replay. Must not know: how masks are learned, how states are made.
 
 mod compiled;
+mod drafts;
 mod fill;
+mod forced;
 mod history;
 mod repeats;
 mod suspects;
@@ -14,6 +16,7 @@ mod text;
 mod unique;
 
 pub use compiled::{CompiledGrammar, Statistics};
+pub use drafts::{DraftError, DraftTree};
 
 use std::sync::Arc;
 

@@ -20,6 +20,7 @@
 
 pub mod decimal;
 pub mod document;
+pub mod drafts;
 pub mod generate;
 pub mod operations;
 pub mod oracle;

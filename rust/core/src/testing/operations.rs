@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::matcher::{CompiledGrammar, Matcher};
+use crate::testing::drafts;
 use crate::testing::oracle;
 use crate::testing::source::Source;
 use crate::testing::vocabulary::TinyVocabulary;
@@ -49,11 +50,12 @@ pub fn run(
     Ok(())
 }
 
+#[allow(clippy::too_many_lines)] // one arm per operation
 fn operate(source: &mut Source, pairs: &mut Vec<Pair>, index: usize, vocabulary: &TinyVocabulary) -> Result<String, String> {
     let engine = |e: crate::error::EngineError| format!("engine error: {e}");
     let count = pairs.len();
     let pair = &mut pairs[index];
-    match source.below(10) {
+    match source.below(14) {
         0..=3 => {
             let row = oracle::filled(&mut pair.matcher, vocabulary.vocab_size)?;
             let allowed = oracle::allowed(&row);
@@ -119,6 +121,28 @@ fn operate(source: &mut Source, pairs: &mut Vec<Pair>, index: usize, vocabulary:
             pairs.swap_remove(index);
             pairs.push(Pair { matcher: pairs[0].matcher.fork(), history: pairs[0].history.clone() });
             Ok("replace by a fork".into())
+        }
+        9 => {
+            let ids = drafts::chain(source, &pair.matcher, vocabulary)?;
+            let legal = pair.matcher.validate_tokens(&ids).map_err(engine)?;
+            let accepted = pair.matcher.accept_tokens(&ids).map_err(engine)?;
+            if accepted != legal {
+                return Err(format!("accept_tokens takes {accepted} of {ids:?}, validate_tokens said {legal}"));
+            }
+            pair.history.extend(ids[..accepted].iter().map(|&id| Step::Token(id)));
+            Ok(format!("accept {accepted} of {ids:?}"))
+        }
+        10 => {
+            drafts::check_chain(source, &pair.matcher, vocabulary)?;
+            Ok("drafts".into())
+        }
+        11 => {
+            drafts::check_tree(source, &pair.matcher, vocabulary)?;
+            Ok("a tree of drafts".into())
+        }
+        12 => {
+            drafts::check_forced(&pair.matcher, vocabulary)?;
+            Ok("forced tokens".into())
         }
         _ if source.chance(30) => {
             pair.matcher.reset();

@@ -5,10 +5,12 @@
 
 mod items;
 mod quotes;
+mod spell;
 pub mod trie;
 
 pub use items::ItemIndex;
 pub use quotes::QuoteIndex;
+pub use spell::Spelling;
 
 use std::any::Any;
 use std::hash::Hasher;

@@ -116,6 +116,28 @@ impl Trie {
         self.token_start(i + 1)..self.token_start(self.nodes[i].end as usize)
     }
 
+    /// The node that `bytes` lead to.
+    pub fn find(&self, bytes: &[u8]) -> Option<usize> {
+        let (mut found, mut first) = (None, 0);
+        for (depth, &byte) in bytes.iter().enumerate() {
+            let mut at = first;
+            // Siblings in the order of their bytes, each behind the subtree of the one before.
+            loop {
+                let node = self.nodes.get(at)?;
+                if usize::from(node.depth) != depth + 1 || node.byte > byte {
+                    return None;
+                }
+                if node.byte == byte {
+                    break;
+                }
+                at = node.end as usize;
+            }
+            found = Some(at);
+            first = at + 1;
+        }
+        found
+    }
+
     /// The tokens by place; places follow the order of bytes.
     #[inline]
     pub fn tokens(&self) -> &[u32] {
@@ -155,6 +177,10 @@ mod tests {
                     spelled.insert(0, before.byte);
                     depth = before.depth;
                 }
+            }
+            assert_eq!(trie.find(&spelled), Some(i));
+            for other in [b'!', b'~'] {
+                assert_eq!(trie.find(&[spelled.as_slice(), &[other]].concat()), None);
             }
             let mut at: Vec<u32> = trie.tokens()[trie.places_at(i)].to_vec();
             at.sort_unstable();
