@@ -3,75 +3,29 @@
 //! Invariant: every backend gives what `scalar` gives; bits past the vocabulary stay zero because no source has them.
 //! Must not know: what the bits mean.
 
-/// The portable loops, which every backend repeats under wider registers, and the oracle of all of them.
-pub mod scalar {
-    // Inlining is what makes a backend: each wrapper compiles the loop for its own registers.
-    #![allow(clippy::inline_always)]
+pub mod apply;
+mod count;
+mod dispatch;
+pub mod scalar;
 
-    /// `row |= other`.
-    #[inline(always)]
-    pub fn or(row: &mut [u32], other: &[u32]) {
-        for (a, b) in row.iter_mut().zip(other) {
-            *a |= b;
-        }
-    }
-
-    /// `row &= !other`.
-    #[inline(always)]
-    pub fn and_not(row: &mut [u32], other: &[u32]) {
-        for (a, b) in row.iter_mut().zip(other) {
-            *a &= !b;
-        }
-    }
-
-    /// How many bits are set.
-    #[inline(always)]
-    pub fn count(row: &[u32]) -> usize {
-        row.iter().map(|w| w.count_ones() as usize).sum()
-    }
-}
-
-/// Defines a function that runs the scalar loop compiled for the widest registers this processor has.
-macro_rules! dispatch {
-    ($(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)?) => {
-        $(#[$doc])*
-        #[inline]
-        pub fn $name($($arg: $ty),*) $(-> $ret)? {
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,popcnt")]
-                fn avx512($($arg: $ty),*) $(-> $ret)? {
-                    scalar::$name($($arg),*)
-                }
-                #[target_feature(enable = "avx2,popcnt")]
-                fn avx2($($arg: $ty),*) $(-> $ret)? {
-                    scalar::$name($($arg),*)
-                }
-                if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vl") && is_x86_feature_detected!("popcnt") {
-                    // SAFETY: the processor has every feature the function is compiled for; asked just above.
-                    return unsafe { avx512($($arg),*) };
-                }
-                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt") {
-                    // SAFETY: the processor has every feature the function is compiled for; asked just above.
-                    return unsafe { avx2($($arg),*) };
-                }
-            }
-            scalar::$name($($arg),*)
-        }
-    };
-}
+pub use count::count;
+use dispatch::dispatch;
 
 dispatch!(
     /// `row |= other`, word by word.
-    or(row: &mut [u32], other: &[u32])
+    or(row: &mut [u32], other: &[u32]) = scalar::or
 );
 dispatch!(
     /// `row &= !other`, word by word.
-    and_not(row: &mut [u32], other: &[u32])
+    and_not(row: &mut [u32], other: &[u32]) = scalar::and_not
 );
 dispatch!(
-    /// How many bits are set.
-    count(row: &[u32]) -> usize
+    /// The lowest set bit.
+    first_set(row: &[u32]) -> Option<u32> = scalar::first_set
+);
+dispatch!(
+    /// Is every word all ones?
+    all_ones(row: &[u32]) -> bool = scalar::all_ones
 );
 
 /// Set bit `i`.
@@ -95,7 +49,7 @@ pub fn get(row: &[u32], i: u32) -> bool {
 /// Are the first `bits` bits all set?
 pub fn all_set(row: &[u32], bits: usize) -> bool {
     let (whole, rest) = (bits / 32, bits % 32);
-    row[..whole].iter().all(|&w| w == u32::MAX) && (rest == 0 || row[whole] & ((1 << rest) - 1) == (1 << rest) - 1)
+    all_ones(&row[..whole]) && (rest == 0 || row[whole] & ((1 << rest) - 1) == (1 << rest) - 1)
 }
 
 #[cfg(test)]
@@ -105,7 +59,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_backend_equals_the_scalar_one(rows in prop::collection::vec((any::<u32>(), any::<u32>()), 0..100)) {
+        fn every_backend_equals_the_scalar_one(rows in prop::collection::vec((any::<u32>(), any::<u32>()), 0..600)) {
             let (a, b): (Vec<u32>, Vec<u32>) = rows.into_iter().unzip();
             let (mut x, mut y) = (a.clone(), a.clone());
             or(&mut x, &b);
@@ -115,7 +69,26 @@ mod tests {
             scalar::and_not(&mut y, &a);
             prop_assert_eq!(&x, &y);
             prop_assert_eq!(count(&b), (0..b.len() as u32 * 32).filter(|&i| get(&b, i)).count());
+            prop_assert_eq!(first_set(&b), (0..b.len() as u32 * 32).find(|&i| get(&b, i)));
             prop_assert_eq!(all_set(&b, b.len() * 32), count(&b) == b.len() * 32);
+        }
+
+        #[test]
+        fn one_bit_in_many_words_is_found(words in 1_usize..700, place: prop::sample::Index, others: bool) {
+            let bit = place.index(words * 32) as u32;
+            let mut row = vec![0; words];
+            set(&mut row, bit);
+            prop_assert_eq!(first_set(&row), Some(bit));
+            prop_assert_eq!(count(&row), 1);
+            for word in &mut row {
+                *word = !*word;
+            }
+            prop_assert!(!all_set(&row, words * 32));
+            prop_assert_eq!(count(&row), words * 32 - 1);
+            if others {
+                set(&mut row, bit);
+                prop_assert!(all_set(&row, words * 32));
+            }
         }
     }
 
