@@ -18,6 +18,7 @@ from maskwright._core import (
 from maskwright.bitmask import (
     BitmaskLike,
     allocate_token_bitmask,
+    apply_token_bitmask_inplace,
     bitmask_to_bool_mask,
     get_bitmask_shape,
     reset_token_bitmask,
@@ -72,6 +73,7 @@ __all__ = [
     "VocabType",
     "__version__",
     "allocate_token_bitmask",
+    "apply_token_bitmask_inplace",
     "bitmask_to_bool_mask",
     "get_bitmask_shape",
     "reset_token_bitmask",

@@ -18,6 +18,7 @@ __all__ = [
     "MaskFill",
     "TokenizerInfo",
     "__version__",
+    "_apply_token_bitmask",
     "_error_samples",
 ]
 
@@ -292,3 +293,11 @@ class BatchGrammarMatcher:
     def batch_rollback(self, matchers: Sequence[GrammarMatcher], num_tokens: int | Sequence[int] = 1) -> None: ...
 
 def _error_samples() -> dict[str, BaseException]: ...
+def _apply_token_bitmask(
+    logits: object,
+    refused: int,
+    bitmask: BitmaskLike,
+    vocab_size: int | None = None,
+    indices: Sequence[int] | None = None,
+    threads: int | None = None,
+) -> None: ...

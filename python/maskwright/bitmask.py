@@ -5,8 +5,10 @@ Bit ``i % 32`` of word ``i // 32`` stands for token ``i``; bits past the vocabul
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from maskwright import _core
 from maskwright.exceptions import BitmaskError
 
 if TYPE_CHECKING:
@@ -56,6 +58,50 @@ def reset_token_bitmask(bitmask: BitmaskLike) -> None:
     fill(-1)
 
 
+#: The bits of minus infinity, by dtype; bfloat16 is not numpy's own, but there are packages that add it.
+_MINUS_INFINITY = {"float32": 0xFF80_0000, "float16": 0xFC00, "bfloat16": 0xFF80, "float64": 0xFFF0_0000_0000_0000}
+
+
+def apply_token_bitmask_inplace(
+    logits: NDArray[Any],
+    bitmask: BitmaskLike,
+    *,
+    vocab_size: int | None = None,
+    indices: Sequence[int] | NDArray[np.integer[Any]] | None = None,
+) -> None:
+    """Set the logits of refused tokens to minus infinity, in place: for decoding loops without torch.
+
+    For torch tensors there is ``maskwright.torch.apply_token_bitmask_inplace``, which also knows other devices than the CPU;
+    tensors given here are passed on to it.
+
+    Args:
+        logits: numpy array of floats, shape ``(batch, columns)`` or ``(columns,)``; rows may lie apart.
+        bitmask: int32, shape ``(batch, words)`` or ``(words,)``.
+        vocab_size: how many columns to look at, those past it are left as they are. All of them if None: then the bitmask must
+            cover them all.
+        indices: the rows to look at, of logits and bitmask alike, which then may have different numbers of rows; all rows if None.
+
+    Raises:
+        ValueError: wrong dtype, shape, layout or row, or columns that the bitmask does not cover.
+
+    """
+    import numpy as np
+
+    if not isinstance(logits, np.ndarray):
+        if hasattr(logits, "data_ptr"):
+            from maskwright.torch import apply_token_bitmask_inplace as apply_to_tensor
+
+            apply_to_tensor(logits, bitmask, vocab_size=vocab_size, indices=indices)
+            return
+        raise BitmaskError(f"the logits must be a numpy array or a torch tensor, got {type(logits).__name__}")
+    minus_infinity = _MINUS_INFINITY.get(logits.dtype.name)
+    if minus_infinity is None or not logits.dtype.isnative:
+        raise BitmaskError(f"the logits must be floats of 16, 32 or 64 bits in the byte order of this machine, got {logits.dtype}")
+    bits = logits.view(f"u{logits.dtype.itemsize}")
+    rows = None if indices is None else [int(row) for row in indices]
+    _core._apply_token_bitmask(bits, minus_infinity, bitmask, vocab_size, rows)
+
+
 def bitmask_to_bool_mask(bitmask: BitmaskLike, vocab_size: int) -> NDArray[np.bool_]:
     """Spread a bitmask into one bool per token: True where the token is allowed.
 
@@ -85,6 +131,7 @@ def bitmask_to_bool_mask(bitmask: BitmaskLike, vocab_size: int) -> NDArray[np.bo
 __all__ = [
     "BitmaskLike",
     "allocate_token_bitmask",
+    "apply_token_bitmask_inplace",
     "bitmask_to_bool_mask",
     "get_bitmask_shape",
     "reset_token_bitmask",

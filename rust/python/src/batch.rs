@@ -22,6 +22,7 @@ use crate::drafts::{self, Drafts, Judged};
 use crate::errors::{self, IntoPython};
 use crate::fork::{Work, detached};
 use crate::matcher::{GrammarMatcher, Held, Slot, State, text_bytes};
+use crate::pool::Pool;
 
 /// With fewer matchers than this, all of them warm, waking the pool would take longer than the masks.
 const ALONE: usize = 8;
@@ -232,24 +233,12 @@ impl Drop for MaskFill {
 #[pyclass(frozen, module = "maskwright")]
 pub struct BatchGrammarMatcher {
     threads: usize,
-    /// The pool, and the process that its threads are in.
-    pool: Mutex<Option<(u32, Arc<ThreadPool>)>>,
+    pool: Pool,
 }
 
 impl BatchGrammarMatcher {
     fn pool(&self) -> PyResult<Arc<ThreadPool>> {
-        let process = std::process::id();
-        let mut held = lock(&self.pool);
-        if let Some((owner, pool)) = &*held
-            && *owner == process
-        {
-            return Ok(pool.clone());
-        }
-        let made = rayon::ThreadPoolBuilder::new().num_threads(self.threads).thread_name(|i| format!("maskwright-{i}")).build();
-        let pool = Arc::new(made.map_err(|error| pyo3::exceptions::PyRuntimeError::new_err(format!("no threads: {error}")))?);
-        // The threads of a pool from before a fork are not here to be told to end.
-        std::mem::forget(held.replace((process, pool.clone())));
-        Ok(pool)
+        self.pool.get(self.threads)
     }
 
     fn prepare(
@@ -350,7 +339,7 @@ impl BatchGrammarMatcher {
     #[new]
     #[pyo3(signature = (max_threads=None), text_signature = "(max_threads=\"auto\")")]
     fn new(max_threads: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        Ok(Self { threads: threads_of(max_threads)?, pool: Mutex::new(None) })
+        Ok(Self { threads: threads_of(max_threads)?, pool: Pool::new() })
     }
 
     /// How many threads it uses.

@@ -140,7 +140,7 @@ fn checked_buffer(bitmask: &Bound<'_, PyAny>) -> PyResult<PyBuffer<i32>> {
 }
 
 /// The codes of signed integers, with a byte order that is the machine's; the size was checked.
-fn is_native_int(format: &[u8]) -> bool {
+pub fn is_native_int(format: &[u8]) -> bool {
     let order = if cfg!(target_endian = "little") { b'<' } else { b'>' };
     match *format {
         [b'i' | b'l'] => true,
@@ -149,12 +149,12 @@ fn is_native_int(format: &[u8]) -> bool {
     }
 }
 
-fn has_buffer(object: &Bound<'_, PyAny>) -> bool {
+pub fn has_buffer(object: &Bound<'_, PyAny>) -> bool {
     // SAFETY: the object is alive and the interpreter is held.
     unsafe { pyo3::ffi::PyObject_CheckBuffer(object.as_ptr()) == 1 }
 }
 
-fn dtype_of(object: &Bound<'_, PyAny>) -> String {
+pub fn dtype_of(object: &Bound<'_, PyAny>) -> String {
     match object.getattr("dtype") {
         Ok(dtype) => dtype.to_string(),
         Err(_) => format!("a {}", object.get_type()),
@@ -182,13 +182,13 @@ fn row_start(py: Python<'_>, shape: &[usize], index: i64, width: usize) -> PyRes
     }
 }
 
-struct Torch {
-    tensor: Py<PyAny>,
-    int32: Py<PyAny>,
+pub struct Torch {
+    pub tensor: Py<PyAny>,
+    pub int32: Py<PyAny>,
 }
 
 /// Torch, if the caller has loaded it; never loaded from here.
-fn torch(py: Python<'_>) -> PyResult<Option<&Torch>> {
+pub fn torch(py: Python<'_>) -> PyResult<Option<&Torch>> {
     static TORCH: PyOnceLock<Torch> = PyOnceLock::new();
     if let Some(torch) = TORCH.get(py) {
         return Ok(Some(torch));

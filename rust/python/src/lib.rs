@@ -10,6 +10,7 @@
 
 use pyo3::prelude::*;
 
+mod apply;
 mod background;
 mod batch;
 mod bitmask;
@@ -23,11 +24,14 @@ mod fork;
 mod grammar;
 mod limits;
 mod matcher;
+mod pool;
 mod schema;
 mod tokenizer;
 
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::apply::apply_token_bitmask;
     #[pymodule_export]
     use super::batch::{BatchGrammarMatcher, MaskFill};
     #[pymodule_export]

@@ -1,0 +1,56 @@
+"""Masks on PyTorch's logits: an operator for eager code, ``torch.compile`` and CUDA graphs.
+
+Importing this loads torch. The operator is ``torch.ops.maskwright.apply_token_bitmask_inplace``, the way to it
+:func:`apply_token_bitmask_inplace`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from maskwright.bitmask import BitmaskLike
+from maskwright.torch import operator as _operator
+
+__all__ = ["apply_token_bitmask_inplace"]
+
+
+def apply_token_bitmask_inplace(
+    logits: torch.Tensor,
+    bitmask: BitmaskLike,
+    *,
+    vocab_size: int | None = None,
+    indices: Sequence[int] | torch.Tensor | None = None,
+) -> None:
+    """Set the logits of refused tokens to minus infinity, in place.
+
+    On the CPU this is a loop of ours in wide registers, without a copy, on several threads if there is much to do. On CUDA it is one small
+    kernel on the current stream, compiled when first used; elsewhere it is put together from torch's own operators.
+
+    While a CUDA graph is captured nothing may be compiled or copied: call it once before, with a bitmask and indices that are int32
+    tensors on the device.
+
+    Args:
+        logits: floats of shape ``(batch, columns)`` or ``(columns,)``, on any device; rows may lie apart.
+        bitmask: int32, shape ``(batch, words)`` or ``(words,)``. On another device than the logits it is copied there.
+        vocab_size: how many columns to look at, those past it are left as they are. All of them if None: then the bitmask must
+            cover them all.
+        indices: the rows to look at, of logits and bitmask alike, which then may have different numbers of rows; all rows if None. On
+            CUDA, indices that are already a tensor of the device are not checked: rows that do not exist are skipped.
+
+    Raises:
+        ValueError: wrong dtype, shape or row, or columns that the bitmask does not cover.
+
+    """
+    _operator.apply(logits, _operator.on_device(bitmask, logits.device, "the bitmask"), _indices(indices, logits.device), vocab_size)
+
+
+def _indices(indices: Sequence[int] | torch.Tensor | None, device: Any) -> torch.Tensor | None:
+    """Make a tensor of the indices, on the device."""
+    if indices is None:
+        return None
+    if not isinstance(indices, torch.Tensor):
+        indices = torch.tensor(indices, dtype=torch.int32)
+    return _operator.on_device(indices, device, "indices")
