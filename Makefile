@@ -46,7 +46,7 @@ rust:
 python: $(TEST)/ready
 	$(TEST)/bin/python -m pytest -q tests/python
 
-$(TEST)/ready: pyproject.toml Cargo.toml Cargo.lock $(shell find rust python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name Cargo.toml)
+$(TEST)/ready: pyproject.toml Cargo.toml Cargo.lock $(shell find rust python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name '*.cu' -o -name Cargo.toml)
 	$(PYTHON) -m venv $(TEST)
 	$(TEST)/bin/python -m pip install --quiet --disable-pip-version-check 'maturin>=1.9.4,<2'
 	rm -rf build/wheel

@@ -7,7 +7,6 @@ Importing this loads torch. The operator is ``torch.ops.maskwright.apply_token_b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
@@ -44,13 +43,12 @@ def apply_token_bitmask_inplace(
         ValueError: wrong dtype, shape or row, or columns that the bitmask does not cover.
 
     """
-    _operator.apply(logits, _operator.on_device(bitmask, logits.device, "the bitmask"), _indices(indices, logits.device), vocab_size)
-
-
-def _indices(indices: Sequence[int] | torch.Tensor | None, device: Any) -> torch.Tensor | None:
-    """Make a tensor of the indices, on the device."""
-    if indices is None:
-        return None
-    if not isinstance(indices, torch.Tensor):
-        indices = torch.tensor(indices, dtype=torch.int32)
-    return _operator.on_device(indices, device, "indices")
+    device = logits.device
+    words = _operator.on_device(bitmask, device, "the bitmask")
+    if indices is not None:
+        if not isinstance(indices, torch.Tensor):
+            if device.type != "cpu":
+                _operator.check_rows(indices, logits, words)
+            indices = torch.tensor(indices, dtype=torch.int32)
+        indices = _operator.on_device(indices, device, "indices")
+    _operator.apply(logits, words, indices, vocab_size)

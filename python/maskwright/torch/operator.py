@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 
 from maskwright import _core
 from maskwright.exceptions import BitmaskError
-from maskwright.torch import reference
+from maskwright.torch import cuda, reference
 
 #: The bits of minus infinity.
 MINUS_INFINITY: dict[torch.dtype, int] = {
@@ -84,13 +85,19 @@ def on_device(given: Any, device: Any, what: str) -> torch.Tensor:
         return given
     if device.type == "cuda" and not torch.compiler.is_compiling() and torch.cuda.is_current_stream_capturing():
         raise BitmaskError(f"while a CUDA graph is captured {what} must be an int32 tensor on {device}, got one on {given.device}")
-    return given.to(device, non_blocking=True)
+    # Waits for the copy, since the caller may write the next mask into the same memory.
+    return given.to(device)
 
 
-def check_rows(indices: torch.Tensor, logits: torch.Tensor, bitmask: torch.Tensor) -> None:
-    """Refuse rows that do not exist; waits for the device."""
+def check_rows(indices: Iterable[int], logits: torch.Tensor, bitmask: torch.Tensor) -> None:
+    """Refuse rows that do not exist.
+
+    Raises:
+        BitmaskError: one does not.
+
+    """
     count = min(tensor.shape[0] if tensor.dim() == 2 else 1 for tensor in (logits, bitmask))
-    for row in indices.tolist():
+    for row in indices:
         if not 0 <= row < count:
             raise BitmaskError(f"row {row} is asked for, but logits and bitmask have {count} in common")
 
@@ -112,11 +119,65 @@ def _on_cpu(logits: torch.Tensor, bitmask: torch.Tensor, indices: torch.Tensor |
     if minus_infinity is None or steps != (1, 1) or logits.is_neg():
         check(logits, bitmask, indices, vocab_size)
         if indices is not None:
-            check_rows(indices, logits, bitmask)
+            check_rows(indices.tolist(), logits, bitmask)
         reference.apply(logits, bitmask, indices, vocab_size)
         return
     rows = None if indices is None else indices.tolist()
     _core._apply_token_bitmask(logits, minus_infinity, bitmask, vocab_size, rows, torch.get_num_threads())
+
+
+def _on_cuda(logits: torch.Tensor, bitmask: torch.Tensor, indices: torch.Tensor | None, vocab_size: int | None) -> None:
+    check(logits, bitmask, indices, vocab_size)
+    if torch.version.hip is not None:
+        fall_back("its kernel is CUDA's, and this is ROCm", logits, bitmask, indices, vocab_size)
+        return
+    capturing = torch.cuda.is_current_stream_capturing()
+    if indices is not None and capturing and indices.dtype != torch.int32:
+        raise BitmaskError(f"while a CUDA graph is captured indices must be an int32 tensor on {logits.device}, got {indices.dtype}")
+    ordinal: int = logits.device.index
+    try:
+        kernels = cuda.loaded(ordinal)
+        if kernels is None:
+            if capturing:
+                raise BitmaskError("while a CUDA graph is captured nothing can be compiled: apply a mask once on this device before")
+            major, minor = torch.cuda.get_device_capability(logits.device)
+            kernels = cuda.load(ordinal, 10 * major + minor)
+    except cuda.CudaUnavailable as problem:
+        fall_back(str(problem), logits, bitmask, indices, vocab_size)
+        return
+    launch(kernels, torch.cuda.current_stream(logits.device).cuda_stream, logits, bitmask, indices, vocab_size)
+
+
+def launch(
+    kernels: cuda.Kernels, stream: int, logits: torch.Tensor, bitmask: torch.Tensor, indices: torch.Tensor | None, vocab_size: int | None
+) -> None:
+    """Run the kernel on what was checked; layouts that it does not know are left to torch's own operators."""
+    minus_infinity = MINUS_INFINITY.get(logits.dtype)
+    columns = logits.shape[-1] if vocab_size is None else vocab_size
+    if minus_infinity is None or (logits.stride(-1), bitmask.stride(-1)) != (1, 1) or columns > cuda.MAX_COLUMNS or logits.is_neg():
+        reference.apply(logits, bitmask, indices, vocab_size)
+        return
+    rows, stride = (logits.shape[0], logits.stride(0)) if logits.dim() == 2 else (1, 0)
+    if rows > 1 and stride < logits.shape[-1]:
+        raise BitmaskError("the rows of the logits share memory")
+    masks, mask_stride = (bitmask.shape[0], bitmask.stride(0)) if bitmask.dim() == 2 else (1, 0)
+    if indices is not None:
+        indices = indices.to(torch.int32).contiguous()
+    count = rows if indices is None else indices.shape[0]
+    if count == 0 or columns == 0:
+        return
+    arguments = cuda.Arguments(
+        logits=logits.data_ptr(),
+        bitmask=bitmask.data_ptr(),
+        indices=None if indices is None else indices.data_ptr(),
+        logits_stride=stride,
+        bitmask_stride=mask_stride,
+        refused=minus_infinity,
+        rows=count,
+        limit=min(rows, masks),
+        columns=columns,
+    )
+    kernels.launch(stream, logits.element_size(), arguments)
 
 
 def _elsewhere(logits: torch.Tensor, bitmask: torch.Tensor, indices: torch.Tensor | None, vocab_size: int | None) -> None:
@@ -125,5 +186,6 @@ def _elsewhere(logits: torch.Tensor, bitmask: torch.Tensor, indices: torch.Tenso
 
 
 _library.impl("apply_token_bitmask_inplace", _on_cpu, "CPU")
+_library.impl("apply_token_bitmask_inplace", _on_cuda, "CUDA")
 _library.impl("apply_token_bitmask_inplace", _elsewhere, "CompositeExplicitAutograd")
 torch.library.register_fake("maskwright::apply_token_bitmask_inplace", check, lib=_library)

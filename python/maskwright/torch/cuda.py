@@ -1,0 +1,202 @@
+"""The CUDA kernel: its source compiled by NVRTC when first used, kept for each device, launched on a stream.
+
+Needs no CUDA toolkit: ``cuda-bindings`` and NVRTC come with the CUDA builds of torch, or with the extra ``cuda``. Knows addresses and
+numbers only, not tensors.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.resources
+import threading
+from typing import Any
+
+#: Threads of a block; bytes of logits that each of them looks at in one turn of its loop; turns, where there are logits for so many.
+_THREADS = 256
+_BYTES = 16
+_TURNS = 4
+_MANY_BYTES = 8 << 20
+#: Bounds of a grid, far above what is needed.
+_MAX_BLOCKS_Y = 65535
+#: More columns might overflow the kernel's indices.
+MAX_COLUMNS = 1 << 29
+
+
+class CudaUnavailable(Exception):
+    """The kernel cannot be compiled or loaded here; the message says why."""
+
+
+class Arguments(ctypes.Structure):
+    """``struct Arguments`` of the source."""
+
+    _fields_ = (
+        ("logits", ctypes.c_void_p),
+        ("bitmask", ctypes.c_void_p),
+        ("indices", ctypes.c_void_p),
+        ("logits_stride", ctypes.c_longlong),
+        ("bitmask_stride", ctypes.c_longlong),
+        ("refused", ctypes.c_ulonglong),
+        ("rows", ctypes.c_int),
+        ("limit", ctypes.c_int),
+        ("columns", ctypes.c_int),
+    )
+
+
+def source() -> str:
+    """Return the kernel in CUDA C++."""
+    return importlib.resources.files("maskwright.torch").joinpath("apply_token_bitmask.cu").read_text(encoding="utf-8")
+
+
+def _succeed(result: tuple[Any, ...]) -> Any:
+    """Return what a call of ``cuda.bindings`` returned.
+
+    Raises:
+        CudaUnavailable: an error.
+
+    """
+    error, *values = result
+    if int(error) != 0:
+        raise CudaUnavailable(getattr(error, "name", str(error)))
+    return values[0] if len(values) == 1 else values
+
+
+def compile_for(architecture: int) -> bytes:
+    """Compile the kernel for a compute capability (90 is 9.0).
+
+    Returns:
+        Machine code; for an architecture that is newer than NVRTC, PTX of the newest one it knows, which the driver translates.
+
+    Raises:
+        CudaUnavailable: NVRTC is missing, too new or too old for the device, or failed.
+
+    """
+    try:
+        from cuda.bindings import nvrtc
+
+        known = _succeed(nvrtc.nvrtcGetSupportedArchs())
+    except CudaUnavailable:
+        raise
+    except Exception as problem:  # Where the library is missing it is RuntimeError in one version, another class in the next.
+        raise CudaUnavailable(f"NVRTC is missing (pip install 'maskwright[cuda]'): {problem}") from problem
+    exact = architecture in known
+    target = max((arch for arch in known if arch <= architecture), default=None)
+    if target is None:
+        raise CudaUnavailable(f"this NVRTC compiles for compute capability {min(known) / 10} and later, the device has {architecture / 10}")
+    program = _succeed(nvrtc.nvrtcCreateProgram(source().encode(), b"apply_token_bitmask.cu", 0, None, None))
+    try:
+        options = [f"--gpu-architecture={'sm' if exact else 'compute'}_{target}".encode(), b"--std=c++17"]
+        (error,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
+        if int(error) != 0:
+            log = b" " * _succeed(nvrtc.nvrtcGetProgramLogSize(program))
+            _succeed(nvrtc.nvrtcGetProgramLog(program, log))
+            raise CudaUnavailable(f"NVRTC failed: {log.decode(errors='replace').strip()}")
+        size, get = (nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN) if exact else (nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX)
+        code: bytes = b" " * _succeed(size(program))
+        _succeed(get(program, code))
+        return code
+    finally:
+        nvrtc.nvrtcDestroyProgram(program)
+
+
+class Kernels:
+    """The kernels, loaded on one device."""
+
+    def __init__(self, ordinal: int, code: bytes) -> None:
+        """Load machine code.
+
+        Raises:
+            CudaUnavailable: the driver refuses it.
+
+        """
+        from cuda.bindings import driver
+
+        self._driver = driver
+        # torch's own context of the device; retaining it once more keeps it for as long as the process lives.
+        self._context = _succeed(driver.cuDevicePrimaryCtxRetain(_succeed(driver.cuDeviceGet(ordinal))))
+        with _Current(driver, self._context):
+            library = _succeed(driver.cuLibraryLoadData(code, [], [], 0, [], [], 0))
+            # Functions, so that all is on the device before a graph is captured. The library is never unloaded.
+            self._functions = {
+                size: _succeed(driver.cuKernelGetFunction(_succeed(driver.cuLibraryGetKernel(library, f"apply_{8 * size}".encode()))))
+                for size in (2, 4, 8)
+            }
+
+    def launch(self, stream: int, item_size: int, arguments: Arguments) -> None:
+        """Start it on a stream.
+
+        Raises:
+            RuntimeError: the driver refuses.
+
+        """
+        driver = self._driver
+        turns = _TURNS if arguments.rows * arguments.columns * item_size >= _MANY_BYTES else 1
+        per_block = _THREADS * turns * _BYTES // item_size
+        # One vector more, for rows that start between two.
+        columns = arguments.columns + _BYTES // item_size
+        blocks = (-(-columns // per_block), min(arguments.rows, _MAX_BLOCKS_Y))
+        # Copied by the driver before the launch returns.
+        place = ctypes.c_void_p(ctypes.addressof(arguments))
+        with _Current(driver, self._context):
+            (error,) = driver.cuLaunchKernel(
+                self._functions[item_size], *blocks, 1, _THREADS, 1, 1, 0, driver.CUstream(stream), ctypes.addressof(place), 0
+            )
+        if int(error) != 0:
+            raise RuntimeError(f"maskwright's kernel could not be launched: {getattr(error, 'name', error)}")
+
+
+class _Current:
+    """A context made current, where another one is, or none: a new thread has none before it first uses torch's runtime."""
+
+    def __init__(self, driver: Any, context: Any) -> None:
+        self._driver = driver
+        self._context = context
+        self._pushed = False
+
+    def __enter__(self) -> None:
+        if int(_succeed(self._driver.cuCtxGetCurrent())) != int(self._context):
+            _succeed(self._driver.cuCtxPushCurrent(self._context))
+            self._pushed = True
+
+    def __exit__(self, *_: object) -> None:
+        if self._pushed:
+            self._driver.cuCtxPopCurrent()
+
+
+_lock = threading.Lock()
+_code: dict[int, bytes] = {}
+_kernels: dict[int, Kernels | CudaUnavailable] = {}
+
+
+def loaded(ordinal: int) -> Kernels | None:
+    """Return the kernels of a device if they have been loaded.
+
+    Raises:
+        CudaUnavailable: they could not be, when that was tried.
+
+    """
+    kernels = _kernels.get(ordinal)
+    if isinstance(kernels, CudaUnavailable):
+        raise kernels
+    return kernels
+
+
+def load(ordinal: int, architecture: int) -> Kernels:
+    """Compile and load what has not been; a failure is kept as well.
+
+    Raises:
+        CudaUnavailable: it failed.
+
+    """
+    with _lock:
+        if (kernels := loaded(ordinal)) is not None:
+            return kernels
+        try:
+            code = _code.get(architecture)
+            if code is None:
+                code = _code[architecture] = compile_for(architecture)
+            kernels = Kernels(ordinal, code)
+        except CudaUnavailable as problem:
+            _kernels[ordinal] = problem
+            raise
+        _kernels[ordinal] = kernels
+        return kernels
