@@ -4,7 +4,7 @@ PYTHON ?= python3
 DEMO := .demo-venv
 RACE := .race-venv
 
-.PHONY: demo wheel test rust python lint docs ratchets conformance maskbench walks fuzz bench race
+.PHONY: demo wheel test rust python lint docs ratchets conformance maskbench walks fuzz bench race endurance
 
 # One thread: on a busy machine two collapse.
 demo: $(DEMO)/ready
@@ -46,6 +46,7 @@ rust:
 python: $(TEST)/ready
 	$(TEST)/bin/python -m pytest -q tests/python
 
+# XGrammar, which its stand-in is compared with, wants a compiler for graphics cards that it does not need here: no dependencies.
 $(TEST)/ready: pyproject.toml Cargo.toml Cargo.lock $(shell find rust python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name '*.cu' -o -name Cargo.toml)
 	$(PYTHON) -m venv $(TEST)
 	$(TEST)/bin/python -m pip install --quiet --disable-pip-version-check 'maturin>=1.9.4,<2'
@@ -53,6 +54,7 @@ $(TEST)/ready: pyproject.toml Cargo.toml Cargo.lock $(shell find rust python -na
 	$(TEST)/bin/maturin build --release --quiet --out build/wheel
 	$(TEST)/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps build/wheel/*.whl
 	$(TEST)/bin/python -m pip install --quiet --disable-pip-version-check 'maskwright[test,lint]'
+	$(TEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps xgrammar==0.2.8 apache-tvm-ffi==0.1.15.post2
 	touch $@
 
 lint: $(TEST)/ready
@@ -102,6 +104,11 @@ fuzz:
 	  echo "-- $$target"; \
 	  cargo fuzz run -s none $$target -- -runs=$(RUNS) -seed=1 -max_total_time=90 -rss_limit_mb=4096 -timeout=60 -print_final_stats=0 -verbosity=0; \
 	done
+
+# Random operations on shared compiled grammars from eight threads; OPERATIONS=30000 is what `python` runs.
+OPERATIONS ?= 1000000
+endurance: $(TEST)/ready
+	MASKWRIGHT_OPERATIONS=$(OPERATIONS) $(TEST)/bin/python -m pytest -q tests/python/test_endurance.py
 
 # What the core costs, piece by piece, over the vocabulary of Llama 3; FILTER picks benches by name.
 FILTER ?=
