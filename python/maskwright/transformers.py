@@ -19,6 +19,8 @@ from maskwright._core import BatchGrammarMatcher, CompiledGrammar, GrammarMatche
 try:
     import torch
     import transformers
+
+    from maskwright.torch import apply_token_bitmask_inplace
 except ImportError as error:  # pragma: no cover
     message = "maskwright.transformers needs the transformers library: pip install 'maskwright[transformers]'"
     raise ImportError(message) from error
@@ -178,7 +180,6 @@ class LogitsProcessor(transformers.LogitsProcessor):  # type: ignore[misc]
 
 def _masked(scores: Tensor, bitmask: Tensor) -> Tensor:
     """A copy of the scores with minus infinity where the bit is not set."""
-    words = bitmask.to(scores.device, non_blocking=True)
-    bits = torch.arange(32, dtype=torch.int32, device=scores.device)
-    allowed = (words.unsqueeze(-1) >> bits & 1).flatten(1)[:, : scores.shape[-1]].bool()
-    return scores.masked_fill(~allowed, float("-inf"))
+    masked = scores.clone()
+    apply_token_bitmask_inplace(masked, bitmask)
+    return masked

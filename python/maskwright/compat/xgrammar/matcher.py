@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 
 import maskwright
+import maskwright.torch
 from maskwright.compat.xgrammar.base import XGRObject, runtime_errors
 from maskwright.compat.xgrammar.compiler import CompiledGrammar
 
@@ -57,19 +58,7 @@ def apply_token_bitmask_inplace(
         )
         warnings.warn(message, stacklevel=2)
     width = min(logits.shape[-1], covered if vocab_size is None else min(vocab_size, covered))
-    rows, words = (x.unsqueeze(0) if x.dim() == 1 else x for x in (logits, bitmask))
-    _apply(rows[:, :width], words[:, : math.ceil(width / 32)], indices)
-
-
-def _apply(logits: torch.Tensor, bitmask: torch.Tensor, indices: list[int] | None) -> None:
-    if indices is not None:
-        for index in indices.tolist() if isinstance(indices, torch.Tensor) else indices:
-            _apply(logits[index : index + 1], bitmask[index : index + 1], None)
-        return
-    count = min(logits.shape[0], bitmask.shape[0])
-    bits = torch.arange(32, dtype=torch.int32, device=bitmask.device)
-    allowed = (bitmask[:count].unsqueeze(-1) >> bits & 1).flatten(1)[:, : logits.shape[1]].bool()
-    logits[:count].masked_fill_(~allowed, float("-inf"))
+    maskwright.torch.apply_token_bitmask_inplace(logits, bitmask, vocab_size=width, indices=indices)
 
 
 class GrammarMatcher(XGRObject):
