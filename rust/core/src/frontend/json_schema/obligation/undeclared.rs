@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use indexmap::IndexSet;
 
 use super::object::Key;
@@ -13,6 +14,9 @@ use super::strings::Tools;
 use crate::error::EngineError;
 use crate::formula::Formula;
 use crate::limits::Limits;
+
+/// From so many groups on, those that no key is in are dropped after each split: otherwise splits would double them.
+const MANY_GROUPS: usize = 32;
 
 /// Undeclared keys that are alike: the patterns they match, and the demands on keys that they fail.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -51,24 +55,24 @@ impl Space {
         let mut demand = Formula::TRUE;
         for &split in &splits {
             match split {
+                // Strings of finite languages are names, whoever reads keys: no undeclared key is among them.
+                Split::Pattern(component) if self.finite_language(component)?.is_some() => {}
+                Split::Keys(keys) if self.names_in_demand(keys)?.is_some() => groups.iter_mut().for_each(|group| group.failed.push(keys)),
                 Split::Pattern(component) => {
                     let condition = self.atom_formula(Atom::Text(component))?;
-                    // Finite patterns are declared names; their strings are no undeclared keys.
-                    let finite = self.finite_language(component)?.is_some();
-                    demand = self.split_groups(&mut groups, demand, condition, finite, |group| group.matched.push(component), true)?;
+                    demand = self.split_groups(&mut groups, demand, condition, |group| group.matched.push(component), true)?;
                 }
                 Split::Keys(keys) => {
-                    let finite = self.names_in_demand(keys)?.is_some();
-                    demand = self.split_groups(&mut groups, demand, keys, finite, |group| group.failed.push(keys), false)?;
+                    demand = self.split_groups(&mut groups, demand, keys, |group| group.failed.push(keys), false)?;
                 }
             }
-            if groups.len() > 32 {
-                demand = self.drop_impossible(tools, demand)?;
+            if groups.len() > MANY_GROUPS {
+                demand = self.drop_impossible(tools, &mut groups, demand)?;
             }
             Limits::check("max_subset_positions", groups.len(), self.limits.max_subset_positions)?;
         }
         if demand != Formula::TRUE {
-            demand = self.drop_impossible(tools, demand)?;
+            demand = self.drop_impossible(tools, &mut groups, demand)?;
         }
         let groups = groups.into_iter().map(|g| self.objects.groups.insert_full(g).0 as u32).collect();
         let undeclared = Arc::new(Undeclared { demand, groups });
@@ -95,13 +99,12 @@ impl Space {
         Ok(splits.into_iter().collect())
     }
 
-    /// Split every group by a condition; `change` is for those where it `when` holds, and if `finite`, no key is where it holds.
-    pub(super) fn split_groups(
+    /// Split every group by a condition; `change` is for those where it `when` holds.
+    fn split_groups(
         &mut self,
         groups: &mut Vec<Group>,
         demand: Formula,
         condition: Formula,
-        finite: bool,
         change: impl Fn(&mut Group),
         when: bool,
     ) -> Result<Formula, EngineError> {
@@ -121,12 +124,23 @@ impl Space {
             |store, leaf| if leaf == 0 { Ok(None) } else { store.leaf(leaf + count).map(Some) },
         )?;
         let (holds, fails) = if when { (shifted, demand) } else { (demand, shifted) };
-        self.formulas.if_then_else(condition, if finite { Formula::FALSE } else { holds }, fails)
+        self.formulas.if_then_else(condition, holds, fails)
     }
 
-    pub(super) fn drop_impossible(&mut self, tools: Tools<'_>, demand: Formula) -> Result<Formula, EngineError> {
-        let possible = self.string_leaves(tools, demand)?;
-        self.formulas.substitute(demand, |_, _| Ok(None), |_, leaf| Ok((leaf != 0 && !possible.contains(&leaf)).then_some(Formula::FALSE)))
+    /// Keep only the groups that some key is in, numbered anew.
+    fn drop_impossible(&mut self, tools: Tools<'_>, groups: &mut Vec<Group>, demand: Formula) -> Result<Formula, EngineError> {
+        let mut possible = self.string_leaves(tools, demand)?;
+        possible.sort_unstable();
+        let mut number: HashMap<u32, u32> = HashMap::new();
+        let mut kept = Vec::new();
+        for leaf in possible {
+            if let Some(group) = (leaf as usize).checked_sub(1).and_then(|at| groups.get(at)) {
+                kept.push(group.clone());
+                number.insert(leaf, kept.len() as u32);
+            }
+        }
+        *groups = kept;
+        self.formulas.substitute(demand, |_, _| Ok(None), |store, leaf| store.leaf(number.get(&leaf).copied().unwrap_or(0)).map(Some))
     }
 
     /// The groups of undeclared keys that exist and leave some hope.
