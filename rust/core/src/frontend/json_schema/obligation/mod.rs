@@ -6,6 +6,7 @@
 //! Invariant: equal obligations have equal ids, wherever in the schema they come from, and everything here is a pure function of them.
 //! Must not know: bytes of the text, whitespace, frames.
 
+mod achievable;
 mod array;
 mod blame;
 mod compose;

@@ -29,12 +29,17 @@ type Condition = (Formula, SmallVec<[Atom; 1]>);
 /// From so many conditions on that list their values, they are taken together.
 const FEW: usize = 8;
 
+/// From so many conditions on it pays to see which verdicts on them go together.
+const MANY: usize = 6;
+
 /// A parent's obligation with some conditions decided, and what is known of the child from those that held.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Known {
     parent: Formula,
     kinds: Kinds,
     last: Option<SchemaId>,
+    /// Where the verdicts so far are among those that values reach.
+    vectors: (u32, u32),
 }
 
 impl Space {
@@ -95,24 +100,41 @@ impl Space {
     /// Forward through the conditions, one layer of distinct parents each; then the formula is built backward.
     fn partition_by_layers(&mut self, parent: Formula, grouped: &[Condition]) -> Result<Partition, EngineError> {
         let (apart, grouped) = if self.has_nested(parent)? { (Vec::new(), grouped.to_vec()) } else { self.split_apart(grouped)? };
-        let mut layers: Vec<IndexSet<Known>> = vec![IndexSet::from([Known { parent, kinds: Kinds::ALL, last: None }])];
+        let conditions: Vec<Formula> = grouped.iter().map(|&(condition, _)| condition).collect();
+        let achievable = if conditions.len() < MANY { None } else { self.achievable(&conditions)? };
+        let all = achievable.as_ref().map_or(0, |a| a.vectors.len() as u32);
+        let mut layers: Vec<IndexSet<Known>> = vec![IndexSet::from([Known { parent, kinds: Kinds::ALL, last: None, vectors: (0, all) }])];
         let mut edges: Vec<Vec<(Option<usize>, usize)>> = Vec::new();
         let mut total = 0;
         let size = self.atoms_of(parent)?.len().max(4);
-        for (condition, atoms) in &grouped {
+        for (place, (condition, atoms)) in grouped.iter().enumerate() {
             let schema = self.as_schema(*condition);
             let kinds = schema.map_or(Ok(Kinds::ALL), |id| self.possible_kinds(id))?;
             let mut next: IndexSet<Known> = IndexSet::new();
             let mut out = Vec::new();
             let layer = layers.last().cloned().unwrap_or_default();
             for known in layer {
+                let split = achievable.as_ref().and_then(|a| a.split(known.vectors, place));
+                let (fails, holds) = split.unwrap_or((known.vectors, known.vectors));
+                if split.is_some_and(|(fails, _)| fails.0 == fails.1) {
+                    // A value that got here satisfies it.
+                    let held = Known {
+                        parent: self.known(known.parent, atoms, true)?,
+                        kinds: known.kinds.and(kinds),
+                        last: schema.or(known.last),
+                        vectors: holds,
+                    };
+                    out.push((None, next.insert_full(held).0));
+                    continue;
+                }
                 let given_up = self.known(known.parent, atoms, false)?;
                 let held = self.known(known.parent, atoms, true)?;
-                if given_up == held {
+                if given_up == held && split.is_none() {
                     out.push((None, next.insert_full(Known { parent: held, ..known }).0));
                     continue;
                 }
-                let excluded = known.kinds.and(kinds) == Kinds::NONE
+                let excluded = holds.0 == holds.1 && split.is_some()
+                    || known.kinds.and(kinds) == Kinds::NONE
                     || match (known.last, schema) {
                         (Some(a), Some(b)) => self.disjoint(a, b, 3)?,
                         _ => false,
@@ -120,10 +142,10 @@ impl Space {
                 let yes = if excluded {
                     None
                 } else {
-                    let held = Known { parent: held, kinds: known.kinds.and(kinds), last: schema.or(known.last) };
+                    let held = Known { parent: held, kinds: known.kinds.and(kinds), last: schema.or(known.last), vectors: holds };
                     Some(next.insert_full(held).0)
                 };
-                out.push((yes, next.insert_full(Known { parent: given_up, ..known }).0));
+                out.push((yes, next.insert_full(Known { parent: given_up, vectors: fails, ..known }).0));
             }
             total += next.len();
             Limits::check("max_formula_nodes", total.saturating_mul(size * 4), self.limits.max_formula_nodes)?;

@@ -47,7 +47,7 @@ id!(NameId);
 id!(ComponentId);
 
 /// What a variable stands for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) enum Atom {
     /// The value satisfies the schema.
     Schema(SchemaId),
