@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 import tomllib
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,8 @@ def isolated(work: Callable[[int], Any], count: int, limit: float) -> Iterator[t
                         # Past the limit the signal ends the child.
                         signal.setitimer(signal.ITIMER_PROF, limit)
                         out.write(json.dumps(work(i)) + "\n")
+            except Exception:
+                traceback.print_exc()
             finally:
                 os._exit(0)
         os.close(writer)

@@ -8,6 +8,9 @@ Overrides, each with the clause it rests on:
 * a lone surrogate is no document: Core 4.2.1 (strings are Unicode strings).
 * `multipleOf` is exact: Validation, 6.2.1 ("division by this keyword's value results in an integer").
 * `pattern` and `patternProperties`: ECMA-262 semantics (Core 6.4): `$` does not match before a trailing line break, classes are ASCII but for `\s`.
+* `dependencies` is enforced under every draft: Validation 2020-12, appendix A ("implementations MAY choose to support it").
+* `format` and `contentEncoding` are asserted, where that is asked for, by `format_rules`: each function there names its clause (Validation, 7.3 and 8.3).
+* a schema inside that names its dialect with `$schema` (Core 8.1.1) is read with the same overrides: the library forgets them there.
 """
 
 from __future__ import annotations
@@ -20,12 +23,17 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import attrs
 import numpy as np
 import regex
+from format_rules import CHECKERS, ENCODINGS, LOST
 from jsonschema import Draft4Validator, Draft6Validator, Draft7Validator, Draft201909Validator, Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
+from walker import Words, allowed_ids, spelled_bytes, walk, words_of
 
 import maskwright
+
+__all__ = ["Words", "allowed_ids", "check_mask", "ecma", "is_valid", "read", "spelled", "validator_for", "walk", "words_of"]
 
 _SPACES = r"\t\n\v\f\r \u00a0\ufeff\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _ESCAPE = regex.compile(r"\\(?:u\{(?P<code>[0-9a-fA-F]+)\}|k<|[pP]\{[^}]*\}|c(?P<control>[a-zA-Z])|(?P<one>[\s\S]))")
@@ -101,6 +109,15 @@ def _additional_properties(validator, additional, instance, schema) -> Iterator[
                 yield from validator.descend(value, additional, path=key)
 
 
+def _dependencies(validator, dependencies, instance, schema) -> Iterator[ValidationError]:
+    if validator.is_type(instance, "object"):
+        for key, dependency in dependencies.items():
+            if key in instance and isinstance(dependency, list):
+                yield from (ValidationError(f"{name!r} depends on {key!r}") for name in dependency if name not in instance)
+            elif key in instance:
+                yield from validator.descend(instance, dependency, schema_path=key)
+
+
 def _multiple_of(validator, divisor, instance, schema) -> Iterator[ValidationError]:
     if validator.is_type(instance, "number") and divisor and Fraction(instance) % Fraction(divisor):
         yield ValidationError(f"{instance} is no multiple of {divisor}")
@@ -125,19 +142,51 @@ _DRAFTS = {
 }
 
 
-def validator_for(schema: Any, *, formats: bool = False):
-    """The mended validator for a schema; with `formats` these are asserted too."""
-    uri = schema.get("$schema") if isinstance(schema, dict) else None
-    base = next((of for name, of in _DRAFTS.items() if isinstance(uri, str) and name in uri), Draft202012Validator)
-    checker = base.TYPE_CHECKER.redefine("integer", _is_integer).redefine("number", _is_number)
+def _asserts(names: dict[str, Callable[[str], bool]], without_lost: bool) -> Callable[..., Iterator[ValidationError]]:
+    def check(validator, name, instance, schema) -> Iterator[ValidationError]:
+        if not isinstance(instance, str) or not isinstance(name, str) or name not in names:
+            return
+        if not names[name](instance) or (without_lost and name in LOST and LOST[name](instance)):
+            yield ValidationError(f"{instance!r} is not a {name}")
+
+    return check
+
+
+@functools.cache
+def _mended(base, formats: bool, without_lost: bool):
     keywords = {
         "pattern": _pattern,
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,
         "multipleOf": _multiple_of,
+        "dependencies": _dependencies,
     }
-    extended = validators.extend(base, keywords, type_checker=checker)
-    return extended(schema, format_checker=Draft202012Validator.FORMAT_CHECKER if formats else None)
+    if formats:
+        keywords |= {"format": _asserts(CHECKERS, without_lost), "contentEncoding": _asserts(ENCODINGS, without_lost)}
+    checker = base.TYPE_CHECKER.redefine("integer", _is_integer).redefine("number", _is_number)
+    mended = validators.extend(base, keywords, type_checker=checker)
+
+    def evolve(self, **changes):
+        changes.setdefault("schema", self.schema)
+        inner = _mended(_dialect(changes["schema"], base), formats, without_lost)
+        for own in attrs.fields(type(self)):
+            if own.init:
+                changes.setdefault(own.alias, getattr(self, own.name))
+        return inner(**changes)
+
+    mended.evolve = evolve
+    return mended
+
+
+def _dialect(schema: Any, default):
+    uri = schema.get("$schema") if isinstance(schema, dict) else None
+    return next((of for name, of in _DRAFTS.items() if isinstance(uri, str) and name in uri), default)
+
+
+def validator_for(schema: Any, *, formats: bool = False, without_lost: bool = False):
+    """The mended validator for a schema; with `formats` these are asserted too, and `without_lost` strings that the engine may refuse count as
+    invalid."""
+    return _mended(_dialect(schema, Draft202012Validator), formats, without_lost)(schema)
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -158,6 +207,11 @@ def read(text: str) -> Any:
     return document
 
 
+def spelled(value: Any) -> str:
+    """A value as JSON, exactly, numbers without an exponent."""
+    return spelled_bytes(value).decode()
+
+
 def is_valid(schema: Any, text: str) -> bool:
     """Is the text a document that the schema allows? `schema` as read by `read`."""
     try:
@@ -165,17 +219,6 @@ def is_valid(schema: Any, text: str) -> bool:
     except ValueError:
         return False
     return validator_for(schema).is_valid(document)
-
-
-def allowed_ids(matcher: maskwright.GrammarMatcher, vocab_size: int) -> np.ndarray:
-    """The ids that a fill allows, with the fill's promises checked."""
-    mask = maskwright.allocate_token_bitmask(1, vocab_size)
-    mask[:] = 0x5A5A5A5A
-    limits = matcher.fill_next_token_bitmask(mask)
-    bits = np.unpackbits(mask.view(np.uint8).reshape(-1), bitorder="little")
-    assert not bits[vocab_size:].any(), "tail bits are set"
-    assert limits == (not bits[:vocab_size].all())
-    return np.flatnonzero(bits)
 
 
 def check_mask(matcher: maskwright.GrammarMatcher, vocab_size: int, sample: int | None = None, rng: random.Random | None = None) -> np.ndarray:
@@ -191,81 +234,3 @@ def check_mask(matcher: maskwright.GrammarMatcher, vocab_size: int, sample: int 
     expected = set(allowed.tolist()) & set(ids)
     assert accepted == expected, f"wrongly allowed {sorted(expected - accepted)[:20]}, wrongly refused {sorted(accepted - expected)[:20]}"
     return allowed
-
-
-def walk(
-    matcher: maskwright.GrammarMatcher,
-    info: maskwright.TokenizerInfo,
-    rng: random.Random,
-    free: int,
-    closing: int = 3000,
-    each_step: Callable[[maskwright.GrammarMatcher], None] = lambda _: None,
-    keys: list[str] | None = None,
-) -> str:
-    """A random text: `free` tokens as the mask allows them, then towards the end, which must come within `closing` tokens.
-
-    `keys` are names that objects may ask for: where other keys may come as well, chance would not find them.
-    """
-    vocab = info.decoded_vocab
-    stop = set(info.stop_token_ids)
-    text = b""
-    words = [json.dumps(key).encode() for key in keys or []]
-    pending = b""
-    for step in range(free + closing):
-        each_step(matcher)
-        allowed = allowed_ids(matcher, info.vocab_size)
-        assert len(allowed), f"dead end after {text!r}"
-        if step >= free and not pending and text.rstrip().endswith((b"{", b",")):
-            pending = next((word for word in words if matcher.matched_prefix_length(word) == len(word)), b"")
-        if pending:
-            token = vocab.index(pending[:1])
-            pending = pending[1:]
-        else:
-            token = rng.choice(allowed) if step < free else _towards_the_end(allowed, vocab, stop, rng)
-        token = int(token)
-        assert matcher.accept_token(token), f"token {token} is allowed and refused after {text!r}"
-        if token in stop:
-            assert matcher.is_terminated()
-            return text.decode()
-        text += vocab[token]
-    raise AssertionError(f"no end in sight after {text!r}")
-
-
-def required_keys(schema: Any) -> list[str]:
-    """The names in every `required` of a schema."""
-    if isinstance(schema, list):
-        return [name for part in schema for name in required_keys(part)]
-    if not isinstance(schema, dict):
-        return []
-    own = schema.get("required")
-    names = [name for name in own if isinstance(name, str)] if isinstance(own, list) else []
-    return names + [name for part in schema.values() for name in required_keys(part)]
-
-
-_ORDER = {b"}": 1, b"]": 1, b")": 1, b'"': 2, b",": 6, b"{": 6, b"[": 6, b"(": 6, b"\\": 6, b" ": 7, b"\n": 7, b"\t": 7, b"\r": 7}
-
-
-def _towards_the_end(allowed: np.ndarray, vocab: list[bytes], stop: set[int], rng: random.Random) -> int:
-    # Only inside a string may a tilde come; there brackets close nothing.
-    ids = allowed.tolist()
-    in_string = any(vocab[token] == b"~" for token in ids)
-
-    def order(token: int) -> int:
-        if token in stop:
-            return 0
-        text = vocab[token]
-        if len(text) > 1:
-            return 8
-        if in_string and text in b"}])":
-            return 4
-        if not in_string and text == b",":
-            return 2
-        return _ORDER.get(text, 3 if text.isalnum() or text[0] >= 0x80 else 4)
-
-    best = min(map(order, ids))
-    if best == 3 and rng.random() < 0.3:
-        # A string that may not end yet: what a pattern still wants is rarely another letter.
-        marks = [token for token in ids if len(vocab[token]) == 1 and vocab[token] in b"@.-_/:#+"]
-        if marks:
-            return rng.choice(marks)
-    return rng.choice([token for token in ids if order(token) == best])

@@ -21,7 +21,7 @@ def test_walks_over_schemas_end_in_valid_documents(tiny, compiler, name):
     rng = random.Random(name)
     compiled = compiler.compile_json_schema(text, **options)
     for free in [0, 5, 30, 100][: WALKS + 1]:
-        document = oracle.walk(maskwright.GrammarMatcher(compiled), tiny, rng, free, keys=oracle.required_keys(schema))
+        document = oracle.walk(maskwright.GrammarMatcher(compiled), tiny, rng, free, words=oracle.words_of(schema))
         assert oracle.is_valid(schema, document), document
 
 
@@ -33,7 +33,7 @@ def test_walks_on_real_vocabularies(real, name):
     rng = random.Random(name)
     compiled = maskwright.GrammarCompiler(info).compile_json_schema(text, **options)
     for free in [8, 20]:
-        document = oracle.walk(maskwright.GrammarMatcher(compiled), info, rng, free, keys=oracle.required_keys(schema))
+        document = oracle.walk(maskwright.GrammarMatcher(compiled), info, rng, free, words=oracle.words_of(schema))
         assert oracle.is_valid(schema, document), document
 
 
