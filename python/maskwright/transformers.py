@@ -1,8 +1,8 @@
-"""A logits processor for ``generate`` of the transformers library, in every decoding mode it has.
+"""A logits processor for ``generate`` of the transformers library, in every decoding mode it has, and a loop that streams.
 
-``generate`` promises little: rows are permuted (beam search), grow by several tokens and shrink again (drafts that are verified),
-go on after they have ended (padding), and one processor may serve a draft model beside the model itself. So nothing is assumed of a
-call but its ``input_ids``: each row takes the matcher whose text has the longest prefix in common with it, rolls that back, and
+``generate`` of that library promises little: rows are permuted (beam search), grow by several tokens and shrink again (drafts that are
+verified), go on after they have ended (padding), and one processor may serve a draft model beside the model itself. So nothing is assumed
+of a call but its ``input_ids``: each row takes the matcher whose text has the longest prefix in common with it, rolls that back, and
 accepts the rest.
 """
 
@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from maskwright._core import BatchGrammarMatcher, CompiledGrammar, GrammarMatcher
+from maskwright._streaming import Piece, Sampling, Stream, stream
 
 try:
     import torch
@@ -28,7 +29,7 @@ except ImportError as error:  # pragma: no cover
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["LogitsProcessor"]
+__all__ = ["LogitsProcessor", "Piece", "Stream", "generate"]
 
 
 @dataclass
@@ -124,7 +125,11 @@ class LogitsProcessor(transformers.LogitsProcessor):  # type: ignore[misc]
             return scores
         self._follow(input_ids)
         bitmask = torch.empty((len(self._rows), (self._vocab_size + 31) // 32), dtype=torch.int32)
-        restricts = self._batch.batch_fill_next_token_bitmask([row.matcher for row in self._rows], bitmask)
+        matchers = [row.matcher for row in self._rows]
+        if len(matchers) == 1:
+            restricts = [matchers[0].fill_next_token_bitmask(bitmask)]
+        else:
+            restricts = self._batch.batch_fill_next_token_bitmask(matchers, bitmask)
         for i, row in enumerate(self._rows):
             if row.refused:
                 restricts[i] = True
@@ -137,31 +142,26 @@ class LogitsProcessor(transformers.LogitsProcessor):  # type: ignore[misc]
             mask[token // 32] |= 1 << token % 32
         return mask.to(torch.int32)
 
-    def _is_continued(self, input_ids: Tensor) -> bool:
-        prompt = self._prompt
-        if prompt is None or input_ids.shape[0] != prompt.shape[0] or input_ids.shape[1] < prompt.shape[1]:
-            return False
-        return bool(torch.equal(input_ids[:, : prompt.shape[1]], prompt.to(input_ids.device)))
-
     def _follow(self, input_ids: Tensor) -> None:
         """Bring every row to its text."""
-        rows, length = input_ids.shape
-        if not self._is_continued(input_ids):
+        # From a graphics card the ids are fetched once; the rest is done here. A copy is kept, as the caller may write to its own.
+        ids = input_ids.cpu() if input_ids.device.type != "cpu" else input_ids.clone()
+        seen, self._seen = self._seen, ids
+        if seen is not None and _goes_on(ids, seen):
+            # The usual step: every row has grown.
+            for row, new in zip(self._rows, ids[:, seen.shape[1] :].tolist(), strict=True):
+                row.extend(new)
+            return
+        rows = ids.shape[0]
+        if self._prompt is None or not _goes_on(ids, self._prompt):
             if rows % len(self._grammars):
+                self._seen = seen
                 raise ValueError(f"{rows} rows cannot be shared out among {len(self._grammars)} grammars")
-            self._prompt, self._seen = input_ids.clone(), None
+            self._prompt = ids
             share = rows // len(self._grammars)
             self._rows = [_Row(GrammarMatcher(self._grammars[i // share])) for i in range(rows)]
-        assert self._prompt is not None
-        start = self._prompt.shape[1]
-        seen = self._seen
-        if seen is not None and seen.shape[1] <= length and torch.equal(input_ids[:, : seen.shape[1]], seen.to(input_ids.device)):
-            # The usual step: every row has grown.
-            for row, new in zip(self._rows, input_ids[:, seen.shape[1] :].tolist(), strict=True):
-                row.extend(new)
-        else:
-            self._regroup(input_ids[:, start:].tolist())
-        self._seen = input_ids.clone()
+            return
+        self._regroup(ids[:, self._prompt.shape[1] :].tolist())
 
     def _regroup(self, histories: list[list[int]]) -> None:
         """Give each history the row that has most of it; rows that several need are copied."""
@@ -178,8 +178,84 @@ class LogitsProcessor(transformers.LogitsProcessor):  # type: ignore[misc]
             row.follow(history)
 
 
+def _goes_on(ids: Tensor, before: Tensor) -> bool:
+    """Do all rows begin with what they were before?"""
+    if ids.shape[0] != before.shape[0] or ids.shape[1] < before.shape[1]:
+        return False
+    return bool(torch.equal(ids[:, : before.shape[1]], before))
+
+
 def _masked(scores: Tensor, bitmask: Tensor) -> Tensor:
     """A copy of the scores with minus infinity where the bit is not set."""
     masked = scores.clone()
     apply_token_bitmask_inplace(masked, bitmask)
     return masked
+
+
+def generate(
+    model: Any,
+    compiled_grammar: CompiledGrammar,
+    inputs: str | Sequence[int] | Tensor,
+    *,
+    tokenizer: Any = None,
+    max_new_tokens: int = 1024,
+    jump_forward: bool = True,
+    do_sample: bool = False,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    generator: torch.Generator | None = None,
+    logits_processor: Sequence[Callable[[Tensor, Tensor], Tensor]] = (),
+) -> Stream:
+    """Continue a prompt with a text of the grammar, piece by piece as it comes.
+
+    The model is not asked for what the grammar has decided: keys, punctuation and the end of the text are taken as they are, and the
+    model reads them when it is asked for the next token.
+
+    Args:
+        model: a causal language model of the transformers library.
+        compiled_grammar: what the output must match, compiled for the width of the model's logits.
+        inputs: the prompt: token ids, one row of them as a tensor, or text, which ``tokenizer`` then encodes.
+        tokenizer: the model's tokenizer. With it forced text is spelled exactly as the model has learned to read it; without it,
+            as :meth:`maskwright.GrammarMatcher.find_jump_forward_tokens` does by itself.
+        max_new_tokens: where the output is cut off; ``finished`` of what is returned is then False.
+        jump_forward: take what is certain without the model; otherwise it is asked for every token.
+        do_sample: draw tokens by their probability rather than take the likeliest.
+        temperature: of sampling.
+        top_k: sample among so many likeliest tokens; 0: among all.
+        top_p: sample among the likeliest tokens that have so much of the probability together.
+        generator: of the random numbers.
+        logits_processor: functions of the tokens so far, shape ``(1, length)``, and the logits, shape ``(1, vocab_size)``, to other logits;
+            called before the grammar is applied.
+
+    Returns:
+        An iterator over pieces, which has the text, the tokens and the times so far; ``run()`` takes all at once.
+
+    Raises:
+        ValueError: a prompt of several rows or of none, options out of their range, or a grammar for another vocabulary size.
+
+    """
+    if isinstance(inputs, str):
+        if tokenizer is None:
+            raise ValueError("a prompt given as text needs the tokenizer")
+        inputs = tokenizer(inputs)["input_ids"]
+    input_ids = inputs if isinstance(inputs, torch.Tensor) else torch.tensor(inputs, dtype=torch.long)
+    input_ids = input_ids.reshape(1, -1) if input_ids.dim() == 1 else input_ids
+    if input_ids.dim() != 2 or input_ids.shape[0] != 1 or input_ids.shape[1] == 0:
+        raise ValueError(f"the prompt must be one row of at least one token, got shape {tuple(input_ids.shape)}")
+    width = model.config.get_text_config().vocab_size
+    known = compiled_grammar.tokenizer_info.vocab_size
+    if known < width:
+        hint = "give TokenizerInfo its vocab_size=model.config.vocab_size"
+        raise ValueError(f"the grammar is compiled for {known} tokens, but the model has {width}: {hint}")
+    encode = None if tokenizer is None else lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]
+    return stream(
+        model,
+        compiled_grammar,
+        input_ids.to(model.device),
+        max_new_tokens=max_new_tokens,
+        encode=encode,
+        jump_forward=jump_forward,
+        sampling=Sampling(do_sample, temperature, top_k, top_p, generator),
+        logits_processor=list(logits_processor),
+    )

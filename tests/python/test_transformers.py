@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 
 import pytest
@@ -159,11 +160,64 @@ def test_left_padding_and_rows_that_have_ended(model, compiled):
     assert len({len(text) for text in texts if text is not None}) > 1
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_left_padding_in_every_mode(model, compiled, mode):
+    torch.manual_seed(6)
+    prompt = prompt_of(4, 6)
+    for i in range(4):
+        prompt[i, :i] = PAD
+    run(model, maskwright.transformers.LogitsProcessor(compiled), prompt, **MODES[mode])
+
+
+def test_one_processor_through_every_mode(model, compiled):
+    torch.manual_seed(7)
+    processor = maskwright.transformers.LogitsProcessor(compiled)
+    for seed, options in enumerate([*MODES.values(), *ONE_ROW.values(), {"assistant_model": tiny_model(3), "do_sample": True}, *MODES.values()]):
+        run(model, processor, prompt_of(1, 4 + seed % 3, seed), **options)
+
+
+def test_the_end_of_another_row_in_beams(model, compiler):
+    """Some beams end early, others go on for long."""
+    torch.manual_seed(8)
+    processor = maskwright.transformers.LogitsProcessor(compiler.compile_regex("a|b{2}|c{20}"))
+    for options in ({"do_sample": False}, {"do_sample": True, "temperature": 5.0}):
+        prompt = prompt_of(3, 4)
+        output = model.generate(
+            prompt,
+            attention_mask=torch.ones_like(prompt),
+            logits_processor=[processor],
+            num_beams=4,
+            num_return_sequences=3,
+            max_new_tokens=30,
+            return_dict_in_generate=True,
+            output_scores=True,
+            **options,
+        )
+        finite = torch.isfinite(output.sequences_scores)
+        texts = {text_of(row) for row, alive in zip(output.sequences[:, 4:].tolist(), finite.tolist(), strict=True) if alive}
+        assert texts <= {"a", "bb", "c" * 20}
+        assert len(texts) > 1
+
+
+def test_a_chat_that_goes_on(model, compiled):
+    """The second prompt is the first with its answer: reset() says so."""
+    torch.manual_seed(9)
+    processor = maskwright.transformers.LogitsProcessor(compiled)
+    prompt = prompt_of(1, 4)
+    for _ in range(3):
+        processor.reset()
+        output = model.generate(prompt, attention_mask=torch.ones_like(prompt), logits_processor=[processor], max_new_tokens=NEW_TOKENS, do_sample=True)
+        text = text_of(output[0, prompt.shape[1] :].tolist())
+        if text is not None:
+            check(text)
+        prompt = output[:, :120]
+
+
 def test_a_high_temperature_is_a_fuzzer(model, compiled):
     torch.manual_seed(4)
     processor = maskwright.transformers.LogitsProcessor(compiled)
     seen = set()
-    for seed in range(25):
+    for seed in range(int(os.environ.get("MASKWRIGHT_FUZZ_RUNS", "25"))):
         seen.update(run(model, processor, prompt_of(8, 4, seed), do_sample=True, temperature=50.0, top_k=0))
     assert len(seen) > 30
 
