@@ -4,7 +4,7 @@ PYTHON ?= python3
 DEMO := .demo-venv
 RACE := .race-venv
 
-.PHONY: demo wheel test rust python lint docs ratchets conformance maskbench walks fuzz bench race endurance
+.PHONY: demo wheel test rust python lint docs ratchets conformance maskbench walks fuzz bench bench-apply race endurance
 
 # One thread: on a busy machine two collapse.
 demo: $(DEMO)/ready
@@ -114,6 +114,10 @@ FILTER ?=
 bench: $(RACE)/ready
 	PYTHONPATH=tests/python $(RACE)/bin/python -c 'import tokenizer_files; tokenizer_files.downloaded("llama3.tiktoken")'
 	MASKWRIGHT_VOCABULARY=$(CURDIR)/build/tokenizers/llama3.tiktoken cargo bench --package maskwright-benches -- $(FILTER)
+
+# What applying masks to logits costs, as multiples of a pass over them; XGrammar's kernel beside it.
+bench-apply: $(RACE)/ready
+	OMP_NUM_THREADS=1 $(RACE)/bin/python benches/python/apply.py
 
 # Against XGrammar and LLGuidance, in one run: prints ratios, draws build/race.svg. ARGUMENTS as `race.py --help` says.
 ARGUMENTS ?= --picture build/race.svg

@@ -99,7 +99,8 @@ def apply_token_bitmask_inplace(
         raise BitmaskError(f"the logits must be floats of 16, 32 or 64 bits in the byte order of this machine, got {logits.dtype}")
     bits = logits.view(f"u{logits.dtype.itemsize}")
     rows = None if indices is None else [int(row) for row in indices]
-    _core._apply_token_bitmask(bits, minus_infinity, bitmask, vocab_size, rows)
+    if not _core._apply_token_bitmask(bits, minus_infinity, bitmask, vocab_size, rows):
+        raise BitmaskError("the items of a row of the logits, and of the bitmask, must lie side by side")
 
 
 def bitmask_to_bool_mask(bitmask: BitmaskLike, vocab_size: int) -> NDArray[np.bool_]:

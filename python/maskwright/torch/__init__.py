@@ -43,6 +43,10 @@ def apply_token_bitmask_inplace(
         ValueError: wrong dtype, shape or row, or columns that the bitmask does not cover.
 
     """
+    if indices is None and type(logits) is torch.Tensor and type(bitmask) is torch.Tensor and logits.is_cpu and _operator.is_plain_call():
+        # Two thirds of the cost of a call are torch's dispatch to Python, which leads here anyway.
+        _operator.on_cpu(logits, bitmask, None, vocab_size)
+        return
     device = logits.device
     words = _operator.on_device(bitmask, device, "the bitmask")
     if indices is not None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -113,17 +113,28 @@ def fall_back(why: str, logits: torch.Tensor, bitmask: torch.Tensor, indices: to
     reference.apply(logits, bitmask, indices, vocab_size)
 
 
-def _on_cpu(logits: torch.Tensor, bitmask: torch.Tensor, indices: torch.Tensor | None, vocab_size: int | None) -> None:
-    minus_infinity = MINUS_INFINITY.get(logits.dtype)
-    steps = (logits.stride(-1) if logits.dim() else 0, bitmask.stride(-1) if bitmask.dim() else 0)
-    if minus_infinity is None or steps != (1, 1) or logits.is_neg():
-        check(logits, bitmask, indices, vocab_size)
-        if indices is not None:
-            check_rows(indices.tolist(), logits, bitmask)
-        reference.apply(logits, bitmask, indices, vocab_size)
-        return
+def on_cpu(logits: torch.Tensor, bitmask: torch.Tensor, indices: torch.Tensor | None, vocab_size: int | None) -> None:
+    """Run the core's loop, or torch's own operators on a layout that it does not know."""
     rows = None if indices is None else indices.tolist()
-    _core._apply_token_bitmask(logits, minus_infinity, bitmask, vocab_size, rows, torch.get_num_threads())
+    minus_infinity = MINUS_INFINITY.get(logits.dtype)
+    if (
+        minus_infinity is not None
+        and not logits.is_neg()
+        and _core._apply_token_bitmask(logits, minus_infinity, bitmask, vocab_size, rows, torch.get_num_threads())
+    ):
+        return
+    check(logits, bitmask, indices, vocab_size)
+    if rows is not None:
+        check_rows(rows, logits, bitmask)
+    reference.apply(logits, bitmask, indices, vocab_size)
+
+
+_modes: Callable[[], int] | None = getattr(torch._C, "_len_torch_dispatch_stack", None)
+
+
+def is_plain_call() -> bool:
+    """Is nobody watching what operators are called: no compiler, no tracer?"""
+    return not torch.compiler.is_compiling() and _modes is not None and _modes() == 0 and not torch.jit.is_tracing()
 
 
 def _on_cuda(logits: torch.Tensor, bitmask: torch.Tensor, indices: torch.Tensor | None, vocab_size: int | None) -> None:
@@ -185,7 +196,7 @@ def _elsewhere(logits: torch.Tensor, bitmask: torch.Tensor, indices: torch.Tenso
     fall_back(f"it has no kernel for {logits.device.type}", logits, bitmask, indices, vocab_size)
 
 
-_library.impl("apply_token_bitmask_inplace", _on_cpu, "CPU")
+_library.impl("apply_token_bitmask_inplace", on_cpu, "CPU")
 _library.impl("apply_token_bitmask_inplace", _on_cuda, "CUDA")
 _library.impl("apply_token_bitmask_inplace", _elsewhere, "CompositeExplicitAutograd")
 torch.library.register_fake("maskwright::apply_token_bitmask_inplace", check, lib=_library)

@@ -31,7 +31,7 @@ fn refuse(py: Python<'_>, what: &str) -> PyErr {
     errors::new(py, Class("BitmaskError"), what.to_owned(), vec![])
 }
 
-/// A matrix in memory of this process, whose rows are contiguous. A vector is one row.
+/// A matrix in memory of this process. A vector is one row.
 #[derive(Clone, Copy)]
 struct Matrix {
     start: usize,
@@ -39,6 +39,8 @@ struct Matrix {
     columns: usize,
     /// From one row to the next, in items.
     stride: isize,
+    /// From one item of a row to the next, in items.
+    step: isize,
     item: usize,
 }
 
@@ -50,21 +52,23 @@ impl Matrix {
             ([rows, columns], [stride, step]) => (*rows, *columns, *stride, *step),
             _ => return Err(refuse(py, &format!("{what} must have 1 or 2 dimensions, got {}", shape.len()))),
         };
-        if rows > 0 && columns > 1 && step != 1 {
-            return Err(refuse(py, &format!("the items of a row of {what} must lie side by side, got a stride of {step}")));
-        }
         if !start.is_multiple_of(item) || (start == 0 && rows > 0 && columns > 0) {
             return Err(refuse(py, &format!("{what} has no memory of its own")));
         }
-        Ok(Self { start, rows, columns, stride, item })
+        Ok(Self { start, rows, columns, stride, step, item })
     }
 
-    /// Do rows share memory?
+    /// Are rows contiguous?
+    fn has_whole_rows(&self) -> bool {
+        self.step == 1 || self.columns <= 1 || self.rows == 0
+    }
+
+    /// Do rows share memory? For a matrix of whole rows.
     fn overlaps_itself(&self) -> bool {
         self.rows > 1 && self.stride.unsigned_abs() < self.columns
     }
 
-    /// Where the first byte is, and where the last one ends.
+    /// Where the first byte is, and where the last one ends. For a matrix of whole rows.
     fn range(&self) -> (isize, isize) {
         let start = self.start.cast_signed();
         if self.rows == 0 || self.columns == 0 {
@@ -115,7 +119,8 @@ fn of_buffer<T: Element>(py: Python<'_>, what: &str, buffer: &PyBuffer<T>) -> Py
 fn of_tensor(what: &str, tensor: &Bound<'_, PyAny>, is_mask: bool) -> PyResult<Matrix> {
     let py = tensor.py();
     let torch = match torch(py)? {
-        Some(torch) if tensor.is_instance(torch.tensor.bind(py))? => torch,
+        // The first question is the cheaper one, and nearly always enough.
+        Some(torch) if tensor.get_type().as_ptr() == torch.tensor.as_ptr() || tensor.is_instance(torch.tensor.bind(py))? => torch,
         _ => return Err(refuse(py, &format!("{what} must be a numpy array or a torch tensor, got {}", dtype_of(tensor)))),
     };
     if !tensor.getattr(intern!(py, "is_cpu"))?.is_truthy()? {
@@ -127,19 +132,27 @@ fn of_tensor(what: &str, tensor: &Bound<'_, PyAny>, is_mask: bool) -> PyResult<M
             return Err(refuse(py, &format!("{what} must have dtype int32, got {dtype}")));
         }
     }
-    // A tensor without strides, such as a sparse one, says so.
-    let strides = tensor.call_method0(intern!(py, "stride"))?.cast_into::<PyTuple>()?;
     let shape = tensor.getattr(intern!(py, "shape"))?.cast_into::<PyTuple>()?;
-    if shape.len() > 2 || strides.len() != shape.len() {
-        return Err(refuse(py, &format!("{what} must have 1 or 2 dimensions, got {}", shape.len())));
+    let dimensions = shape.len();
+    if dimensions > 2 {
+        return Err(refuse(py, &format!("{what} must have 1 or 2 dimensions, got {dimensions}")));
     }
     let (mut sizes, mut steps) = ([0_usize; 2], [0_isize; 2]);
-    for (place, (size, step)) in shape.iter_borrowed().zip(strides.iter_borrowed()).enumerate() {
-        (sizes[place], steps[place]) = (size.extract()?, step.extract()?);
+    for (place, size) in shape.iter_borrowed().enumerate() {
+        sizes[place] = size.extract()?;
+    }
+    if tensor.call_method0(intern!(py, "is_contiguous"))?.is_truthy()? {
+        steps = if dimensions == 2 { [sizes[1].cast_signed(), 1] } else { [1, 0] };
+    } else {
+        // A tensor that has none, such as a sparse one, says so.
+        let strides = tensor.call_method0(intern!(py, "stride"))?.cast_into::<PyTuple>()?;
+        for (place, step) in strides.iter_borrowed().take(dimensions).enumerate() {
+            steps[place] = step.extract()?;
+        }
     }
     let start = tensor.call_method0(intern!(py, "data_ptr"))?.extract::<usize>()?;
     let item = if is_mask { 4 } else { tensor.call_method0(intern!(py, "element_size"))?.extract()? };
-    Matrix::new(py, what, start, item, &sizes[..shape.len()], &steps[..shape.len()])
+    Matrix::new(py, what, start, item, &sizes[..dimensions], &steps[..dimensions])
 }
 
 fn logits_of(logits: &Bound<'_, PyAny>) -> PyResult<Held> {
@@ -260,6 +273,9 @@ impl Task {
 ///     indices: the rows to look at, of both; all if there are none.
 ///     threads: how many at most; as many as there are processors if None.
 ///
+/// Returns:
+///     False, having done nothing, if the items of a row do not lie side by side.
+///
 /// Raises:
 ///     ValueError: wrong dtype, shape, layout, device or row.
 #[pyfunction]
@@ -272,7 +288,7 @@ pub fn apply_token_bitmask(
     vocab_size: Option<i64>,
     indices: Option<Vec<RowIndex>>,
     threads: Option<usize>,
-) -> PyResult<()> {
+) -> PyResult<bool> {
     let (held, held_mask) = (logits_of(logits)?, mask_of(bitmask)?);
     let (logits, mask) = (held.matrix, held_mask.matrix);
     if !matches!(logits.item, 2 | 4 | 8) {
@@ -296,6 +312,9 @@ pub fn apply_token_bitmask(
                 mask.columns.saturating_mul(32)
             ),
         ));
+    }
+    if !logits.has_whole_rows() || !mask.has_whole_rows() {
+        return Ok(false);
     }
     if logits.overlaps_itself() {
         return Err(refuse(py, "the rows of the logits share memory"));
@@ -332,5 +351,5 @@ pub fn apply_token_bitmask(
     } else {
         detached(py, run);
     }
-    Ok(())
+    Ok(true)
 }

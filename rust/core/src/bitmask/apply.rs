@@ -1,118 +1,178 @@
 //! Masks put on logits: a row of a bitmask -> **refused logits** set to minus infinity.
 //!
-//! Invariant: the logit of a set bit is never written; every backend gives what `oracle` gives.
+//! Invariant: the logit of a set bit keeps its value; every backend gives what `oracle` gives.
 //! Must not know: which format of floats its bits are; the caller brings the pattern of minus infinity.
 
-// Inlining is what makes a backend: each wrapper compiles the loop for its own registers.
-#![allow(clippy::inline_always)]
+// Loops go by index: see `blend_all`.
+#![allow(clippy::needless_range_loop)]
 
-/// Logits that are looked at together: where all are refused nothing is read, where none is nothing is touched.
-const BLOCK: usize = 256;
+/// Words that are looked at together: where all tokens of a block are refused nothing is read, where none is nothing is touched.
+const BLOCK: usize = 8;
+/// Logits to a block.
+const LOGITS: usize = 32 * BLOCK;
 
-/// The loop of every size and backend; `blend` is what a backend does with 32 logits and the word for them.
-#[inline(always)]
-fn apply<T: Copy>(row: &mut [T], mask: &[u32], refused: T, blend: impl Fn(&mut [T; 32], u32)) {
-    assert!(row.len() <= mask.len().saturating_mul(32), "a mask of {} words for {} logits", mask.len(), row.len());
-    let (blocks, rest) = row.as_chunks_mut::<BLOCK>();
-    let (groups, _) = mask.as_chunks::<{ BLOCK / 32 }>();
-    for (block, words) in blocks.iter_mut().zip(groups) {
-        // PERF: asking a block rather than each word keeps the branch predictable where tokens are allowed here and there.
-        if words.iter().fold(0, |any, word| any | word) == 0 {
-            block.fill(refused);
-        } else if words.iter().fold(u32::MAX, |all, word| all & word) != u32::MAX {
-            for (part, &word) in block.as_chunks_mut::<32>().0.iter_mut().zip(words) {
-                blend(part, word);
+/// The loop of every size and backend: `uniform` tells the word of a block that is made of one, zero or all ones, and `blend` does what there is to
+/// do with 32 logits and a reference to the word for them.
+///
+/// PERF: a macro, and loops by index. A closure that is compiled for more features than the function it is given to is called rather than inlined,
+/// and so are those parts of iterators (`zip`) that the standard library does not mark: then the registers are saved for each block.
+macro_rules! blend_all {
+    ($row:ident, $mask:ident, $refused:ident, $uniform:expr, |$part:ident, $word:ident| $blend:expr) => {
+        assert!($row.len() <= $mask.len().saturating_mul(32), "a mask of {} words for {} logits", $mask.len(), $row.len());
+        let (blocks, rest) = $row.as_chunks_mut::<LOGITS>();
+        let (groups, _) = $mask.as_chunks::<BLOCK>();
+        for at in 0..blocks.len() {
+            let (block, words) = (&mut blocks[at], &groups[at]);
+            // PERF: asking a block rather than each word keeps the branch predictable where tokens are allowed here and there.
+            match $uniform(words) {
+                Some(0) => {
+                    for logit in block {
+                        *logit = $refused;
+                    }
+                }
+                Some(_) => (),
+                None => {
+                    let parts = block.as_chunks_mut::<32>().0;
+                    for at in 0..BLOCK {
+                        let ($part, $word) = (&mut parts[at], &words[at]);
+                        $blend
+                    }
+                }
             }
         }
-    }
-    let words = &mask[blocks.len() * (BLOCK / 32)..];
-    let (parts, last) = rest.as_chunks_mut::<32>();
-    for (part, &word) in parts.iter_mut().zip(words) {
-        blend(part, word);
-    }
-    for (i, logit) in last.iter_mut().enumerate() {
-        if words[parts.len()] >> i & 1 == 0 {
-            *logit = refused;
+        let words = &$mask[blocks.len() * BLOCK..];
+        let (parts, last) = rest.as_chunks_mut::<32>();
+        for at in 0..parts.len() {
+            let ($part, $word) = (&mut parts[at], &words[at]);
+            $blend
         }
-    }
+        for (i, logit) in last.iter_mut().enumerate() {
+            if words[parts.len()] >> i & 1 == 0 {
+                *logit = $refused;
+            }
+        }
+    };
+}
+
+fn uniform(words: &[u32; BLOCK]) -> Option<u32> {
+    let first = words[0];
+    (matches!(first, 0 | u32::MAX) && words.iter().all(|&word| word == first)).then_some(first)
 }
 
 /// The portable backend.
 fn apply_portable<T: Copy>(row: &mut [T], mask: &[u32], refused: T) {
-    apply(row, mask, refused, |part, word| {
-        for (i, logit) in part.iter_mut().enumerate() {
-            if word >> i & 1 == 0 {
-                *logit = refused;
-            }
+    blend_all!(row, mask, refused, uniform, |part, word| for (i, logit) in part.iter_mut().enumerate() {
+        if word >> i & 1 == 0 {
+            *logit = refused;
         }
     });
 }
 
-/// Registers of 256 bits: a logit is kept where the bit that its bytes pick from the word is set.
+/// Registers of 256 bits: a logit is kept where the bit that its lane picks from the word is set.
 ///
-/// PERF: lanes of a byte whatever the size of a logit. Blends of lanes of 32 bits are compiled to stores under a mask, which some processors do
-/// lane by lane: seven times slower.
+/// PERF: a row costs what a pass that only changes signs does (`cargo bench --package maskwright-benches --bench bitmask`). Blends of 32 and 64 bits
+/// are single instructions in assembly: of the intrinsics for them the compiler makes stores under a mask, which some processors do lane by lane,
+/// six times slower.
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
+    use std::arch::asm;
     use std::arch::x86_64::{
-        __m256i, _mm256_and_si256, _mm256_blendv_epi8, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_set1_epi16, _mm256_set1_epi32,
-        _mm256_set1_epi64x, _mm256_shuffle_epi8, _mm256_storeu_si256,
+        __m256i, _mm256_blendv_epi8, _mm256_loadu_si256, _mm256_mullo_epi16, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x,
+        _mm256_setr_epi8, _mm256_setr_epi16, _mm256_setr_epi32, _mm256_setr_epi64x, _mm256_shuffle_epi8, _mm256_sllv_epi32,
+        _mm256_sllv_epi64, _mm256_storeu_si256, _mm256_sub_epi32, _mm256_sub_epi64, _mm256_testc_si256, _mm256_testz_si256,
     };
 
-    /// What each byte of `K` registers of `N` logits picks: a byte of the word, and a bit of that.
-    const fn picks<const N: usize, const K: usize>() -> ([[u8; 32]; K], [[u8; 32]; K]) {
-        let (mut bytes, mut bits) = ([[0; 32]; K], [[0; 32]; K]);
-        let mut i = 0;
-        while i < 32 * K {
-            let logit = i / (32 / N);
-            bytes[i / 32][i % 32] = (logit / 8) as u8;
-            bits[i / 32][i % 32] = 1 << (logit % 8);
-            i += 1;
+    use super::{BLOCK, LOGITS};
+
+    /// As [`super::uniform`].
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn uniform(words: &[u32; BLOCK]) -> Option<u32> {
+        const { assert!(size_of::<[u32; BLOCK]>() == size_of::<__m256i>()) };
+        // SAFETY: a block is as large as a register and plain bits, and the access does not ask for alignment.
+        let words = unsafe { _mm256_loadu_si256(std::ptr::from_ref(words).cast()) };
+        if _mm256_testz_si256(words, words) == 1 {
+            return Some(0);
         }
-        (bytes, bits)
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn load<T, const N: usize>(from: &[T; N]) -> __m256i {
-        const { assert!(size_of::<[T; N]>() == size_of::<__m256i>()) };
-        // SAFETY: it is as large as a register and plain bits, and the access does not ask for alignment.
-        unsafe { _mm256_loadu_si256(std::ptr::from_ref(from).cast()) }
-    }
-
-    /// The loop for words of `K` registers with `N` logits each.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn apply<T: Copy, const N: usize, const K: usize>(row: &mut [T], mask: &[u32], refused: T, fill: __m256i) {
-        let (bytes, bits) = const { picks::<N, K>() };
-        super::apply(row, mask, refused, |part, word| {
-            let word = _mm256_set1_epi32(word.cast_signed());
-            for (k, logits) in part.as_chunks_mut::<N>().0.iter_mut().enumerate() {
-                let bit = load(&bits[k]);
-                let keep = _mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(word, load(&bytes[k])), bit), bit);
-                let blended = _mm256_blendv_epi8(fill, load(logits), keep);
-                // SAFETY: it is as large as a register, borrowed for writing, and the access does not ask for alignment.
-                unsafe { _mm256_storeu_si256(std::ptr::from_mut(logits).cast(), blended) }
-            }
-        });
+        (_mm256_testc_si256(words, _mm256_set1_epi32(-1)) == 1).then_some(u32::MAX)
     }
 
     /// As [`super::apply_16`].
     #[target_feature(enable = "avx2")]
     pub fn apply_16(row: &mut [u16], mask: &[u32], refused: u16) {
-        apply::<_, 16, 2>(row, mask, refused, _mm256_set1_epi16(refused.cast_signed()));
+        // Eight logits, of two bytes each, pick a byte of the word. It is there twice, so the product brings the logit's bit to the top of both.
+        let powers = _mm256_setr_epi16(128, 64, 32, 16, 8, 4, 2, 1, 128, 64, 32, 16, 8, 4, 2, 1);
+        let bytes = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1);
+        let bytes =
+            [bytes, _mm256_setr_epi8(2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3)];
+        let fill = _mm256_set1_epi16(refused.cast_signed());
+        blend_all!(row, mask, refused, uniform, |part, word| {
+            let word = _mm256_set1_epi32(word.cast_signed());
+            let halves = part.as_chunks_mut::<16>().0;
+            for k in 0..2 {
+                let keep = _mm256_mullo_epi16(_mm256_shuffle_epi8(word, bytes[k]), powers);
+                let place = std::ptr::from_mut(&mut halves[k]).cast();
+                // SAFETY: half a part is as large as a register, borrowed for writing and plain bits; no access asks for alignment.
+                unsafe { _mm256_storeu_si256(place, _mm256_blendv_epi8(fill, _mm256_loadu_si256(place), keep)) }
+            }
+        });
     }
+
+    /// Defines a blend: `fill`, but what lies at `kept` in the lanes where the topmost bit of `keep` is set.
+    macro_rules! blend {
+        ($name:ident, $bits:ty, $lanes:literal, $instruction:literal) => {
+            #[inline]
+            #[target_feature(enable = "avx2")]
+            fn $name(fill: __m256i, kept: &[$bits; $lanes], keep: __m256i) -> __m256i {
+                let blended;
+                // SAFETY: reads the 32 bytes that `kept` borrows, without asking for alignment; this processor has the instruction.
+                unsafe {
+                    asm!(
+                        concat!($instruction, " {blended}, {fill}, ymmword ptr [{kept}], {keep}"),
+                        blended = lateout(ymm_reg) blended, fill = in(ymm_reg) fill, kept = in(reg) kept, keep = in(ymm_reg) keep,
+                        options(pure, readonly, nostack, preserves_flags)
+                    );
+                }
+                blended
+            }
+        };
+    }
+    blend!(blend_32, u32, 8, "vblendvps");
+    blend!(blend_64, u64, 4, "vblendvpd");
 
     /// As [`super::apply_32`].
     #[target_feature(enable = "avx2")]
     pub fn apply_32(row: &mut [u32], mask: &[u32], refused: u32) {
-        apply::<_, 8, 4>(row, mask, refused, _mm256_set1_epi32(refused.cast_signed()));
+        // What brings a lane's bit to the top, which is where the blend looks.
+        let first = _mm256_setr_epi32(31, 30, 29, 28, 27, 26, 25, 24);
+        let fill = _mm256_set1_epi32(refused.cast_signed());
+        blend_all!(row, mask, refused, uniform, |part, word| {
+            let word = _mm256_set1_epi32(word.cast_signed());
+            let quarters = part.as_chunks_mut::<8>().0;
+            for k in 0..4 {
+                let keep = _mm256_sllv_epi32(word, _mm256_sub_epi32(first, _mm256_set1_epi32([0, 8, 16, 24][k])));
+                let blended = blend_32(fill, &quarters[k], keep);
+                // SAFETY: a quarter of a part is as large as a register, borrowed for writing and plain bits; the access asks for no alignment.
+                unsafe { _mm256_storeu_si256(std::ptr::from_mut(&mut quarters[k]).cast(), blended) }
+            }
+        });
     }
 
     /// As [`super::apply_64`].
     #[target_feature(enable = "avx2")]
     pub fn apply_64(row: &mut [u64], mask: &[u32], refused: u64) {
-        apply::<_, 4, 8>(row, mask, refused, _mm256_set1_epi64x(refused.cast_signed()));
+        let first = _mm256_setr_epi64x(63, 62, 61, 60);
+        let fill = _mm256_set1_epi64x(refused.cast_signed());
+        blend_all!(row, mask, refused, uniform, |part, word| {
+            let word = _mm256_set1_epi64x(i64::from(*word));
+            let eighths = part.as_chunks_mut::<4>().0;
+            for k in 0..8 {
+                let keep = _mm256_sllv_epi64(word, _mm256_sub_epi64(first, _mm256_set1_epi64x([0, 4, 8, 12, 16, 20, 24, 28][k])));
+                let blended = blend_64(fill, &eighths[k], keep);
+                // SAFETY: an eighth of a part is as large as a register, borrowed for writing and plain bits; the access asks for no alignment.
+                unsafe { _mm256_storeu_si256(std::ptr::from_mut(&mut eighths[k]).cast(), blended) }
+            }
+        });
     }
 }
 
