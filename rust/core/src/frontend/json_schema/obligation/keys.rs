@@ -16,7 +16,7 @@ use super::space::{Atom, NameId, Space};
 use super::strings::{BeginsWith, Tools};
 use super::undeclared::Group;
 use crate::error::EngineError;
-use crate::formula::{Formula, Formulas};
+use crate::formula::{Formula, Formulas, Variable};
 use crate::ids::StateId;
 use crate::limits::Limits;
 
@@ -26,6 +26,8 @@ pub(crate) struct KeyClass {
     pub key: Key,
     /// What the value owes.
     pub value: Arc<Partition>,
+    /// The results are those of the object without its required keys: what it really owes then is made when it is asked for.
+    pub(super) results_are_bare: bool,
     /// What is left of the lists after a declared name.
     pub(super) lists: SmallVec<[Rest; 1]>,
 }
@@ -81,7 +83,7 @@ impl Space {
         lists: SmallVec<[Rest; 1]>,
     ) -> Result<Option<KeyClass>, EngineError> {
         if let Some(plain) = self.objects.plain.get(&(search.formula, key)) {
-            return Ok(plain.clone().map(|value| KeyClass { key, value, lists }));
+            return Ok(plain.clone().map(|value| KeyClass { key, value, lists, results_are_bare: false }));
         }
         let partition = self.key_partition(search.formula, key)?;
         let mut plain = !self.is_bounded(search.formula)?;
@@ -100,7 +102,7 @@ impl Space {
         if plain {
             self.objects.plain.insert((search.formula, key), value.clone());
         }
-        Ok(value.map(|value| KeyClass { key, value, lists }))
+        Ok(value.map(|value| KeyClass { key, value, lists, results_are_bare: false }))
     }
 
     /// The keys that may come next.
@@ -116,8 +118,16 @@ impl Space {
         // Each name is a question to each part of the obligation.
         let questions = offers.len().saturating_mul(self.atoms_of(search.formula)?.len());
         Limits::check("max_search_steps", questions, self.limits.max_search_steps.saturating_mul(4))?;
+        // Where all that the object owes must hold, its keys do not depend on each other. It can be completed, so each key that must come has a
+        // value; after any other with a value it still can. So those that remain are asked once, not in each state.
+        let bare = self.without_required(search.formula)?.map(|formula| Search { formula, ..search.clone() });
         for (name, lists) in offers {
-            if let Some(class) = self.key_class(tools, &search, Key::Name(name), lists)? {
+            let of_key = match &bare {
+                Some(bare) => self.key_class(tools, bare, Key::Name(name), lists)?,
+                None => self.key_class(tools, &search, Key::Name(name), lists)?,
+            };
+            if let Some(mut class) = of_key {
+                class.results_are_bare = bare.is_some();
                 classes.push((class_of_name(name), class));
                 offered.push(name);
             }
@@ -144,6 +154,23 @@ impl Space {
         let table = Arc::new(KeyTable { classes, body, undeclared_keys });
         self.objects.tables.insert(object, table.clone());
         Ok(table)
+    }
+
+    /// If all of this must hold and is but about members, keys, and which are there: the same without the last.
+    fn without_required(&mut self, formula: Formula) -> Result<Option<Formula>, EngineError> {
+        let mut required: HashSet<Variable> = HashSet::new();
+        let mut at = formula;
+        while let Some((variable, yes, no)) = self.formulas.branch(at) {
+            match self.atom(variable)? {
+                _ if no != Formula::FALSE => return Ok(None),
+                Atom::Members(_) | Atom::Keys(_) => {}
+                Atom::Required(_) => drop(required.insert(variable)),
+                _ => return Ok(None),
+            }
+            at = yes;
+        }
+        let last = required.iter().max().copied();
+        last.map(|last| self.formulas.given(formula, last, |v| required.contains(&v).then_some(true))).transpose()
     }
 
     /// The demand on undeclared keys, with their classes appended.
@@ -174,7 +201,7 @@ impl Space {
                 continue;
             }
             let class = if self.group(group) == Group::default() { 0 } else { class_of_group(group) };
-            classes.push((class, KeyClass { key, value: Arc::new(kept), lists: SmallVec::new() }));
+            classes.push((class, KeyClass { key, value: Arc::new(kept), lists: SmallVec::new(), results_are_bare: false }));
             value.insert(leaf, class + 1);
         }
         let leaf = |store: &mut Formulas, old: u32| store.leaf(value.get(&old).copied().unwrap_or(0)).map(Some);

@@ -485,7 +485,13 @@ impl Space {
             return Ok(Some(known));
         }
         let Some(of_key) = table.class(key) else { return Ok(None) };
-        let Some(&result) = of_key.value.results.get(class as usize) else { return Ok(None) };
+        let results = if of_key.results_are_bare {
+            let formula = self.object_key(object)?.formula;
+            self.key_partition(formula, of_key.key)?
+        } else {
+            of_key.value.clone()
+        };
+        let Some(&result) = results.results.get(class as usize) else { return Ok(None) };
         let after = self.object_after(tools, object, of_key.key, &of_key.lists, result)?;
         self.objects.after.insert((object, key, class), after);
         Ok(Some(after))
