@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,13 @@ import regex
 
 import maskwright
 
-#: Bytes that the first attempt may take towards the end; later ones may take somewhat more, all of them so many.
+#: Bytes that an attempt may take towards the end, now and then one may take more, and all of them together.
 _BYTES = 800
-_ALL_BYTES = 40_000
+_MORE_BYTES = 20_000
+_ALL_BYTES = 80_000
 _SHOWN = 48
 _NUMBER = b"0123456789.eE+-"
+_STRANGE = b':[[0,{"":null}]'
 _VALUES = [b"null", b"true", b"1", b"1.5", b'""', b'"a"', b"[]", b"{}", b"[[]]", b"[{}]"]
 
 
@@ -210,7 +213,7 @@ class Walker:
         """Go towards the end; was it found?"""
         taste = _Taste(attempt, self.rng)
         planned = b""
-        begin, most = len(self.text), _BYTES * (1 + attempt // 8)
+        begin, most = len(self.text), _BYTES if attempt % 8 else _MORE_BYTES
         while len(self.text) < begin + most:
             each_step(self.matcher)
             allowed = self.allowed()
@@ -232,7 +235,7 @@ class Walker:
         """A word that fits here, or nothing."""
         rng = self.rng
         if taste.plain:
-            return next(filter(self.fits, self.words.required), b"") if self.place.before_key() else b""
+            return self.key(self.words.required) if self.place.before_key() else b""
         if rng.random() > taste.words:
             return b""
         if self.place.in_string:
@@ -240,6 +243,8 @@ class Walker:
         if self.place.before_key():
             some = self.some(self.words.required if rng.random() < 0.6 else self.words.keys)
             keys = [word for word in some if self.fits(word)]
+            if rng.random() < 0.5 and (declared := self.key(some)):
+                return declared
             closing = self.closing([key + b":" + value for key in keys for value in [*_VALUES, *self.some(self.words.values)[:8]]])
             return closing or (rng.choice(keys) if keys else b"")
         if not self.place.before_value():
@@ -249,6 +254,12 @@ class Walker:
         values += wrapped + [b"[" + value + b"]" for value in wrapped]
         closing = self.closing(values)
         return closing or next(filter(self.fits, self.some(self.words.values)), b"")
+
+    def key(self, words: list[bytes]) -> bytes:
+        """Of these keys the first whose value may not be just anything, since that one is asked for here; or else the first that fits."""
+        keys = filter(self.fits, words)
+        first = next(keys, b"")
+        return next((key for key in chain([first], keys) if key and not self.fits(key + _STRANGE)), first)
 
     def closing(self, words: list[bytes]) -> bytes:
         """Of these words one after which as much as possible closes, with what closes then; nothing if nothing does."""
