@@ -11,10 +11,10 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from maskwright._core import BatchGrammarMatcher, CompiledGrammar, GrammarMatcher
+from maskwright._rows import Row
 from maskwright._streaming import Piece, Sampling, Stream, stream
 
 try:
@@ -30,41 +30,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["LogitsProcessor", "Piece", "Stream", "generate"]
-
-
-@dataclass
-class _Row:
-    """The text of one row, as far as its grammar accepts it."""
-
-    matcher: GrammarMatcher
-    accepted: list[int] = field(default_factory=list)
-    #: The row has gone on with something that its grammar refuses.
-    refused: bool = False
-
-    def common(self, history: list[int]) -> int:
-        """How many tokens of a history this text begins with."""
-        if history[: len(self.accepted)] == self.accepted:
-            return len(self.accepted)
-        return next(i for i, (a, b) in enumerate(zip([*self.accepted, None], [*history, None], strict=False)) if a != b)
-
-    def fork(self) -> _Row:
-        return _Row(self.matcher.fork(), list(self.accepted), self.refused)
-
-    def follow(self, history: list[int]) -> None:
-        """Become the text of a history."""
-        kept = self.common(history)
-        self.matcher.rollback(len(self.accepted) - kept)
-        del self.accepted[kept:]
-        self.refused = False
-        self.extend(history[kept:])
-
-    def extend(self, tokens: list[int]) -> None:
-        """Go on with more of it. What a refused row goes on with does not matter."""
-        for token in tokens:
-            if self.refused or not self.matcher.accept_token(token):
-                self.refused = True
-                break
-            self.accepted.append(token)
 
 
 class LogitsProcessor(transformers.LogitsProcessor):  # type: ignore[misc]
@@ -102,7 +67,7 @@ class LogitsProcessor(transformers.LogitsProcessor):  # type: ignore[misc]
 
     def reset(self) -> None:
         """Forget all rows: the next call's ``input_ids`` are a prompt."""
-        self._rows: list[_Row] = []
+        self._rows: list[Row] = []
         self._prompt: Tensor | None = None
         self._seen: Tensor | None = None
 
@@ -159,7 +124,7 @@ class LogitsProcessor(transformers.LogitsProcessor):  # type: ignore[misc]
                 raise ValueError(f"{rows} rows cannot be shared out among {len(self._grammars)} grammars")
             self._prompt = ids
             share = rows // len(self._grammars)
-            self._rows = [_Row(GrammarMatcher(self._grammars[i // share])) for i in range(rows)]
+            self._rows = [Row(GrammarMatcher(self._grammars[i // share])) for i in range(rows)]
             return
         self._regroup(ids[:, self._prompt.shape[1] :].tolist())
 

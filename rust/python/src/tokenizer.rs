@@ -291,6 +291,28 @@ impl TokenizerInfo {
         Self::from_module(py, "mistral", tokenizer, vocab_size, stop_token_ids)
     }
 
+    /// From a model of the llama-cpp-python library.
+    ///
+    /// The bytes of a token are those that llama.cpp writes for it. Control, unknown and unused tokens are never text.
+    ///
+    /// Args:
+    ///     llama: a ``llama_cpp.Llama``.
+    ///     vocab_size: how many ids the model's logits have, when more than it has tokens.
+    ///     stop_token_ids: the ids that end the output; by default all that llama.cpp takes for an end of generation.
+    ///
+    /// Raises:
+    ///     UnsupportedTokenizer: it cannot spell every text (WordPiece).
+    #[staticmethod]
+    #[pyo3(signature = (llama, *, vocab_size=None, stop_token_ids=None))]
+    fn from_llama_cpp<'py>(
+        py: Python<'py>,
+        llama: &Bound<'py, PyAny>,
+        vocab_size: Option<usize>,
+        stop_token_ids: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::from_module(py, "llama_cpp", llama, vocab_size, stop_token_ids)
+    }
+
     /// How the tokens spelled bytes when they were read.
     #[getter]
     fn vocab_type<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
