@@ -10,6 +10,7 @@ mod achievable;
 mod array;
 mod blame;
 mod compose;
+mod finite;
 mod keys;
 mod kinds;
 mod listing;

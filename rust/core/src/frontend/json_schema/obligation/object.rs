@@ -82,6 +82,10 @@ impl Space {
             return Ok(None);
         }
         let order = self.order_of(obligation)?;
+        let formula = self.within_capacity(tools, formula, &order.names)?;
+        if formula == Formula::FALSE {
+            return Ok(None);
+        }
         let remaining = self.names_id(order.names.iter().copied());
         let free = self.schema.options.any_order;
         let lists = if free { SmallVec::new() } else { order.lists.clone() };

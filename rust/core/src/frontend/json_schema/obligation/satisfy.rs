@@ -327,6 +327,7 @@ impl Space {
                     Search { formula, lists: SmallVec::new(), free: true, remaining: 0, count: 0 }
                 } else {
                     let order = self.order_of(obligation)?;
+                    let formula = self.within_capacity(tools, formula, &order.names)?;
                     // An order can always be found: in the ordered phase as in the free one.
                     Search { formula, lists: order.lists.clone(), free: false, remaining: 0, count: 0 }
                 };

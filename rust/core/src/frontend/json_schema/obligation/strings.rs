@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::finite::list_language;
 use super::space::{Atom, ComponentId, NameId, Space};
 use crate::automaton::number::{NumberAutomaton, NumberSpec};
 use crate::automaton::text::{Outcome, TextAutomaton, TextSpec};
@@ -31,10 +32,8 @@ pub(crate) struct Strings {
     numbers: HashMap<Formula, Option<StateId>>,
     matches: HashMap<(ComponentId, NameId), bool>,
     finite: HashMap<ComponentId, Option<Arc<[NameId]>>>,
+    pub(super) finite_demands: HashMap<Formula, Option<Arc<[NameId]>>>,
 }
-
-/// Languages with more strings than this count as infinite.
-const MAX_LISTED: usize = 512;
 
 impl Space {
     /// The state after the opening quote of a string with this demand (a formula over text atoms); `None`: no string meets it.
@@ -189,86 +188,22 @@ impl Space {
         if let Some(known) = self.strings.finite.get(&id) {
             return Ok(known.clone());
         }
-        let listed = match self.strings_of(id) {
-            Some(set) => Some(set.strings().map(str::to_owned).collect::<Vec<_>>()),
-            None => list_language(self.component(id)?.clone().as_ref())?,
+        let listed = if let Some(set) = self.strings_of(id) {
+            Some(set.strings().map(str::to_owned).collect::<Vec<_>>())
+        } else {
+            let automaton = self.component(id)?.clone();
+            let edges = |&at: &u32| Ok(automaton.edges(at)?.iter().map(|e| (e.low, e.high, e.target)).collect());
+            list_language(automaton.start()?, |&at| automaton.accepts(at), edges)?
         };
         let names: Option<Arc<[NameId]>> = listed.map(|list| list.iter().map(|text| self.name(text)).collect());
         self.strings.finite.insert(id, names.clone());
         Ok(names)
-    }
-
-    /// The names that a demand on keys allows, if it plainly allows but few.
-    pub(super) fn names_in_demand(&mut self, demand: Formula) -> Result<Option<Arc<[NameId]>>, EngineError> {
-        for &atom in self.atoms_of(demand)?.iter() {
-            if let Atom::Text(id) = atom
-                && self.decide(demand, atom, false)? == Formula::FALSE
-                && let Some(names) = self.finite_language(id)?
-            {
-                return Ok(Some(names));
-            }
-        }
-        Ok(None)
     }
 }
 
 fn edge(edges: &[CodepointEdge], c: u32) -> Option<u32> {
     let at = edges.partition_point(|e| e.high < c);
     edges.get(at).filter(|e| e.low <= c).map(|e| e.target)
-}
-
-/// All strings of a language, if they are few.
-fn list_language(automaton: &dyn CodepointAutomaton) -> Result<Option<Vec<String>>, EngineError> {
-    let Some(start) = automaton.start()? else { return Ok(Some(Vec::new())) };
-    // Some states may lead nowhere: look at the whole automaton first, if it is small.
-    let mut states: indexmap::IndexMap<u32, Arc<[CodepointEdge]>> = indexmap::IndexMap::new();
-    let mut hopeful: hashbrown::HashSet<u32> = hashbrown::HashSet::new();
-    let mut pending = vec![start];
-    while let Some(state) = pending.pop() {
-        if states.contains_key(&state) {
-            continue;
-        }
-        if states.len() > 2 * MAX_LISTED {
-            return Ok(None);
-        }
-        if automaton.accepts(state)? {
-            hopeful.insert(state);
-        }
-        let edges = automaton.edges(state)?;
-        pending.extend(edges.iter().map(|e| e.target));
-        states.insert(state, edges);
-    }
-    loop {
-        let before = hopeful.len();
-        for (state, edges) in states.iter().rev() {
-            if edges.iter().any(|e| hopeful.contains(&e.target)) {
-                hopeful.insert(*state);
-            }
-        }
-        if hopeful.len() == before {
-            break;
-        }
-    }
-    let mut found = Vec::new();
-    let mut steps = 0;
-    let mut stack = vec![(start, String::new())];
-    while let Some((state, text)) = stack.pop() {
-        if automaton.accepts(state)? {
-            found.push(text.clone());
-        }
-        for e in states.get(&state).into_iter().flat_map(|edges| edges.iter()).filter(|e| hopeful.contains(&e.target)) {
-            steps += e.high - e.low + 1;
-            if steps > 4 * MAX_LISTED as u32 || found.len() > MAX_LISTED || text.len() > MAX_LISTED {
-                return Ok(None);
-            }
-            for c in (e.low..=e.high).filter_map(char::from_u32) {
-                let mut longer = text.clone();
-                longer.push(c);
-                stack.push((e.target, longer));
-            }
-        }
-    }
-    Ok(Some(found))
 }
 
 /// Strings that begin with one of a set of names: a key that goes on after a name which was passed over.
