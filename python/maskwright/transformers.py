@@ -175,7 +175,7 @@ def generate(
     """Continue a prompt with a text of the grammar, piece by piece as it comes.
 
     The model is not asked for what the grammar has decided: keys, punctuation and the end of the text are taken as they are, and the
-    model reads them when it is asked for the next token.
+    model reads them when it is asked for the next token. Of JSON most is certain with ``escapes="minimal"`` and ``any_whitespace=False``.
 
     Args:
         model: a causal language model of the transformers library.
