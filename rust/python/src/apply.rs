@@ -4,8 +4,8 @@
 //! interpreter, since letting go of it would cost more; a large one lets go, and whoever changes the tensors beside it is asked not to.
 //! Must not know: dtypes of floats; the caller brings the bits of minus infinity.
 
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use maskwright::bitmask::apply::{apply_16, apply_32, apply_64};
 use pyo3::buffer::{Element, PyBuffer};
@@ -20,8 +20,8 @@ use crate::pool::Pool;
 
 /// Logits of this many bytes take about as long as another thread needs to get the interpreter.
 const RELEASE: usize = 1 << 20;
-/// Each thread gets at least this many bytes, about ten times what waking it costs.
-const SHARE: usize = 2 << 20;
+/// Each thread gets at least this many bytes, about twice what waking it costs.
+const SHARE: usize = 1 << 19;
 
 static POOL: Pool = Pool::new();
 /// Asking costs more than a row does.
@@ -232,34 +232,67 @@ impl Task {
         }
     }
 
-    /// All rows, on this thread and up to `threads - 1` others.
+    /// How many threads are worth waking.
+    fn threads(&self, most: Option<usize>) -> usize {
+        let worth = self.count().min(self.bytes() / SHARE);
+        if worth > 1 { most.unwrap_or(*PROCESSORS).min(*PROCESSORS).min(worth) } else { 1 }
+    }
+}
+
+/// A task whose rows several threads take, a few at a time.
+struct Shared {
+    task: Task,
+    piece: usize,
+    /// The first row that nobody has taken.
+    next: AtomicUsize,
+    /// How many rows are done.
+    done: AtomicUsize,
+}
+
+impl Shared {
+    /// Take rows until there are none.
     ///
     /// # Safety
-    /// The memory of both matrices is there, and nobody else uses that of the logits or writes to that of the mask.
-    unsafe fn run_all(&self, threads: Option<usize>) {
-        let count = self.count();
-        let worth = count.min(self.bytes() / SHARE);
-        let threads = if worth > 1 { threads.unwrap_or(*PROCESSORS).min(*PROCESSORS).min(worth) } else { 1 };
-        // SAFETY: the caller's promise, and each place is taken once.
-        let run = |place| unsafe { self.run(place) };
-        let pool = if threads > 1 { POOL.get(*PROCESSORS).ok() } else { None };
-        let Some(pool) = pool else { return (0..count).for_each(run) };
-        // Whoever is awake takes the next few rows, so that a thread that wakes late is not waited for.
-        let piece = count.div_ceil(4 * threads);
-        let next = AtomicUsize::new(0);
-        let work = || {
-            loop {
-                let start = next.fetch_add(piece, Ordering::Relaxed);
-                if start >= count {
-                    break;
-                }
-                (start..(start + piece).min(count)).for_each(run);
+    /// As for [`Task::run`], for every row that is not yet taken; a row that is taken is kept by whoever waits for it.
+    unsafe fn work(&self) {
+        let count = self.task.count();
+        loop {
+            let start = self.next.fetch_add(self.piece, Ordering::Relaxed);
+            if start >= count {
+                return;
             }
-        };
-        pool.in_place_scope(|scope| {
-            (1..threads).for_each(|_| scope.spawn(|_| work()));
-            work();
-        });
+            let end = (start + self.piece).min(count);
+            // SAFETY: the caller's promise; the counter gives each row to one thread.
+            (start..end).for_each(|place| unsafe { self.task.run(place) });
+            self.done.fetch_add(end - start, Ordering::Release);
+        }
+    }
+}
+
+/// All rows, on this thread and `threads - 1` others, as far as these wake up in time: one that wakes late finds nothing left, and nobody waits
+/// for it.
+///
+/// # Safety
+/// The memory of both matrices is there, and nobody else uses that of the logits or writes to that of the mask.
+unsafe fn run_all(task: Task, threads: usize) {
+    let count = task.count();
+    let pool = if threads > 1 { POOL.get(*PROCESSORS).ok() } else { None };
+    let Some(pool) = pool else {
+        // SAFETY: the caller's promise, and each place is taken once.
+        return (0..count).for_each(|place| unsafe { task.run(place) });
+    };
+    let shared = Arc::new(Shared { task, piece: count.div_ceil(4 * threads), next: AtomicUsize::new(0), done: AtomicUsize::new(0) });
+    for _ in 1..threads {
+        let shared = shared.clone();
+        // SAFETY: a row that it takes is waited for below, so the caller's promise still holds; one that wakes later takes none.
+        pool.spawn(move || unsafe { shared.work() });
+    }
+    // SAFETY: the caller's promise.
+    unsafe { shared.work() };
+    let mut turns = 0_u32;
+    while shared.done.load(Ordering::Acquire) < count {
+        turns += 1;
+        if turns < 1000 { std::hint::spin_loop() } else { std::thread::yield_now() }
     }
 }
 
@@ -343,13 +376,14 @@ pub fn apply_token_bitmask(
         }
     };
     let task = Task { logits, mask, columns, refused, rows };
+    let (threads, release) = (task.threads(threads), task.bytes() >= RELEASE);
     // SAFETY: both are held: a numpy array by its buffer, a tensor by the caller. Rows lie apart, from each other and from the mask. Whoever
     // writes to either beside this is asked not to.
-    let run = || unsafe { task.run_all(threads) };
-    if task.bytes() < RELEASE {
-        run();
-    } else {
+    let run = || unsafe { run_all(task, threads) };
+    if release {
         detached(py, run);
+    } else {
+        run();
     }
     Ok(true)
 }
