@@ -30,25 +30,26 @@ def nvrtc():
     return pytest.importorskip("cuda.bindings.nvrtc", reason="needs cuda-bindings and nvidia-cuda-nvrtc")
 
 
+@pytest.mark.parametrize("size", [2, 4, 8])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_nvrtc_compiles_the_kernel(nvrtc, architecture):
-    code = cuda.compile_for(architecture)
+def test_nvrtc_compiles_the_kernel(nvrtc, architecture, size):
+    code = cuda.compile_for(architecture, size)
     assert code.startswith(b"\x7fELF")
-    assert all(name in code for name in (b"apply_16", b"apply_32", b"apply_64"))
+    assert [f"apply_{bits}".encode() in code for bits in (16, 32, 64)] == [size == 2, size == 4, size == 8]
 
 
 def test_an_architecture_of_tomorrow_gets_ptx_and_one_of_yesterday_an_error(nvrtc):
-    ptx = cuda.compile_for(999)
+    ptx = cuda.compile_for(999, 2)
     assert b".target sm_" in ptx
     assert b".entry apply_16" in ptx
     with pytest.raises(cuda.CudaUnavailable, match=r"7\.5 and later, the device has 5\.2"):
-        cuda.compile_for(52)
+        cuda.compile_for(52, 2)
 
 
 def test_a_mistake_in_the_source_is_told(nvrtc, monkeypatch):
     monkeypatch.setattr(cuda, "source", lambda: "mistake")
     with pytest.raises(cuda.CudaUnavailable, match="NVRTC failed: apply_token_bitmask.cu"):
-        cuda.compile_for(90)
+        cuda.compile_for(90, 2)
 
 
 def build(folder: Path, name: str, output: str, *options: str, kernel: str | None = None) -> Path:
@@ -136,33 +137,22 @@ sys.path.insert(0, sys.argv[2])
 from test_apply import bits_of, random_case
 import random
 
-cuda._code[90] = open(sys.argv[1], "rb").read()
-cuda._code[80] = b"not code"
+cuda._code = {(90, size): open(f"{sys.argv[1]}/{size}.cubin", "rb").read() for size in (2, 4, 8)}
+cuda._code[80, 4] = b"not code"
 rng = random.Random(0)
 
 def launch_all():
-    kernels = cuda.load(0, 90)
-    assert cuda.loaded(0) is kernels is cuda.load(0, 90)
+    kernels = {size: cuda.load(0, 90, size) for size in (2, 4, 8)}
+    assert all(cuda.loaded(0, size) is kernel is cuda.load(0, 90, size) for size, kernel in kernels.items())
     for _ in range(100):
         logits, bitmask, indices, vocab_size = random_case(rng)
         indices = None if indices is None else torch.tensor(indices, dtype=torch.int64)
         right = logits.clone()
         reference.apply(right, bitmask, indices, vocab_size)
-        ops.launch(kernels, 0xABC0, logits, bitmask, indices, vocab_size)
+        columns = logits.shape[-1] if vocab_size is None else vocab_size
+        ops.launch(kernels[logits.element_size()], 0xABC0, logits, bitmask, indices, columns)
         assert torch.equal(bits_of(logits), bits_of(right))
-    # A layout the kernel does not know is no launch, an alignment of 70 rows is one.
-    for logits in (torch.randn(64, 70).t(), torch.randn(70, 64).to(torch.bfloat16)):
-        bitmask = torch.randint(-5, 5, (70, 2), dtype=torch.int32)
-        right = logits.clone()
-        reference.apply(right, bitmask, None, None)
-        ops.launch(kernels, 0xABC0, logits, bitmask, None, None)
-        assert torch.equal(bits_of(logits), bits_of(right))
-    try:
-        ops.launch(kernels, 0, torch.zeros(1, 64).expand(2, 64), torch.zeros(2, 2, dtype=torch.int32), None, None)
-    except ValueError as problem:
-        assert "share memory" in str(problem)
-    else:
-        raise AssertionError
+    ops.launch(kernels[2], 0xABC0, torch.zeros(70, 64, dtype=torch.float16), torch.zeros(70, 2, dtype=torch.int32), None, 64)
 
 launch_all()
 # A thread that has no context yet.
@@ -171,7 +161,7 @@ thread.start()
 thread.join()
 for _ in range(2):
     try:
-        cuda.load(1, 80)
+        cuda.load(1, 80, 4)
     except cuda.CudaUnavailable as problem:
         assert "INVALID_IMAGE" in str(problem)
     else:
@@ -183,9 +173,10 @@ print("done")
 @needs_compiler
 def test_launches_through_the_bindings_of_the_driver(nvrtc, tmp_path):
     build(tmp_path, "driver.cpp", "libcuda.so.1", "-shared", "-fPIC")
-    (tmp_path / "90.cubin").write_bytes(cuda.compile_for(90))
+    for size in (2, 4, 8):
+        (tmp_path / f"{size}.cubin").write_bytes(cuda.compile_for(90, size))
     done = subprocess.run(
-        [sys.executable, "-c", LAUNCH, tmp_path / "90.cubin", HERE.parent],
+        [sys.executable, "-c", LAUNCH, tmp_path, HERE.parent],
         env={"LD_LIBRARY_PATH": str(tmp_path), "OMP_NUM_THREADS": "1", "PATH": "", "PYTHONPATH": ":".join(sys.path)},
         capture_output=True,
         text=True,
@@ -194,8 +185,8 @@ def test_launches_through_the_bindings_of_the_driver(nvrtc, tmp_path):
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[-1] == "done"
-    # One device, loaded once by two threads; the other was tried once.
-    assert [line for line in lines if not line.startswith("launch")] == ["retain 0", "load", "retain 1", "done"]
+    # One device, each size loaded once by two threads; the other was tried once.
+    assert [line for line in lines if not line.startswith("launch")] == [*["retain 0", "load"] * 3, "retain 1", "done"]
     launches = [line for line in lines if line.startswith("launch")]
     assert len(launches) > 100
     assert all(line.endswith("on abc0") for line in launches)
@@ -208,7 +199,7 @@ LOGITS, BITMASK = torch.zeros(2, 64), torch.zeros(2, 2, dtype=torch.int32)
 def test_a_capture_needs_the_kernel_and_the_right_indices(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
     monkeypatch.setattr(cuda, "_kernels", {})
-    with pytest.raises(mw.BitmaskError, match="apply a mask once on this device before"):
+    with pytest.raises(mw.BitmaskError, match="apply a mask to torch.float32 once on this device before"):
         ops._on_cuda(LOGITS, BITMASK, None, None)
     with pytest.raises(mw.BitmaskError, match="indices must be an int32 tensor"):
         ops._on_cuda(LOGITS, BITMASK, torch.tensor([0]), None)
@@ -218,7 +209,7 @@ def test_a_capture_needs_the_kernel_and_the_right_indices(monkeypatch):
 
 def test_without_the_kernel_torch_does_it_and_one_warning_says_why(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
-    monkeypatch.setattr(cuda, "_kernels", {None: cuda.CudaUnavailable("NVRTC is missing")})
+    monkeypatch.setattr(cuda, "_kernels", {(None, 4): cuda.CudaUnavailable("NVRTC is missing")})
     monkeypatch.setattr(ops, "_warned", set())
     logits = torch.randn(2, 64)
     right = logits.clone()
@@ -232,17 +223,28 @@ def test_without_the_kernel_torch_does_it_and_one_warning_says_why(monkeypatch):
 def test_a_failure_to_compile_is_kept(monkeypatch):
     tried = []
 
-    def fail(architecture: int) -> bytes:
-        tried.append(architecture)
+    def fail(architecture: int, item_size: int) -> bytes:
+        tried.append((architecture, item_size))
         raise cuda.CudaUnavailable("no compiler")
 
     monkeypatch.setattr(cuda, "compile_for", fail)
     monkeypatch.setattr(cuda, "_kernels", {})
     monkeypatch.setattr(cuda, "_code", {})
-    for attempt in (lambda: cuda.load(0, 90), lambda: cuda.loaded(0), lambda: cuda.load(0, 90)):
+    for attempt in (lambda: cuda.load(0, 90, 4), lambda: cuda.loaded(0, 4), lambda: cuda.load(0, 90, 4)):
         with pytest.raises(cuda.CudaUnavailable, match="no compiler"):
             attempt()
-    assert tried == [90]
+    assert tried == [(90, 4)]
+
+
+def test_layouts_that_the_kernel_does_not_know():
+    bitmask = random_bitmask(random.Random(0), 70, 2)
+    for logits in (torch.randn(64, 70).t(), torch.randn(70, 128)[:, ::2]):
+        right = logits.clone()
+        reference.apply(right, bitmask, None, None)
+        ops._on_cuda(logits, bitmask, None, None)
+        assert torch.equal(logits, right)
+    with pytest.raises(mw.BitmaskError, match="share memory"):
+        ops._on_cuda(torch.zeros(1, 64).expand(70, 64), bitmask, None, None)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

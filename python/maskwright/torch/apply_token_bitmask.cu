@@ -73,6 +73,13 @@ static __device__ __forceinline__ void apply(const Arguments& arguments) {
     }
 }
 
+// Compiled for the size of logits that is asked for, since each takes as long as all the rest; without one, for all.
+#if !defined(LOGIT_BITS) || LOGIT_BITS == 16
 extern "C" __global__ void __launch_bounds__(256) apply_16(const Arguments arguments) { apply<unsigned short>(arguments); }
+#endif
+#if !defined(LOGIT_BITS) || LOGIT_BITS == 32
 extern "C" __global__ void __launch_bounds__(256) apply_32(const Arguments arguments) { apply<unsigned>(arguments); }
+#endif
+#if !defined(LOGIT_BITS) || LOGIT_BITS == 64
 extern "C" __global__ void __launch_bounds__(256) apply_64(const Arguments arguments) { apply<unsigned long long>(arguments); }
+#endif

@@ -1,4 +1,4 @@
-"""The CUDA kernel: its source compiled by NVRTC when first used, kept for each device, launched on a stream.
+"""The CUDA kernel: its source compiled by NVRTC when first used, kept, launched on a stream.
 
 Needs no CUDA toolkit: ``cuda-bindings`` and NVRTC come with the CUDA builds of torch, or with the extra ``cuda``. Knows addresses and
 numbers only, not tensors.
@@ -60,8 +60,8 @@ def _succeed(result: tuple[Any, ...]) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-def compile_for(architecture: int) -> bytes:
-    """Compile the kernel for a compute capability (90 is 9.0).
+def compile_for(architecture: int, item_size: int) -> bytes:
+    """Compile the kernel for a compute capability (90 is 9.0) and logits of so many bytes.
 
     Returns:
         Machine code; for an architecture that is newer than NVRTC, PTX of the newest one it knows, which the driver translates.
@@ -84,7 +84,11 @@ def compile_for(architecture: int) -> bytes:
         raise CudaUnavailable(f"this NVRTC compiles for compute capability {min(known) / 10} and later, the device has {architecture / 10}")
     program = _succeed(nvrtc.nvrtcCreateProgram(source().encode(), b"apply_token_bitmask.cu", 0, None, None))
     try:
-        options = [f"--gpu-architecture={'sm' if exact else 'compute'}_{target}".encode(), b"--std=c++17"]
+        options = [
+            f"--gpu-architecture={'sm' if exact else 'compute'}_{target}".encode(),
+            f"--define-macro=LOGIT_BITS={8 * item_size}".encode(),
+            b"--std=c++17",
+        ]
         (error,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
         if int(error) != 0:
             log = b" " * _succeed(nvrtc.nvrtcGetProgramLogSize(program))
@@ -98,10 +102,10 @@ def compile_for(architecture: int) -> bytes:
         nvrtc.nvrtcDestroyProgram(program)
 
 
-class Kernels:
-    """The kernels, loaded on one device."""
+class Kernel:
+    """The kernel for one size of logits, loaded on one device."""
 
-    def __init__(self, ordinal: int, code: bytes) -> None:
+    def __init__(self, ordinal: int, code: bytes, item_size: int) -> None:
         """Load machine code.
 
         Raises:
@@ -115,13 +119,12 @@ class Kernels:
         self._context = _succeed(driver.cuDevicePrimaryCtxRetain(_succeed(driver.cuDeviceGet(ordinal))))
         with _Current(driver, self._context):
             library = _succeed(driver.cuLibraryLoadData(code, [], [], 0, [], [], 0))
-            # Functions, so that all is on the device before a graph is captured. The library is never unloaded.
-            self._functions = {
-                size: _succeed(driver.cuKernelGetFunction(_succeed(driver.cuLibraryGetKernel(library, f"apply_{8 * size}".encode()))))
-                for size in (2, 4, 8)
-            }
+            kernel = _succeed(driver.cuLibraryGetKernel(library, f"apply_{8 * item_size}".encode()))
+            # The function, so that all is on the device before a graph is captured. The library is never unloaded.
+            self._function = _succeed(driver.cuKernelGetFunction(kernel))
+        self._item_size = item_size
 
-    def launch(self, stream: int, item_size: int, arguments: Arguments) -> None:
+    def launch(self, stream: int, arguments: Arguments) -> None:
         """Start it on a stream.
 
         Raises:
@@ -129,16 +132,17 @@ class Kernels:
 
         """
         driver = self._driver
-        turns = _TURNS if arguments.rows * arguments.columns * item_size >= _MANY_BYTES else 1
-        per_block = _THREADS * turns * _BYTES // item_size
+        per_vector = _BYTES // self._item_size
+        turns = _TURNS if arguments.rows * arguments.columns * self._item_size >= _MANY_BYTES else 1
+        per_block = _THREADS * turns * per_vector
         # One vector more, for rows that start between two.
-        columns = arguments.columns + _BYTES // item_size
+        columns = arguments.columns + per_vector
         blocks = (-(-columns // per_block), min(arguments.rows, _MAX_BLOCKS_Y))
         # Copied by the driver before the launch returns.
         place = ctypes.c_void_p(ctypes.addressof(arguments))
         with _Current(driver, self._context):
             (error,) = driver.cuLaunchKernel(
-                self._functions[item_size], *blocks, 1, _THREADS, 1, 1, 0, driver.CUstream(stream), ctypes.addressof(place), 0
+                self._function, *blocks, 1, _THREADS, 1, 1, 0, driver.CUstream(stream), ctypes.addressof(place), 0
             )
         if int(error) != 0:
             raise RuntimeError(f"maskwright's kernel could not be launched: {getattr(error, 'name', error)}")
@@ -163,24 +167,25 @@ class _Current:
 
 
 _lock = threading.Lock()
-_code: dict[int, bytes] = {}
-_kernels: dict[int, Kernels | CudaUnavailable] = {}
+#: By architecture and size of logits, and by device and size.
+_code: dict[tuple[int, int], bytes] = {}
+_kernels: dict[tuple[int, int], Kernel | CudaUnavailable] = {}
 
 
-def loaded(ordinal: int) -> Kernels | None:
-    """Return the kernels of a device if they have been loaded.
+def loaded(ordinal: int, item_size: int) -> Kernel | None:
+    """Return the kernel of a device if it has been loaded.
 
     Raises:
-        CudaUnavailable: they could not be, when that was tried.
+        CudaUnavailable: it could not be, when that was tried.
 
     """
-    kernels = _kernels.get(ordinal)
-    if isinstance(kernels, CudaUnavailable):
-        raise kernels
-    return kernels
+    kernel = _kernels.get((ordinal, item_size))
+    if isinstance(kernel, CudaUnavailable):
+        raise kernel
+    return kernel
 
 
-def load(ordinal: int, architecture: int) -> Kernels:
+def load(ordinal: int, architecture: int, item_size: int) -> Kernel:
     """Compile and load what has not been; a failure is kept as well.
 
     Raises:
@@ -188,15 +193,15 @@ def load(ordinal: int, architecture: int) -> Kernels:
 
     """
     with _lock:
-        if (kernels := loaded(ordinal)) is not None:
-            return kernels
+        if (kernel := loaded(ordinal, item_size)) is not None:
+            return kernel
         try:
-            code = _code.get(architecture)
+            code = _code.get((architecture, item_size))
             if code is None:
-                code = _code[architecture] = compile_for(architecture)
-            kernels = Kernels(ordinal, code)
+                code = _code[architecture, item_size] = compile_for(architecture, item_size)
+            kernel = Kernel(ordinal, code, item_size)
         except CudaUnavailable as problem:
-            _kernels[ordinal] = problem
+            _kernels[ordinal, item_size] = problem
             raise
-        _kernels[ordinal] = kernels
-        return kernels
+        _kernels[ordinal, item_size] = kernel
+        return kernel

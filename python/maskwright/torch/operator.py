@@ -142,35 +142,38 @@ def _on_cuda(logits: torch.Tensor, bitmask: torch.Tensor, indices: torch.Tensor 
     if torch.version.hip is not None:
         fall_back("its kernel is CUDA's, and this is ROCm", logits, bitmask, indices, vocab_size)
         return
-    capturing = torch.cuda.is_current_stream_capturing()
-    if indices is not None and capturing and indices.dtype != torch.int32:
-        raise BitmaskError(f"while a CUDA graph is captured indices must be an int32 tensor on {logits.device}, got {indices.dtype}")
-    ordinal: int = logits.device.index
-    try:
-        kernels = cuda.loaded(ordinal)
-        if kernels is None:
-            if capturing:
-                raise BitmaskError("while a CUDA graph is captured nothing can be compiled: apply a mask once on this device before")
-            major, minor = torch.cuda.get_device_capability(logits.device)
-            kernels = cuda.load(ordinal, 10 * major + minor)
-    except cuda.CudaUnavailable as problem:
-        fall_back(str(problem), logits, bitmask, indices, vocab_size)
-        return
-    launch(kernels, torch.cuda.current_stream(logits.device).cuda_stream, logits, bitmask, indices, vocab_size)
-
-
-def launch(
-    kernels: cuda.Kernels, stream: int, logits: torch.Tensor, bitmask: torch.Tensor, indices: torch.Tensor | None, vocab_size: int | None
-) -> None:
-    """Run the kernel on what was checked; layouts that it does not know are left to torch's own operators."""
     minus_infinity = MINUS_INFINITY.get(logits.dtype)
     columns = logits.shape[-1] if vocab_size is None else vocab_size
     if minus_infinity is None or (logits.stride(-1), bitmask.stride(-1)) != (1, 1) or columns > cuda.MAX_COLUMNS or logits.is_neg():
+        # A layout that the kernel does not know.
         reference.apply(logits, bitmask, indices, vocab_size)
         return
-    rows, stride = (logits.shape[0], logits.stride(0)) if logits.dim() == 2 else (1, 0)
-    if rows > 1 and stride < logits.shape[-1]:
+    if logits.dim() == 2 and logits.shape[0] > 1 and logits.stride(0) < logits.shape[1]:
         raise BitmaskError("the rows of the logits share memory")
+    capturing = torch.cuda.is_current_stream_capturing()
+    if indices is not None and capturing and indices.dtype != torch.int32:
+        raise BitmaskError(f"while a CUDA graph is captured indices must be an int32 tensor on {logits.device}, got {indices.dtype}")
+    ordinal, item_size = logits.device.index, logits.element_size()
+    try:
+        kernel = cuda.loaded(ordinal, item_size)
+        if kernel is None:
+            if capturing:
+                raise BitmaskError(
+                    f"while a CUDA graph is captured nothing can be compiled: apply a mask to {logits.dtype} once on this device before"
+                )
+            major, minor = torch.cuda.get_device_capability(logits.device)
+            kernel = cuda.load(ordinal, 10 * major + minor, item_size)
+    except cuda.CudaUnavailable as problem:
+        fall_back(str(problem), logits, bitmask, indices, vocab_size)
+        return
+    launch(kernel, torch.cuda.current_stream(logits.device).cuda_stream, logits, bitmask, indices, columns)
+
+
+def launch(
+    kernel: cuda.Kernel, stream: int, logits: torch.Tensor, bitmask: torch.Tensor, indices: torch.Tensor | None, columns: int
+) -> None:
+    """Run the kernel on what was checked."""
+    rows, stride = (logits.shape[0], logits.stride(0)) if logits.dim() == 2 else (1, 0)
     masks, mask_stride = (bitmask.shape[0], bitmask.stride(0)) if bitmask.dim() == 2 else (1, 0)
     if indices is not None:
         indices = indices.to(torch.int32).contiguous()
@@ -183,12 +186,12 @@ def launch(
         indices=None if indices is None else indices.data_ptr(),
         logits_stride=stride,
         bitmask_stride=mask_stride,
-        refused=minus_infinity,
+        refused=MINUS_INFINITY[logits.dtype],
         rows=count,
         limit=min(rows, masks),
         columns=columns,
     )
-    kernels.launch(stream, logits.element_size(), arguments)
+    kernel.launch(stream, arguments)
 
 
 def _elsewhere(logits: torch.Tensor, bitmask: torch.Tensor, indices: torch.Tensor | None, vocab_size: int | None) -> None:
