@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import shutil
 import threading
@@ -249,3 +250,27 @@ def test_a_device_without_a_kernel_warns_once():
         ops.fall_back("for this test", logits, bitmask, None, None)
     ops.fall_back("for this test", logits, bitmask, None, None)
     assert torch.isneginf(logits).all()
+
+
+def test_a_tracer_sees_the_operator():
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    def step(logits, bitmask):
+        apply_token_bitmask_inplace(logits, bitmask)
+        return logits
+
+    graph = make_fx(step)(torch.zeros(2, 64), torch.zeros(2, 2, dtype=torch.int32))
+    assert "maskwright.apply_token_bitmask_inplace" in graph.code
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_process_has_threads_of_its_own():
+    logits, bitmask = np.zeros((64, 32 * 1024), np.float32), np.zeros((64, 1024), np.int32)
+    mw.apply_token_bitmask_inplace(logits, bitmask)
+    child = os.fork()
+    if child == 0:
+        logits[:] = 0
+        mw.apply_token_bitmask_inplace(logits, bitmask)
+        os._exit(0 if np.isneginf(logits).all() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
