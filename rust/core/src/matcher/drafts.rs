@@ -147,6 +147,9 @@ impl Matcher {
     /// whether the grammar accepts what leads there; the rows of the others are never reached. The state is unchanged.
     pub fn fill_tree(&self, tree: &DraftTree, rows: &mut [u32]) -> Result<Vec<bool>, EngineError> {
         let words = self.words();
+        if rows.len() < tree.len() * words {
+            return Err(EngineError::Internal("fewer rows than nodes"));
+        }
         let mut ahead = self.ahead();
         let mut places: Vec<Option<History>> = vec![None; tree.len()];
         places[0] = Some(ahead.history.clone());
