@@ -142,6 +142,16 @@ def test_numpy_rows_in_any_order_and_mixed_with_tensors():
     assert torch.equal(tensor, expected(logits, bitmask, [1, 2], None))
 
 
+def test_a_bitmask_that_is_read_only():
+    bitmask = random_bitmask(random.Random(5), 2, 2)
+    frozen = bitmask.numpy().copy()
+    frozen.flags.writeable = False
+    logits = torch.randn(2, 64)
+    right = expected(logits, bitmask, [1], None)
+    apply_token_bitmask_inplace(logits, frozen, indices=np.array([1]))
+    assert torch.equal(logits, right)
+
+
 def test_a_matcher_s_mask_leaves_what_it_allows(compiler, tiny):
     matcher = mw.GrammarMatcher(compiler.compile_regex("[ab]+c"))
     bitmask = mw.allocate_token_bitmask(1, tiny.vocab_size)

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from maskwright.bitmask import BitmaskLike
 from maskwright.torch import operator as _operator
 
 __all__ = ["apply_token_bitmask_inplace"]
+
+#: Not tensors that are stand-ins: those of a tracer, say.
+_PLAIN = (torch.Tensor, np.ndarray)
 
 
 def apply_token_bitmask_inplace(
@@ -43,9 +47,10 @@ def apply_token_bitmask_inplace(
         ValueError: wrong dtype, shape or row, or columns that the bitmask does not cover.
 
     """
-    if indices is None and type(logits) is torch.Tensor and type(bitmask) is torch.Tensor and logits.is_cpu and _operator.is_plain_call():
+    if type(logits) is torch.Tensor and type(bitmask) in _PLAIN and logits.is_cpu and _operator.is_plain_call():
         # Two thirds of the cost of a call are torch's dispatch to Python, which leads here anyway.
-        _operator.on_cpu(logits, bitmask, None, vocab_size)
+        rows = indices.tolist() if isinstance(indices, torch.Tensor) else indices
+        _operator.on_cpu(logits, bitmask, rows, vocab_size)
         return
     device = logits.device
     words = _operator.on_device(bitmask, device, "the bitmask")

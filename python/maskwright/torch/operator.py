@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -113,9 +113,8 @@ def fall_back(why: str, logits: torch.Tensor, bitmask: torch.Tensor, indices: to
     reference.apply(logits, bitmask, indices, vocab_size)
 
 
-def on_cpu(logits: torch.Tensor, bitmask: torch.Tensor, indices: torch.Tensor | None, vocab_size: int | None) -> None:
-    """Run the core's loop, or torch's own operators on a layout that it does not know."""
-    rows = None if indices is None else indices.tolist()
+def on_cpu(logits: torch.Tensor, bitmask: Any, rows: Sequence[int] | None, vocab_size: int | None) -> None:
+    """Run the core's loop, or torch's own operators on a layout that it does not know. The bitmask may be numpy's."""
     minus_infinity = MINUS_INFINITY.get(logits.dtype)
     if (
         minus_infinity is not None
@@ -123,10 +122,16 @@ def on_cpu(logits: torch.Tensor, bitmask: torch.Tensor, indices: torch.Tensor | 
         and _core._apply_token_bitmask(logits, minus_infinity, bitmask, vocab_size, rows, torch.get_num_threads())
     ):
         return
+    bitmask = on_device(bitmask, logits.device, "the bitmask")
+    indices = None if rows is None else torch.tensor(rows, dtype=torch.int64)
     check(logits, bitmask, indices, vocab_size)
     if rows is not None:
         check_rows(rows, logits, bitmask)
     reference.apply(logits, bitmask, indices, vocab_size)
+
+
+def _on_cpu(logits: torch.Tensor, bitmask: torch.Tensor, indices: torch.Tensor | None, vocab_size: int | None) -> None:
+    on_cpu(logits, bitmask, None if indices is None else indices.tolist(), vocab_size)
 
 
 _modes: Callable[[], int] | None = getattr(torch._C, "_len_torch_dispatch_stack", None)
@@ -199,7 +204,7 @@ def _elsewhere(logits: torch.Tensor, bitmask: torch.Tensor, indices: torch.Tenso
     fall_back(f"it has no kernel for {logits.device.type}", logits, bitmask, indices, vocab_size)
 
 
-_library.impl("apply_token_bitmask_inplace", on_cpu, "CPU")
+_library.impl("apply_token_bitmask_inplace", _on_cpu, "CPU")
 _library.impl("apply_token_bitmask_inplace", _on_cuda, "CUDA")
 _library.impl("apply_token_bitmask_inplace", _elsewhere, "CompositeExplicitAutograd")
 torch.library.register_fake("maskwright::apply_token_bitmask_inplace", check, lib=_library)
