@@ -158,6 +158,7 @@ class Grammar:
         default_draft: str | None = None,
         assert_formats: bool = True,
         escapes: Literal["any", "minimal"] = "any",
+        number_exponents: int = 0,
         registry: Mapping[str, Any] | None = None,
     ) -> Grammar: ...
     @staticmethod
@@ -198,6 +199,7 @@ class GrammarCompiler:
         default_draft: str | None = None,
         assert_formats: bool = True,
         escapes: Literal["any", "minimal"] = "any",
+        number_exponents: int = 0,
         registry: Mapping[str, Any] | None = None,
         timeout: float | None = None,
     ) -> CompiledGrammar: ...

@@ -298,6 +298,9 @@ class Walker:
         if 0x22 in allowed:
             return 0x22
         if self.place.last in _NUMBER:
+            # An exponent may be the only way on: zeros of a fraction lead nowhere.
+            if rng.random() < 0.2 and 0x65 in allowed:
+                return 0x65
             digits = [byte for byte in solid if byte in b"0123456789"]
             return rng.choice(digits or list(solid))
         return self.character(solid, taste)

@@ -172,7 +172,7 @@ impl GrammarCompiler {
     ///     CompileTimeout: not done within ``timeout``.
     ///     LimitExceeded: a bound of ``limits`` was passed; with ``limit``.
     #[pyo3(signature = (schema, *, any_whitespace=true, indent=None, separators=None, max_whitespace_cnt=None, strict_mode=false,
-        any_order=false, default_draft=None, assert_formats=true, escapes="any", registry=None, timeout=None))]
+        any_order=false, default_draft=None, assert_formats=true, escapes="any", number_exponents=0, registry=None, timeout=None))]
     fn compile_json_schema(
         &self,
         py: Python<'_>,
@@ -186,6 +186,7 @@ impl GrammarCompiler {
         default_draft: Option<String>,
         assert_formats: bool,
         escapes: &str,
+        number_exponents: i64,
         registry: Option<Bound<'_, PyAny>>,
         timeout: Option<f64>,
     ) -> PyResult<CompiledGrammar> {
@@ -199,6 +200,7 @@ impl GrammarCompiler {
             default_draft,
             assert_formats,
             escapes: escapes.to_owned(),
+            number_exponents,
             registry,
         };
         let registry = given.registry()?;

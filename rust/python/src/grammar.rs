@@ -82,6 +82,8 @@ impl Grammar {
     ///     default_draft: the draft of a schema without ``$schema``: "draft4", "draft6", "draft7", "draft2019-09" or "draft2020-12".
     ///     assert_formats: enforce ``format``; otherwise it is an annotation.
     ///     escapes: "any": strings and keys may use every escape that JSON has; "minimal": each character has its shortest spelling only.
+    ///     number_exponents: where a bound, ``multipleOf`` or a list speaks of a number, it may be written with an exponent of at most this
+    ///         magnitude; 0: with none.
     ///     registry: documents that the schema may refer to, by URI: a mapping whose values are dict, bool or JSON text, or a
     ///         ``referencing.Registry``. Nothing is downloaded; the meta-schemas are known. Documents are read when a reference needs them.
     ///
@@ -91,7 +93,7 @@ impl Grammar {
     ///     UnsatisfiableSchema: no value at all is allowed.
     #[staticmethod]
     #[pyo3(signature = (schema, *, any_whitespace=true, indent=None, separators=None, max_whitespace_cnt=None, strict_mode=false,
-        any_order=false, default_draft=None, assert_formats=true, escapes="any", registry=None))]
+        any_order=false, default_draft=None, assert_formats=true, escapes="any", number_exponents=0, registry=None))]
     fn from_json_schema(
         py: Python<'_>,
         schema: &Bound<'_, PyAny>,
@@ -104,6 +106,7 @@ impl Grammar {
         default_draft: Option<String>,
         assert_formats: bool,
         escapes: &str,
+        number_exponents: i64,
         registry: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let given = Given {
@@ -116,6 +119,7 @@ impl Grammar {
             default_draft,
             assert_formats,
             escapes: escapes.to_owned(),
+            number_exponents,
             registry,
         };
         let registry = given.registry()?;

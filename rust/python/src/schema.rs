@@ -24,6 +24,7 @@ pub struct Given<'py> {
     pub default_draft: Option<String>,
     pub assert_formats: bool,
     pub escapes: String,
+    pub number_exponents: i64,
     pub registry: Option<Bound<'py, PyAny>>,
 }
 
@@ -66,6 +67,7 @@ impl Given<'_> {
             ("any_order", MacroValue::Boolean(self.any_order)),
             ("assert_formats", MacroValue::Boolean(self.assert_formats)),
             ("escapes", MacroValue::Text(self.escapes)),
+            ("number_exponents", MacroValue::Integer(self.number_exponents)),
         ];
         named.extend(self.indent.map(|n| ("indent", MacroValue::Integer(n))));
         named.extend(self.max_whitespace_cnt.map(|n| ("max_whitespace_cnt", MacroValue::Integer(n))));

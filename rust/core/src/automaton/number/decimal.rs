@@ -62,6 +62,13 @@ impl Decimal {
         Some(Self::normalised(negative, digits, signed(whole.len()).saturating_add(exponent)))
     }
 
+    /// The number times a power of ten.
+    #[must_use]
+    pub fn times_power(&self, power: i64) -> Self {
+        let point = if self.is_zero() { 0 } else { self.point.saturating_add(power).clamp(-MOST, MOST) };
+        Self { point, ..self.clone() }
+    }
+
     fn normalised(negative: bool, mut digits: Vec<u8>, point: i64) -> Self {
         while digits.last() == Some(&0) {
             digits.pop();

@@ -9,6 +9,7 @@
 
 mod decimal;
 mod demand;
+mod exponents;
 mod multiple;
 #[cfg(test)]
 mod multiple_tests;
@@ -28,6 +29,7 @@ use smallvec::SmallVec;
 pub use self::decimal::Decimal;
 pub use self::demand::NumberAtom;
 use self::demand::{Demand, Demands, Left, Points};
+pub use self::exponents::ExponentAutomaton;
 use self::room::Room;
 use super::text::{Mapped, Outcome};
 use crate::error::EngineError;

@@ -31,6 +31,8 @@ pub struct Options {
     pub assert_formats: bool,
     /// How the characters of strings and keys are spelled.
     pub escapes: Escapes,
+    /// The greatest magnitude of an exponent that is offered under bounds, `multipleOf`, and in lists of numbers; 0: none is.
+    pub number_exponents: u32,
 }
 
 /// Which spellings of a character a string may have.
@@ -55,6 +57,7 @@ impl Default for Options {
             default_draft: Draft::Unstated,
             assert_formats: true,
             escapes: Escapes::Any,
+            number_exponents: 0,
         }
     }
 }
@@ -74,6 +77,7 @@ impl Options {
                 ("assert_formats", MacroValue::Boolean(v)) => this.assert_formats = *v,
                 ("indent", MacroValue::Integer(v)) => this.indent = Some(small(*v)?),
                 ("max_whitespace_cnt", MacroValue::Integer(v)) => this.max_whitespace_cnt = Some(small(*v)?),
+                ("number_exponents", MacroValue::Integer(v)) => this.number_exponents = small(*v)?,
                 ("item_separator", MacroValue::Text(v)) => item = Some(v.clone()),
                 ("key_separator", MacroValue::Text(v)) => key = Some(v.clone()),
                 ("escapes", MacroValue::Text(v)) => {
@@ -125,6 +129,9 @@ impl Options {
         if self.escapes == Escapes::Minimal {
             out.push_str(", escapes=\"minimal\"");
         }
+        if self.number_exponents > 0 {
+            let _ = write!(out, ", number_exponents={}", self.number_exponents);
+        }
         if let Some(draft) = self.default_draft.name() {
             let _ = write!(out, ", default_draft={}", quote(draft));
         }
@@ -166,6 +173,10 @@ impl Options {
         }
         if self.indent.is_some_and(|i| i > 64) {
             return Err(Self::error("indent must be at most 64".to_owned()));
+        }
+        // Each exponent is a number that is read beside the others.
+        if self.number_exponents > 64 {
+            return Err(Self::error("number_exponents must be at most 64".to_owned()));
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use super::layout::{Exit, Gap, Layout, Move, Progress, VALUE_STARTS};
 use super::obligation::{ArrayId, KeyClass, Kind, ObjectId, Space, Tools};
 use super::options::Escapes;
 use super::schema::SchemaDocument;
-use crate::automaton::number::NumberAutomaton;
+use crate::automaton::number::{ExponentAutomaton, NumberAutomaton};
 use crate::automaton::text::TextAutomaton;
 use crate::error::EngineError;
 use crate::formula::Formula;
@@ -93,10 +93,29 @@ pub(super) struct SchemaProvider {
     /// The identity of the embedded schema.
     source: u128,
     text: Arc<TextAutomaton>,
-    number: Arc<NumberAutomaton>,
+    numbers: Numbers,
     spots: boxcar::Vec<Spot>,
     inner: Mutex<Inner>,
     returns: DashMap<(u32, u32), Option<StateId>, RandomState>,
+}
+
+/// The automata for numbers.
+struct Numbers {
+    plain: Arc<NumberAutomaton>,
+    exponents: Option<Arc<ExponentAutomaton>>,
+}
+
+impl Numbers {
+    fn register(arena: &Arena, schema: &SchemaDocument) -> Self {
+        let plain = NumberAutomaton::register(arena);
+        let most = schema.options.number_exponents;
+        let exponents = (most > 0).then(|| ExponentAutomaton::register(arena, &plain, most));
+        Self { plain, exponents }
+    }
+
+    fn tools<'a>(&'a self, arena: &'a Arena, text: &'a TextAutomaton) -> Tools<'a> {
+        Tools { arena, text, number: &self.plain, exponents: self.exponents.as_deref() }
+    }
 }
 
 const WHITESPACE: [u8; 4] = [b' ', b'\t', b'\n', b'\r'];
@@ -109,13 +128,14 @@ impl SchemaProvider {
             Escapes::Any => TextAutomaton::register(arena),
             Escapes::Minimal => TextAutomaton::register_shortest(arena),
         };
+        let numbers = Numbers::register(arena, &space.schema);
         let provider = Arc::new(Self {
             id: OnceLock::new(),
             layout,
             root,
             source,
             text,
-            number: NumberAutomaton::register(arena),
+            numbers,
             spots: boxcar::Vec::new(),
             inner: Mutex::new(Inner { space, by_spot: HashMap::new() }),
             returns: DashMap::default(),
@@ -144,7 +164,7 @@ impl SchemaProvider {
     }
 
     fn tools<'a>(&'a self, arena: &'a Arena) -> Tools<'a> {
-        Tools { arena, text: &self.text, number: &self.number }
+        self.numbers.tools(arena, &self.text)
     }
 
     fn spot(&self, local: u32) -> Result<Spot, EngineError> {
@@ -511,10 +531,10 @@ impl SchemaProvider {
 pub(super) fn check_root(space: Space, limits: &Limits) -> Result<(bool, bool), EngineError> {
     let arena = Arena::new(limits.clone());
     let text = TextAutomaton::register(&arena);
-    let number = NumberAutomaton::register(&arena);
+    let numbers = Numbers::register(&arena, &space.schema);
     let mut space = space;
     let root = space.root()?;
-    let holds = space.can_be_satisfied(Tools { arena: &arena, text: &text, number: &number }, root)?;
+    let holds = space.can_be_satisfied(numbers.tools(&arena, &text), root)?;
     Ok((holds, space.gave_up()))
 }
 
@@ -522,8 +542,8 @@ pub(super) fn check_root(space: Space, limits: &Limits) -> Result<(bool, bool), 
 pub(super) fn explain(schema: &Arc<SchemaDocument>, limits: &Limits) -> (String, String) {
     let arena = Arena::new(limits.clone());
     let text = TextAutomaton::register(&arena);
-    let number = NumberAutomaton::register(&arena);
+    let numbers = Numbers::register(&arena, schema);
     let mut space = Space::new(schema.clone(), limits);
-    let found = space.blame(Tools { arena: &arena, text: &text, number: &number });
+    let found = space.blame(numbers.tools(&arena, &text));
     found.unwrap_or_else(|_| (String::new(), "its parts contradict each other".to_owned()))
 }

@@ -84,6 +84,13 @@ impl Writer<'_> {
             Escapes::Minimal => "each character has its shortest spelling only; a surrogate without its partner is never written",
         };
         narrow.push(("(strings)", strings.to_owned()));
+        if options.number_exponents > 0 {
+            let detail = format!(
+                "where bounds, divisors or lists speak of a number, its exponent is at most {} either way",
+                options.number_exponents
+            );
+            narrow.push(("(numbers)", detail + " and has no leading zeros"));
+        }
         if options.strict_mode {
             narrow.push(("(strict mode)", "objects and arrays that do not say otherwise are closed".to_owned()));
         }
@@ -143,6 +150,7 @@ impl Writer<'_> {
     fn lost(&self, loss: Loss, node: NodeId, row: &Keyword, value: NodeId) -> Option<&'static str> {
         let document = &self.schema.document;
         let any_order = self.schema.options.any_order;
+        let schema_has_no_exponents = self.schema.options.number_exponents == 0;
         let declared = |name: &str| document.member(node, "properties").and_then(|p| document.member(p, name)).is_some();
         let names_declared = || document.member(node, "properties").and_then(|p| document.members(p)).map_or(0, Members::len);
         // One key alone has no order, but for keys that are declared elsewhere.
@@ -164,11 +172,11 @@ impl Writer<'_> {
                 for_each_value(document, value, |node| several |= document.members(node).is_some_and(|m| m.len() > 1));
                 several && !any_order
             }
-            Loss::Exponents => true,
+            Loss::Exponents => schema_has_no_exponents,
             Loss::ListedExponents => {
                 let mut numbers = false;
                 for_each_value(document, value, |node| numbers |= matches!(document.get(node), Node::Number(_)));
-                numbers
+                numbers && schema_has_no_exponents
             }
             Loss::IntegerExponents => {
                 let (mut integer, mut number) = (false, false);

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use super::finite::list_language;
 use super::space::{Atom, ComponentId, NameId, Space};
-use crate::automaton::number::{NumberAutomaton, NumberSpec};
+use crate::automaton::number::{ExponentAutomaton, NumberAutomaton, NumberSpec};
 use crate::automaton::text::{Outcome, TextAutomaton, TextSpec};
 use crate::error::EngineError;
 use crate::formula::{Formula, Variable};
@@ -23,6 +23,8 @@ pub(crate) struct Tools<'a> {
     pub arena: &'a Arena,
     pub text: &'a TextAutomaton,
     pub number: &'a NumberAutomaton,
+    /// If exponents are offered under bounds too.
+    pub exponents: Option<&'a ExponentAutomaton>,
 }
 
 /// What is remembered of strings.
@@ -141,7 +143,11 @@ impl Space {
                 atoms.push(self.number(index)?);
             }
             let outcome = Outcome::from_formula(&self.formulas, demand, |v| place.get(&v).copied().unwrap_or(u32::MAX))?;
-            tools.number.start(tools.arena, &NumberSpec { atoms, outcome })?
+            let spec = NumberSpec { atoms, outcome };
+            match tools.exponents {
+                Some(exponents) => exponents.start(tools.arena, &spec)?,
+                None => tools.number.start(tools.arena, &spec)?,
+            }
         };
         self.strings.numbers.insert(demand, start);
         Ok(start)
