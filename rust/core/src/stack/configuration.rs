@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::frames::{Frame, Parents};
@@ -188,12 +189,26 @@ struct Builder<'a> {
     /// Frames made in this step, so that equal ones are made once.
     made: SmallVec<[Arc<Frame>; 4]>,
     popped: usize,
+    index: Index,
+}
+
+/// So many items or frames are searched one by one, more by their index.
+const FEW: usize = 32;
+
+/// Where items and frames of a builder are, once there are many: grammars of thousands of rules that begin with each other make as many in one step.
+#[derive(Default)]
+struct Index {
+    items: HashMap<StateId, SmallVec<[u32; 2]>>,
+    items_known: usize,
+    /// By return state, register, and what tells most sets of parents apart.
+    frames: HashMap<(StateId, u64, u64), SmallVec<[u32; 1]>>,
+    frames_known: usize,
 }
 
 impl<'a> Builder<'a> {
     fn new(arena: &'a Arena, text: Text, watching: bool) -> Self {
         let (items, returned, pending, made) = (SmallVec::new(), SmallVec::new(), SmallVec::new(), SmallVec::new());
-        Self { arena, items, returned, pending, text, watching, made, popped: 0 }
+        Self { arena, items, returned, pending, text, watching, made, popped: 0, index: Index::default() }
     }
 
     fn go(&mut self, item: &Item, alternative: &Alternative, byte: u8) -> Result<(), EngineError> {
@@ -231,9 +246,20 @@ impl<'a> Builder<'a> {
         seen: Seen,
         parents: Parents,
     ) -> Result<Arc<Frame>, EngineError> {
-        let known = self.made.iter().rev().take(64).find(|f| {
+        let same = |f: &&Arc<Frame>| {
             f.return_to == return_to && f.register == register && f.memory.same(&memory) && f.seen.same(&seen) && f.parents.same(&parents)
-        });
+        };
+        let known = if self.made.len() < FEW {
+            self.made.iter().rev().find(same)
+        } else {
+            let (made, index) = (&self.made, &mut self.index);
+            for (at, frame) in made.iter().enumerate().skip(index.frames_known) {
+                index.frames.entry((frame.return_to, frame.register, frame.parents.fingerprint())).or_default().push(at as u32);
+            }
+            index.frames_known = made.len();
+            let alike = index.frames.get(&(return_to, register, parents.fingerprint()));
+            alike.into_iter().flatten().filter_map(|&at| made.get(at as usize)).find(same)
+        };
         if let Some(frame) = known {
             return Ok(frame.clone());
         }
@@ -254,7 +280,9 @@ impl<'a> Builder<'a> {
         let facts = self.arena.facts(state);
         let seen = if facts.tracks_items { seen } else { Seen::NONE };
         let register = if facts.counting { register } else { 0 };
-        for i in 0..self.items.len() {
+        let alike = (self.items.len() >= FEW).then(|| self.items_in(state));
+        for place in 0..alike.as_ref().map_or(self.items.len(), SmallVec::len) {
+            let i = alike.as_ref().map_or(place, |alike| alike[place] as usize);
             let item = &mut self.items[i];
             if item.state != state || !item.memory.same(&memory) || !item.seen.same(&seen) {
                 continue;
@@ -280,6 +308,8 @@ impl<'a> Builder<'a> {
                 }
                 if item.register > register && parents.contains(&item.parents) {
                     self.items.swap_remove(i);
+                    self.index.items.clear();
+                    self.index.items_known = 0;
                     break;
                 }
             }
@@ -291,6 +321,15 @@ impl<'a> Builder<'a> {
         }
         self.items.push(Item { state, register, memory, seen, parents });
         Ok(())
+    }
+
+    /// The places of the items in a state.
+    fn items_in(&mut self, state: StateId) -> SmallVec<[u32; 2]> {
+        for (at, item) in self.items.iter().enumerate().skip(self.index.items_known) {
+            self.index.items.entry(item.state).or_default().push(at as u32);
+        }
+        self.index.items_known = self.items.len();
+        self.index.items.get(&state).cloned().unwrap_or_default()
     }
 
     fn finish(mut self) -> Result<(Configuration, ByteSet), EngineError> {

@@ -87,6 +87,13 @@ impl Parents {
         }
     }
 
+    /// A number that equal sets share, and few others.
+    pub fn fingerprint(&self) -> u64 {
+        let frames = self.frames();
+        let ends = frames.first().map_or(0, address) ^ frames.last().map_or(0, address).rotate_left(17);
+        (ends ^ frames.len().rotate_left(40)) as u64 ^ u64::from(self.has_bottom())
+    }
+
     /// Is an item that must not, or must, repeat another being read below?
     #[inline]
     pub fn tracked(&self) -> bool {
