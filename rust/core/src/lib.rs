@@ -22,6 +22,7 @@ pub mod matcher;
 pub mod optimize;
 pub mod provider;
 pub mod report;
+pub mod spacing;
 pub mod stack;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -22,6 +22,7 @@ use crate::ids::{ProviderId, StateId};
 use crate::limits::Limits;
 use crate::loops::Loops;
 use crate::report::{KeywordReport, Undecided};
+use crate::spacing::Gap;
 
 /// What is known of a state without asking about a byte.
 ///
@@ -62,6 +63,8 @@ pub struct Facts {
     pub repeats: bool,
     /// Between the items of an array, where the next item must not repeat another: there are at least so many values for it.
     pub values: u64,
+    /// The state stands in a gap between parts, and does not return.
+    pub gap: Option<Gap>,
 }
 
 impl Default for Facts {
@@ -81,6 +84,7 @@ impl Default for Facts {
             tracks_items: false,
             repeats: false,
             values: u64::MAX,
+            gap: None,
         }
     }
 }
@@ -161,6 +165,13 @@ impl ByteSet {
     pub fn remove(&mut self, other: &Self) {
         for (a, b) in self.0.iter_mut().zip(other.0) {
             *a &= !b;
+        }
+    }
+
+    /// Take out every byte that another set lacks.
+    pub fn keep(&mut self, other: &Self) {
+        for (a, b) in self.0.iter_mut().zip(other.0) {
+            *a &= b;
         }
     }
 
@@ -300,7 +311,7 @@ pub struct Row([AtomicU32; 256]);
 pub enum Glance {
     /// Refused.
     Dead,
-    /// Into a state that does not count and does not return: nothing more to ask.
+    /// Into a state that does not count, does not return and stands in no gap: nothing more to ask.
     Plain(StateId),
     /// Ask [`Arena::step`].
     Other,
@@ -457,6 +468,17 @@ impl Arena {
         self.expand(s, byte)
     }
 
+    /// The bytes known to do just what `byte` does, itself among them.
+    pub fn alike(&self, state: StateId, byte: u8) -> ByteSet {
+        let mut set = ByteSet::one(byte);
+        if let Some(row) = self.row(state) {
+            let code = |b: u8| row.0[usize::from(b)].load(Ordering::Acquire);
+            let own = code(byte);
+            (0..=255).filter(|&b| own != 0 && code(b) == own).for_each(|b| set.insert(b));
+        }
+        set
+    }
+
     /// The steps known of a state; `None` before the first.
     #[inline]
     pub fn row(&self, state: StateId) -> Option<&Row> {
@@ -492,7 +514,8 @@ impl Arena {
             [] => DEAD,
             [one] if one.push.is_empty() => {
                 let facts = self.facts(one.target);
-                let plain = !facts.counting && !facts.guarded && facts.limit == u64::MAX && facts.returns.is_none();
+                let bounded = facts.counting || facts.guarded || facts.limit != u64::MAX;
+                let plain = !bounded && facts.returns.is_none() && facts.gap.is_none();
                 (one.target.0 << 2 | u32::from(plain) << 1 | u32::from(one.increment)) + 2
             }
             many => COMPLEX | self.edges.push(many.into()) as u32,

@@ -14,6 +14,7 @@ use crate::ids::StateId;
 use crate::loops;
 use crate::mask::residual::Leaving;
 use crate::provider::{Arena, ByteSet, Cell, Glance, Row};
+use crate::spacing::Spacing;
 use crate::stack::{Configuration, Item};
 use crate::vocab::trie::{Node, Trie};
 
@@ -30,6 +31,8 @@ struct Path<'a> {
     registers: Vec<u64>,
     /// The kinds of characters over which the states are known to lead back to themselves; none if their registers could matter.
     loops: Vec<Kinds>,
+    /// In a gap, where its state is that of the gap's beginning: how far it has come.
+    gaps: Vec<Option<(&'a Spacing, u32)>>,
     frozen: bool,
 }
 
@@ -52,6 +55,7 @@ impl<'a> Path<'a> {
             parents: vec![0; length],
             registers: vec![0; length],
             loops: vec![0; length],
+            gaps: vec![None; length],
             frozen: false,
         }
     }
@@ -59,17 +63,22 @@ impl<'a> Path<'a> {
     fn set(&mut self, depth: usize, local: Local) {
         match local {
             Local::One { state, register, parents } => {
-                self.rows[depth] = self.arena.row(state);
+                let facts = self.arena.facts(state);
+                let gap = facts.gap.as_ref();
+                self.gaps[depth] = gap.map(|gap| (&*gap.spacing, gap.progress));
+                let state = gap.and_then(|gap| gap.start).unwrap_or(state);
+                self.rows[depth] = if gap.is_some() { None } else { self.arena.row(state) };
                 self.states[depth] = state;
                 self.parents[depth] = parents;
                 self.registers[depth] = register;
-                self.loops[depth] = if self.arena.facts(state).counting { 0 } else { self.arena.loops(state).known() };
+                self.loops[depth] = if facts.counting || gap.is_some() { 0 } else { self.arena.loops(state).known() };
             }
             Local::Full(place) => {
                 self.rows[depth] = None;
                 self.parents[depth] = FULL;
                 self.registers[depth] = u64::from(place);
                 self.loops[depth] = 0;
+                self.gaps[depth] = None;
             }
         }
     }
@@ -82,7 +91,7 @@ impl<'a> Path<'a> {
         if kinds & !self.loops[depth] == 0 {
             return Ok(true);
         }
-        if kinds & MALFORMED != 0 {
+        if kinds & MALFORMED != 0 || self.gaps[depth].is_some() {
             return Ok(false);
         }
         if self.parents[depth] == FULL {
@@ -119,11 +128,27 @@ impl<'a> Path<'a> {
                 self.states[depth + 1] = state;
                 self.parents[depth + 1] = self.parents[depth];
                 self.registers[depth + 1] = 0;
+                self.gaps[depth + 1] = None;
                 self.loops[depth + 1] = if state == self.states[depth] { self.loops[depth] } else { self.arena.loops(state).known() };
                 Some(true)
             }
             Glance::Other => None,
         }
+    }
+
+    /// What a byte of whitespace does at level `depth`, if that is in a gap: does the gap go on at level `depth + 1`? Of another byte: `Some(false)`
+    /// if it is refused, since the gap may not end here. `None`: ask the state.
+    fn space(&mut self, depth: usize, byte: u8) -> Option<bool> {
+        let (spacing, progress) = self.gaps[depth]?;
+        let Some(after) = spacing.after(progress, byte) else { return (!spacing.leaves(progress)).then_some(false) };
+        let Some(after) = after else { return Some(false) };
+        self.rows[depth + 1] = None;
+        self.states[depth + 1] = self.states[depth];
+        self.parents[depth + 1] = self.parents[depth];
+        self.registers[depth + 1] = self.registers[depth];
+        self.loops[depth + 1] = 0;
+        self.gaps[depth + 1] = Some((spacing, after));
+        Some(true)
     }
 
     /// What `byte` does at level `depth`.
@@ -297,7 +322,15 @@ impl<'a> Walk<'a> {
                     continue;
                 }
                 Some(false) => Next::Dead,
-                None => path.step(depth - 1, node.byte)?,
+                None => match path.space(depth - 1, node.byte) {
+                    Some(true) => {
+                        found.accept(trie.places_at(i));
+                        i += 1;
+                        continue;
+                    }
+                    Some(false) => Next::Dead,
+                    None => path.step(depth - 1, node.byte)?,
+                },
             };
             match next {
                 Next::Dead => {

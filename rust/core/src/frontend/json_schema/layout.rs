@@ -7,6 +7,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::options::Options;
 use crate::provider::ByteSet;
+use crate::spacing::Spacing;
 
 /// A gap between parts, by what may follow.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -78,6 +79,9 @@ pub(super) enum Layout {
     Exact { item: String, key: String, indent: Option<u32> },
 }
 
+/// A table for each progress is made up to so many characters per gap.
+const MOST_COUNTED: u32 = 1 << 12;
+
 type Exits = SmallVec<[(Vec<u8>, Exit); 2]>;
 
 impl Layout {
@@ -97,6 +101,15 @@ impl Layout {
     /// Does the layout depend on how deep a value is nested?
     pub fn knows_depth(&self) -> bool {
         matches!(self, Self::Exact { indent: Some(_), .. })
+    }
+
+    /// How whitespace goes on in a gap, where that is whitespace alone and not much of it.
+    pub fn spacing(&self) -> Option<Spacing> {
+        match self {
+            Self::Flexible => Some(Spacing::new(LINE_BREAK + AFTER_BREAK + 1, flexible, |progress| progress != CARRIAGE_RETURN)),
+            &Self::Counted(most) if most <= MOST_COUNTED => Some(Spacing::new(most + 1, |progress, _| Some(progress + 1), |_| true)),
+            Self::Counted(_) | Self::Exact { .. } => None,
+        }
     }
 
     /// May the text end here, if this is the gap at its end?

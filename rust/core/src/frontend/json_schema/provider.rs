@@ -25,6 +25,7 @@ use crate::ids::{ProviderId, StateId};
 use crate::limits::Limits;
 use crate::provider::{Alternative, Arena, Awaited, ByteSet, Cell, Facts, Provider, Push, Step};
 use crate::report::Undecided;
+use crate::spacing::{self, Spacing};
 
 /// Which container a gap or a call belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -89,6 +90,7 @@ struct Inner {
 pub(super) struct SchemaProvider {
     id: OnceLock<ProviderId>,
     layout: Layout,
+    spacing: Option<Arc<Spacing>>,
     root: Formula,
     /// The identity of the embedded schema.
     source: u128,
@@ -131,6 +133,7 @@ impl SchemaProvider {
         let numbers = Numbers::register(arena, &space.schema);
         let provider = Arc::new(Self {
             id: OnceLock::new(),
+            spacing: layout.spacing().map(Arc::new),
             layout,
             root,
             source,
@@ -185,6 +188,13 @@ impl SchemaProvider {
 
     fn facts(&self, arena: &Arena, inner: &mut Inner, spot: Spot) -> Result<Facts, EngineError> {
         let mut facts = Facts::default();
+        if let (Spot::Gap { gap, place, depth, progress }, Some(spacing)) = (spot, &self.spacing)
+            && gap != Gap::RootEnd
+        {
+            let begun = (progress > 0).then_some(Spot::Gap { gap, place, depth, progress: 0 });
+            let start = begun.map(|begun| self.state(arena, inner, begun)).transpose()?;
+            facts.gap = Some(spacing::Gap { spacing: spacing.clone(), progress, start });
+        }
         match spot {
             Spot::End { class } => {
                 facts.returns = Some(class);
@@ -264,19 +274,26 @@ impl SchemaProvider {
     fn call(arena: &Arena, begun: &Begun, push: Option<Push>, byte: u8) -> Result<Step, EngineError> {
         let frames: SmallVec<[Push; 2]> = push.into_iter().collect();
         let bytes = ByteSet::one(byte);
+        let mut numbers = ByteSet::range(b'0', b'9');
+        numbers.insert(b'-');
         let with = |target: StateId, increment: bool| Alternative { push: frames.clone(), target, increment };
         match *begun {
             Begun::Dead => Ok(Step::dead(bytes)),
             Begun::At(target) => Ok(Step::with(with(target, false), bytes)),
-            Begun::Number(start) => match arena.step(start, byte)? {
-                Cell::Dead => Ok(Step::dead(bytes)),
-                Cell::Simple(target, increment) => Ok(Step::with(with(target, increment), bytes)),
-                Cell::Many(alternatives) => {
-                    let joined =
-                        alternatives.iter().map(|a| Alternative { push: frames.iter().chain(&a.push).copied().collect(), ..a.clone() });
-                    Ok(Step { alternatives: joined.collect(), bytes })
+            Begun::Number(start) => {
+                let cell = arena.step(start, byte)?;
+                let mut bytes = arena.alike(start, byte);
+                bytes.keep(&numbers);
+                match cell {
+                    Cell::Dead => Ok(Step::dead(bytes)),
+                    Cell::Simple(target, increment) => Ok(Step::with(with(target, increment), bytes)),
+                    Cell::Many(alternatives) => {
+                        let joined =
+                            alternatives.iter().map(|a| Alternative { push: frames.iter().chain(&a.push).copied().collect(), ..a.clone() });
+                        Ok(Step { alternatives: joined.collect(), bytes })
+                    }
                 }
-            },
+            }
         }
     }
 
@@ -339,9 +356,11 @@ impl SchemaProvider {
                     }
                 }
                 drop(guard);
-                let mut step = Step::dead(bytes);
+                let mut step = Step::dead(if calls.is_empty() { bytes } else { ByteSet::ALL });
                 for (begun, push) in calls {
-                    step.alternatives.extend(Self::call(arena, &begun, Some(push), byte)?.alternatives);
+                    let called = Self::call(arena, &begun, Some(push), byte)?;
+                    step.bytes.keep(&called.bytes);
+                    step.alternatives.extend(called.alternatives);
                 }
                 Ok(step)
             }
