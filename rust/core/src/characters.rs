@@ -47,6 +47,19 @@ const KIND_OF: [u8; 128] = {
     kinds
 };
 
+/// The kinds whose bytes, ASCII or not, all pass.
+pub const fn all_of(first: u8, but: [u8; 2]) -> Kinds {
+    let mut kinds = !MALFORMED;
+    let mut byte = 0;
+    while byte < 128 {
+        if byte < first || byte == but[0] || byte == but[1] {
+            kinds &= !(1 << KIND_OF[byte as usize]);
+        }
+        byte += 1;
+    }
+    kinds
+}
+
 /// The kind of a byte of ASCII; any other byte is of kind [`OTHER`].
 #[inline]
 pub fn kind(byte: u8) -> Kinds {

@@ -21,6 +21,11 @@ pub struct Loops {
 }
 
 impl Loops {
+    /// Of a state of which these kinds are known to be all, unless there are none.
+    pub fn born(kinds: Kinds) -> Self {
+        Self { asked: AtomicU64::new(if kinds == 0 { 0 } else { u64::MAX }), found: AtomicU64::new(kinds) }
+    }
+
     /// The kinds over which the state is known to lead back to itself.
     #[inline]
     pub fn known(&self) -> Kinds {

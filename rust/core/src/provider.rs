@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use smallvec::SmallVec;
 
+use crate::characters::Kinds;
 use crate::error::EngineError;
 use crate::ids::{ProviderId, StateId};
 use crate::limits::Limits;
@@ -65,6 +66,8 @@ pub struct Facts {
     pub values: u64,
     /// The state stands in a gap between parts, and does not return.
     pub gap: Option<Gap>,
+    /// Kinds of characters over which the state leads back to itself, as [`crate::loops`] means it; if there are any, then these are all.
+    pub loops: Kinds,
 }
 
 impl Default for Facts {
@@ -85,6 +88,7 @@ impl Default for Facts {
             repeats: false,
             values: u64::MAX,
             gap: None,
+            loops: 0,
         }
     }
 }
@@ -214,12 +218,26 @@ pub struct Step {
     pub alternatives: SmallVec<[Alternative; 1]>,
     /// The bytes this answer holds for. Must contain the byte asked about.
     pub bytes: ByteSet,
+    /// What is known of other bytes by the way. Where it speaks of the same byte, the answer goes before it, and what comes first before
+    /// what comes later.
+    pub also: Vec<Also>,
+}
+
+/// What a state does on bytes that were not asked about.
+#[derive(Clone, Copy, Debug)]
+pub enum Also {
+    /// They are refused.
+    Dead(ByteSet),
+    /// They lead to a state inside the rule; true: the register grows.
+    To(StateId, bool, ByteSet),
+    /// As far as it is known what another state does, this one does the same.
+    Like(StateId, ByteSet),
 }
 
 impl Step {
     /// The bytes are refused.
     pub fn dead(bytes: ByteSet) -> Self {
-        Self { alternatives: SmallVec::new(), bytes }
+        Self::of(SmallVec::new(), bytes)
     }
 
     /// The bytes lead to `target` inside the rule.
@@ -231,7 +249,12 @@ impl Step {
     pub fn with(alternative: Alternative, bytes: ByteSet) -> Self {
         let mut alternatives = SmallVec::new();
         alternatives.push(alternative);
-        Self { alternatives, bytes }
+        Self::of(alternatives, bytes)
+    }
+
+    /// The bytes lead to any of these.
+    pub fn of(alternatives: SmallVec<[Alternative; 1]>, bytes: ByteSet) -> Self {
+        Self { alternatives, bytes, also: Vec::new() }
     }
 }
 
@@ -399,9 +422,9 @@ impl Arena {
         Ok(StateId(self.states.push(State {
             provider,
             local,
+            loops: Loops::born(facts.loops),
             facts,
             row: OnceLock::new(),
-            loops: Loops::default(),
             settled: OnceLock::new(),
         }) as u32))
     }
@@ -503,6 +526,14 @@ impl Arena {
         }
     }
 
+    /// The code of a step into `target`.
+    fn simple(&self, target: StateId, increment: bool) -> u32 {
+        let facts = self.facts(target);
+        let bounded = facts.counting || facts.guarded || facts.limit != u64::MAX;
+        let plain = !bounded && facts.returns.is_none() && facts.gap.is_none();
+        (target.0 << 2 | u32::from(plain) << 1 | u32::from(increment)) + 2
+    }
+
     #[cold]
     fn expand(&self, s: &State, byte: u8) -> Result<Cell<'_>, EngineError> {
         if !self.alphabet.contains(byte) {
@@ -512,18 +543,32 @@ impl Arena {
         debug_assert!(step.bytes.contains(byte));
         let code = match step.alternatives.as_slice() {
             [] => DEAD,
-            [one] if one.push.is_empty() => {
-                let facts = self.facts(one.target);
-                let bounded = facts.counting || facts.guarded || facts.limit != u64::MAX;
-                let plain = !bounded && facts.returns.is_none() && facts.gap.is_none();
-                (one.target.0 << 2 | u32::from(plain) << 1 | u32::from(one.increment)) + 2
-            }
+            [one] if one.push.is_empty() => self.simple(one.target, one.increment),
             many => COMPLEX | self.edges.push(many.into()) as u32,
         };
         let row = s.row.get_or_init(|| Box::new(Row([const { AtomicU32::new(0) }; 256])));
-        for b in step.bytes.iter().filter(|&b| self.alphabet.contains(b)) {
-            // Two threads may answer at once; both answers mean the same, and the first stays.
-            let _ = row.0[usize::from(b)].compare_exchange(0, code, Ordering::Release, Ordering::Relaxed);
+        let set = |bytes: ByteSet, code: &dyn Fn(usize) -> u32| {
+            let mut bytes = bytes;
+            bytes.keep(&self.alphabet);
+            for b in bytes.iter() {
+                // Two threads may answer at once; both answers mean the same, and the first stays.
+                let _ = row.0[usize::from(b)].compare_exchange(0, code(usize::from(b)), Ordering::Release, Ordering::Relaxed);
+            }
+        };
+        set(step.bytes, &|_| code);
+        for also in step.also {
+            match also {
+                Also::Dead(bytes) => set(bytes, &|_| DEAD),
+                Also::To(target, increment, bytes) => {
+                    let code = self.simple(target, increment);
+                    set(bytes, &|_| code);
+                }
+                Also::Like(state, bytes) => {
+                    if let Some(row) = self.row(state) {
+                        set(bytes, &|b| row.0[b].load(Ordering::Acquire));
+                    }
+                }
+            }
         }
         Ok(self.decode(row.0[usize::from(byte)].load(Ordering::Acquire)))
     }

@@ -494,7 +494,7 @@ fn keep(bytes: &mut ByteSet, set: ByteSet, inside: bool) {
 impl Provider for GrammarProvider {
     fn step(&self, arena: &Arena, local: u32, byte: u8) -> Result<Step, EngineError> {
         let Answer { bytes, alternatives } = self.answer(arena, local, byte)?;
-        Ok(Step { alternatives: Arc::unwrap_or_clone(alternatives), bytes })
+        Ok(Step::of(Arc::unwrap_or_clone(alternatives), bytes))
     }
 
     fn on_return(&self, _arena: &Arena, local: u32, _value: u32) -> Result<Option<StateId>, EngineError> {

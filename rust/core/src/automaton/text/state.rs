@@ -12,10 +12,12 @@ use super::TextAutomaton;
 use super::guard::Settled;
 use super::lift::{self, Entries, Entry, Goal, ListId};
 use super::product::{Move, ProductId};
+use crate::characters::{self, Kinds};
 use crate::error::EngineError;
 use crate::identity::Identity;
 use crate::ids::StateId;
-use crate::provider::{Alternative, Arena, ByteSet, Facts, Provider, Step};
+use crate::limits::Limits;
+use crate::provider::{Also, Alternative, Arena, ByteSet, Cell, Facts, Provider, Step};
 
 /// What a state is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -39,6 +41,10 @@ pub(super) enum Kind {
     /// Before its `u`.
     LowLetter(ListId),
 }
+
+/// What plain text is made of, and what stands for itself in a string.
+const ANY: Kinds = characters::all_of(0, [0xFF; 2]);
+const UNESCAPED: Kinds = characters::all_of(0x20, *b"\"\\");
 
 impl TextAutomaton {
     pub(super) fn state(&self, arena: &Arena, mut kind: Kind) -> Result<StateId, EngineError> {
@@ -94,6 +100,9 @@ impl TextAutomaton {
                 self.count_facts(arena, product, &mut facts)?;
                 if self.raw && matches!(kind, Kind::Body(_)) {
                     facts.returns = self.products.verdict(product)?.checked_sub(1);
+                }
+                if !facts.guarded && self.products.key(product).is_plain() {
+                    facts.loops = if self.raw { ANY } else { UNESCAPED };
                 }
                 // While the length may still grow by more than a token, a string of any characters is the plain body.
                 let plain = !facts.counting || !facts.guarded && self.products.key(product).is_plain();
@@ -231,17 +240,41 @@ impl TextAutomaton {
                 targets[m.low as usize..=m.high.min(0x7F) as usize].fill(Some(m.target));
             }
             targets[..first].fill(None);
-            let target = targets[usize::from(byte)];
-            let mut bytes = ByteSet::default();
-            for (b, t) in (0u8..).zip(&targets) {
-                if *t == target && !not.contains(&b) {
-                    bytes.insert(b);
+            // Walks over a vocabulary ask about all of them.
+            let mut groups: SmallVec<[(Option<ProductId>, ByteSet); 4]> = SmallVec::new();
+            for (b, target) in (0u8..).zip(&targets).filter(|(b, _)| !not.contains(b)) {
+                match groups.iter_mut().rev().find(|(other, _)| other == target) {
+                    Some((_, bytes)) => bytes.insert(b),
+                    None => groups.push((*target, ByteSet::one(b))),
                 }
             }
-            return match target {
-                None => Ok(Step::dead(bytes)),
-                Some(target) => self.begin(arena, Kind::Body(target), bytes),
-            };
+            let mut step = Step::dead(ByteSet::one(byte));
+            for (target, bytes) in groups {
+                let Some(target) = target else {
+                    step.also.push(Also::Dead(bytes));
+                    continue;
+                };
+                let target = self.state(arena, Kind::Body(target))?;
+                let increment = arena.facts(target).counting;
+                step.also.push(Also::To(target, increment, bytes));
+                if bytes.contains(byte) {
+                    step.alternatives.push(Alternative { push: SmallVec::new(), target, increment });
+                }
+            }
+            return Ok(step);
+        }
+        if let Some(target) = self.beyond_ascii(product, bound)? {
+            let like = self.state(arena, Kind::Body(target))?;
+            for byte in 0x80..=0xFF {
+                arena.step(like, byte)?;
+            }
+            let beyond = ByteSet::range(0x80, 0xFF);
+            let mut step = Step::dead(ByteSet::one(byte));
+            if let Cell::Simple(target, increment) = arena.step(like, byte)? {
+                step.alternatives.push(Alternative { push: SmallVec::new(), target, increment });
+            }
+            step.also.push(Also::Like(like, beyond));
+            return Ok(step);
         }
         let Some((low, high, follow)) = lift::lead_range(byte) else {
             let bytes = (0x80..=0xFFu8).filter(|&b| lift::lead_range(b).is_none());
@@ -275,6 +308,23 @@ impl TextAutomaton {
             return Ok(Step::dead(bytes));
         }
         self.begin(arena, Kind::Utf8(follow, self.list(entries)), bytes)
+    }
+
+    /// The other product to which every character beyond ASCII leads, if that leads back to itself by them.
+    fn beyond_ascii(&self, product: ProductId, bound: &Limits) -> Result<Option<ProductId>, EngineError> {
+        let only = |moves: &[Move]| {
+            let beyond = moves.iter().skip_while(|m| m.high < 0x80);
+            let (mut target, mut next) = (None, 0x80);
+            for m in beyond {
+                if target.is_some_and(|target| target != m.target) || m.low > next {
+                    return None;
+                }
+                (target, next) = (Some(m.target), if m.high == 0xD7FF { 0xE000 } else { m.high + 1 });
+            }
+            target.filter(|_| next == 0x11_0000)
+        };
+        let Some(target) = only(self.products.live_moves(product, bound)?).filter(|&target| target != product) else { return Ok(None) };
+        Ok(only(self.products.live_moves(target, bound)?).filter(|&next| next == target))
     }
 
     /// The UTF-16 units after `\u`.

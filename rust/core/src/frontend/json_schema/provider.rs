@@ -290,7 +290,7 @@ impl SchemaProvider {
                     Cell::Many(alternatives) => {
                         let joined =
                             alternatives.iter().map(|a| Alternative { push: frames.iter().chain(&a.push).copied().collect(), ..a.clone() });
-                        Ok(Step { alternatives: joined.collect(), bytes })
+                        Ok(Step::of(joined.collect(), bytes))
                     }
                 }
             }
