@@ -37,7 +37,9 @@ impl Matcher {
             }
             let mut levels: SmallVec<[&Memory; 8]> = SmallVec::new();
             levels.push(&item.memory);
-            collect_memories(&item.parents, &mut levels, vocabulary.longest_token());
+            if !item.parents.frames().is_empty() {
+                collect_memories(&item.parents, &mut levels, vocabulary.longest_token());
+            }
             let most = levels.iter().filter_map(|memory| memory.used()).map(Used::len).max().unwrap_or(0);
             if few.is_some_and(|few| most as u64 + 1 >= few) && levels.iter().any(|memory| !memory.is_none()) {
                 // With the key that the token may end there may be no other.

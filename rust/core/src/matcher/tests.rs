@@ -51,7 +51,7 @@ impl Provider for Arrays {
                     Alternative { push, ..a }
                 })
                 .collect();
-            Ok(Step { alternatives, bytes: one })
+            Ok(Step::of(alternatives, one))
         };
         match (local, byte) {
             (VALUE, b'[') => to(OPEN),

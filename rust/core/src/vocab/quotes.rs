@@ -8,9 +8,9 @@ type ByBytes = Vec<(Box<[u8]>, u32)>;
 /// Tokens with quotation marks, by what stands between and after the marks.
 #[derive(Default)]
 pub struct QuoteIndex {
-    /// (bytes between two marks that follow each other, token), sorted; no backslash in the token.
+    /// (bytes of a text between two marks, token), sorted; no backslash in the text.
     between: ByBytes,
-    /// Tokens with two marks or more and a backslash.
+    /// Tokens that hold a text between two marks with a backslash in it.
     escaped_between: Vec<u32>,
     /// (bytes after the last mark, at least one, token), sorted; no backslash in the token.
     after: ByBytes,
@@ -18,7 +18,7 @@ pub struct QuoteIndex {
     escaped_after: Vec<u32>,
     /// Tokens with two marks or more.
     pairs: Vec<u32>,
-    /// Tokens with three marks or more.
+    /// Tokens with a mark, a colon, a comma and two more marks.
     many: Vec<u32>,
     /// Tokens with a comma.
     commas: Vec<u32>,
@@ -43,34 +43,45 @@ impl QuoteIndex {
             }
             if marks.len() >= 2 {
                 index.pairs.push(id);
-                if escaped {
-                    index.escaped_between.push(id);
-                } else {
-                    index.between.extend(marks.windows(2).map(|pair| (bytes[pair[0] + 1..pair[1]].into(), id)));
+            }
+            let mut escapes = false;
+            for &mark in &marks {
+                match text_from(&bytes[mark + 1..]) {
+                    Some(text) if text.contains(&b'\\') => escapes = true,
+                    Some(text) => index.between.push((text.into(), id)),
+                    None => {}
                 }
             }
-            if marks.len() >= 3 {
+            if escapes {
+                index.escaped_between.push(id);
+            }
+            let mut order = b"\":,\"\"".iter().peekable();
+            for byte in bytes {
+                order.next_if_eq(&byte);
+            }
+            if order.peek().is_none() {
                 index.many.push(id);
             }
         }
         index.between.sort_unstable();
+        index.between.dedup();
         index.after.sort_unstable();
         index
     }
 
-    /// Tokens with `bytes` between two quotation marks; no backslash in them.
+    /// Tokens that hold a text that is spelled `bytes`, between its quotation marks; no backslash in it.
     pub fn holding(&self, bytes: &[u8]) -> impl Iterator<Item = u32> + use<'_> {
         let low = self.between.partition_point(|(b, _)| **b < *bytes);
         let high = self.between.partition_point(|(b, _)| **b <= *bytes);
         self.between[low..high].iter().map(|&(_, id)| id)
     }
 
-    /// (bytes between two quotation marks that follow each other, token); no backslash in the token.
+    /// (bytes of a text between its quotation marks, token); no backslash in the text.
     pub fn between(&self) -> &[(Box<[u8]>, u32)] {
         &self.between
     }
 
-    /// Tokens with two quotation marks or more and a backslash.
+    /// Tokens that hold a text between its quotation marks with a backslash in it.
     pub fn escaped_between(&self) -> &[u32] {
         &self.escaped_between
     }
@@ -90,7 +101,7 @@ impl QuoteIndex {
         &self.pairs
     }
 
-    /// Tokens with three quotation marks or more: they can end a key and hold another, or hold two.
+    /// Tokens that can end a key and hold another of the same object, or hold two.
     pub fn many(&self) -> &[u32] {
         &self.many
     }
@@ -98,5 +109,34 @@ impl QuoteIndex {
     /// Tokens with a comma.
     pub fn commas(&self) -> &[u32] {
         &self.commas
+    }
+}
+
+/// The text of a JSON string, of which these bytes follow the opening mark, if its closing mark is among them.
+fn text_from(bytes: &[u8]) -> Option<&[u8]> {
+    let mut at = 0;
+    loop {
+        match bytes.get(at)? {
+            b'"' => return Some(&bytes[..at]),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_listed_by_the_texts_they_hold() {
+        let tokens: &[&[u8]] =
+            &[br#""a""#, br#"a":""#, br#""\"a""#, br#""\u0061":"#, br#"":1,"a""#, br#""a":1,"a""#, br#"","a":"#, br#"\",\""#, b"a,b"];
+        let index = QuoteIndex::new(tokens.iter().enumerate().map(|(id, bytes)| (id as u32, *bytes)));
+        assert_eq!(index.holding(b"a").collect::<Vec<_>>(), [0, 2, 4, 5, 6]);
+        assert_eq!(index.escaped_between(), [2, 3]);
+        assert_eq!(index.many(), [4, 5]);
+        assert_eq!(index.pairs(), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(index.commas(), [4, 5, 6, 7, 8]);
     }
 }
