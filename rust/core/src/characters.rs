@@ -72,7 +72,7 @@ pub fn bytes_of(number: u32) -> impl Iterator<Item = u8> {
 }
 
 /// How far a character has been read. The table is that of the Unicode standard (3.9, table 3-7).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Utf8 {
     /// Before a character.
     Start,

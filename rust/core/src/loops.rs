@@ -1,11 +1,13 @@
-//! Over which kinds of characters a state leads back to itself. Between the **provider** and the walks over a vocabulary.
+//! Over which kinds of characters a state leads back to itself, or at least stays alive. Between the **provider** and the walks over a vocabulary.
 //!
 //! Invariant: what is found of a state holds for every text made of those kinds of characters, whole or cut off within the last
 //! character: the state is still alive after it, and back at itself after each whole character, whatever its count.
 //! Must not know: tokens, tries.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use hashbrown::HashSet;
 use smallvec::{SmallVec, smallvec};
 
 use crate::characters::{self, Kinds, MALFORMED, OTHER, Utf8};
@@ -18,12 +20,13 @@ use crate::provider::{Arena, Cell};
 pub struct Loops {
     asked: AtomicU64,
     found: AtomicU64,
+    alive: OnceLock<Kinds>,
 }
 
 impl Loops {
     /// Of a state of which these kinds are known to be all, unless there are none.
     pub fn born(kinds: Kinds) -> Self {
-        Self { asked: AtomicU64::new(if kinds == 0 { 0 } else { u64::MAX }), found: AtomicU64::new(kinds) }
+        Self { asked: AtomicU64::new(if kinds == 0 { 0 } else { u64::MAX }), found: AtomicU64::new(kinds), alive: OnceLock::new() }
     }
 
     /// The kinds over which the state is known to lead back to itself.
@@ -106,4 +109,82 @@ fn leads_back_beyond_ascii(arena: &Arena, state: StateId) -> Result<bool, Engine
         }
     }
     Ok(true)
+}
+
+/// More places than this are not looked at.
+const MOST_PLACES: usize = 256;
+/// So often a search begins anew with fewer kinds.
+const ROUNDS: usize = 8;
+
+/// Is the state alive after every text of characters of these kinds, whole or cut off, wherever in its rule that leads? Looks further than
+/// [`cover`], once for each state: for walks that have become long.
+pub fn stays_alive(arena: &Arena, state: StateId, kinds: Kinds) -> Result<bool, EngineError> {
+    let loops = arena.loops(state);
+    let alive = match loops.alive.get() {
+        Some(&alive) => alive,
+        None => {
+            let found = find_alive(arena, state)?;
+            *loops.alive.get_or_init(|| found)
+        }
+    };
+    Ok(kinds & !alive == 0)
+}
+
+/// Kinds over which everything that can be reached by them stays alive. Not always the most there are, since what one kind leads to may cost
+/// another that would do alone.
+fn find_alive(arena: &Arena, state: StateId) -> Result<Kinds, EngineError> {
+    let mut kinds = !MALFORMED;
+    // What the state itself refuses costs nothing else.
+    refuse(arena, state, Utf8::Start, &mut kinds, |_, _| {})?;
+    for _ in 0..ROUNDS {
+        let before = kinds;
+        let mut seen: HashSet<(StateId, Utf8)> = HashSet::from_iter([(state, Utf8::Start)]);
+        let mut open = vec![(state, Utf8::Start)];
+        while let Some((at, within)) = open.pop() {
+            let mut reached: SmallVec<[(StateId, Utf8); 8]> = SmallVec::new();
+            refuse(arena, at, within, &mut kinds, |target, then| reached.push((target, then)))?;
+            for place in reached {
+                if seen.insert(place) {
+                    open.push(place);
+                }
+            }
+            if seen.len() > MOST_PLACES {
+                if kinds & OTHER == 0 {
+                    return Ok(0);
+                }
+                // Characters beyond ASCII take several places each.
+                kinds &= !OTHER;
+                break;
+            }
+        }
+        if kinds == before {
+            return Ok(kinds);
+        }
+    }
+    Ok(0)
+}
+
+/// Take out of `kinds` those over which the place is not alive, and say where the others lead.
+fn refuse(
+    arena: &Arena,
+    state: StateId,
+    within: Utf8,
+    kinds: &mut Kinds,
+    mut reached: impl FnMut(StateId, Utf8),
+) -> Result<(), EngineError> {
+    for byte in 0..=0xFF {
+        let kind = characters::kind(byte);
+        if *kinds & kind == 0 {
+            continue;
+        }
+        let then = within.after(byte);
+        if then == Utf8::Malformed {
+            continue;
+        }
+        match arena.step(state, byte)? {
+            Cell::Simple(target, false) if arena.facts(target).is_simple() => reached(target, then),
+            _ => *kinds &= !kind,
+        }
+    }
+    Ok(())
 }

@@ -70,6 +70,13 @@ pub struct Facts {
     pub loops: Kinds,
 }
 
+impl Facts {
+    /// Does an item in the state remember no number, and can it go on?
+    pub fn is_simple(&self) -> bool {
+        !self.counting && !self.guarded && self.limit == u64::MAX && self.has_edges && self.gap.is_none()
+    }
+}
+
 impl Default for Facts {
     fn default() -> Self {
         Self {
@@ -198,16 +205,43 @@ impl ByteSet {
         self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 == 1
     }
 
+    /// The bytes of the set from `byte` on, ascending.
+    pub fn from(&self, byte: u8) -> impl Iterator<Item = u8> + use<> {
+        let mut set = *self;
+        let word = usize::from(byte >> 6);
+        set.0[..word].fill(0);
+        set.0[word] &= u64::MAX << (byte & 63);
+        set.into_iter()
+    }
+
     /// The bytes of the set, ascending.
-    pub fn iter(&self) -> impl Iterator<Item = u8> + '_ {
-        self.0.iter().enumerate().flat_map(|(i, &word)| {
-            let mut word = word;
-            std::iter::from_fn(move || {
-                let bit = (word != 0).then(|| word.trailing_zeros() as u8)?;
-                word &= word - 1;
-                Some((i as u8) << 6 | bit)
-            })
-        })
+    pub fn iter(&self) -> impl Iterator<Item = u8> + use<> {
+        self.into_iter()
+    }
+}
+
+impl IntoIterator for ByteSet {
+    type Item = u8;
+    type IntoIter = Bytes;
+
+    fn into_iter(self) -> Bytes {
+        Bytes(self)
+    }
+}
+
+/// The bytes of a set, ascending.
+#[derive(Clone, Debug)]
+pub struct Bytes(ByteSet);
+
+impl Iterator for Bytes {
+    type Item = u8;
+
+    #[inline]
+    fn next(&mut self) -> Option<u8> {
+        let word = self.0.0.iter().position(|&word| word != 0)?;
+        let bit = self.0.0[word].trailing_zeros();
+        self.0.0[word] &= self.0.0[word] - 1;
+        Some((word as u8) << 6 | bit as u8)
     }
 }
 
@@ -491,6 +525,15 @@ impl Arena {
         self.expand(s, byte)
     }
 
+    /// The bytes that the state may go on with: those that it is not known to refuse.
+    pub fn hopeful(&self, state: StateId) -> ByteSet {
+        let Some(row) = self.row(state) else { return ByteSet::ALL };
+        ByteSet(std::array::from_fn(|word| {
+            let cells = row.0[word * 64..][..64].iter().enumerate();
+            cells.fold(0, |bits, (i, cell)| bits | u64::from(cell.load(Ordering::Acquire) != DEAD) << i)
+        }))
+    }
+
     /// The bytes known to do just what `byte` does, itself among them.
     pub fn alike(&self, state: StateId, byte: u8) -> ByteSet {
         let mut set = ByteSet::one(byte);
@@ -529,8 +572,7 @@ impl Arena {
     /// The code of a step into `target`.
     fn simple(&self, target: StateId, increment: bool) -> u32 {
         let facts = self.facts(target);
-        let bounded = facts.counting || facts.guarded || facts.limit != u64::MAX;
-        let plain = !bounded && facts.returns.is_none() && facts.gap.is_none();
+        let plain = facts.is_simple() && facts.returns.is_none();
         (target.0 << 2 | u32::from(plain) << 1 | u32::from(increment)) + 2
     }
 

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use crate::provider::ByteSet;
+
 /// The bytes of whitespace.
 const WHITESPACE: [u8; 4] = [b' ', b'\t', b'\n', b'\r'];
 
@@ -28,6 +30,16 @@ impl Spacing {
     pub fn after(&self, progress: u32, byte: u8) -> Option<Option<u32>> {
         let column = WHITESPACE.iter().position(|&space| space == byte)?;
         Some(self.after.get(progress as usize).and_then(|row| row[column]))
+    }
+
+    /// Put right for whitespace a set of bytes that may come.
+    pub fn goes_on(&self, progress: u32, bytes: &mut ByteSet) {
+        for byte in WHITESPACE {
+            bytes.remove(&ByteSet::one(byte));
+            if let Some(Some(_)) = self.after(progress, byte) {
+                bytes.insert(byte);
+            }
+        }
     }
 
     /// May the gap end here?

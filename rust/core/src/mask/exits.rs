@@ -43,6 +43,11 @@ impl Exits {
         }
     }
 
+    /// Is there no way out on the current path?
+    pub fn none_open(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// The rule returned these values at a depth, at a node if all that lies below that may be named as one.
     pub fn push(&mut self, depth: u16, values: SmallVec<[u32; 1]>, follow: ByteSet, node: Option<u32>) {
         if !self.keep {

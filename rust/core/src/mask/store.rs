@@ -189,10 +189,15 @@ impl MaskStore {
             self.counters.full_walks.fetch_add(1, Ordering::Relaxed);
         }
         let Found { places, tokens, mut leaving } = found;
-        let accepted = self.bits(places, &tokens);
-        leaving.leftovers.retain(|leftover| !bitmask::get(&accepted, leftover.token));
+        let most = places.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>() + tokens.len();
+        let accepted = if most < self.vocabulary.words() {
+            TokenSet::from_ids(Found { places, tokens, leaving: Leaving::default() }.accepted(trie), self.vocabulary.words())
+        } else {
+            TokenSet::from_bits(self.bits(places, &tokens))
+        };
+        leaving.leftovers.retain(|leftover| !accepted.contains(leftover.token));
         let residual = self.residual(leaving, None);
-        Ok(Mask { accepted: TokenSet::from_bits(accepted), residual })
+        Ok(Mask { accepted, residual })
     }
 
     /// A mask of tokens by their places in the vocabulary's trie, and others. If most are in, those that are out are cleared instead.

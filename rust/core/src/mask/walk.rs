@@ -16,7 +16,7 @@ use crate::mask::residual::Leaving;
 use crate::provider::{Arena, ByteSet, Cell, Glance, Row};
 use crate::spacing::Spacing;
 use crate::stack::{Configuration, Item};
-use crate::vocab::trie::{Node, Trie};
+use crate::vocab::trie::{Children, Node, Trie};
 
 /// Marks a level that is a configuration of the table: its place is in `registers`.
 const FULL: u32 = u32::MAX;
@@ -34,6 +34,15 @@ struct Path<'a> {
     /// In a gap, where its state is that of the gap's beginning: how far it has come.
     gaps: Vec<Option<(&'a Spacing, u32)>>,
     frozen: bool,
+    /// The walk has become long.
+    long: bool,
+}
+
+/// Children of a node that has many, at this depth, of which only some need be looked at.
+struct Skip<'t> {
+    depth: u16,
+    children: Children<'t>,
+    hopeful: ByteSet,
 }
 
 /// The outcome of a byte that is more than moving to a plain state.
@@ -57,6 +66,7 @@ impl<'a> Path<'a> {
             loops: vec![0; length],
             gaps: vec![None; length],
             frozen: false,
+            long: false,
         }
     }
 
@@ -112,7 +122,7 @@ impl<'a> Path<'a> {
         }
         // The first answers may have made the row.
         self.rows[depth] = self.arena.row(state);
-        Ok(covered)
+        Ok(covered || self.long && self.arena.facts(state).is_simple() && loops::stays_alive(self.arena, state, kinds)?)
     }
 
     /// The plain state that `byte` leads to from level `depth`, put into level `depth + 1`; `Some(false)` if it is refused, `None` if there is
@@ -149,6 +159,32 @@ impl<'a> Path<'a> {
         self.loops[depth + 1] = 0;
         self.gaps[depth + 1] = Some((spacing, after));
         Some(true)
+    }
+
+    /// What may be skipped of many children, of which `first` is the first, from level `depth`: all that the state is known to refuse, unless what
+    /// it refuses leaves.
+    fn skip<'t>(&mut self, trie: &'t Trie, first: usize, depth: usize, exits: &Exits) -> Result<Option<Skip<'t>>, EngineError> {
+        let Some(children) = trie.children_from(first) else { return Ok(None) };
+        if self.parents[depth] == FULL || !exits.none_open() {
+            return Ok(None);
+        }
+        let state = self.states[depth];
+        // One answer often speaks for many bytes.
+        for byte in [b'a', 0, 0xC3] {
+            self.arena.step(state, byte)?;
+        }
+        let mut hopeful = self.arena.hopeful(state);
+        match self.gaps[depth] {
+            // What was not known of the row is now.
+            None => self.rows[depth] = self.arena.row(state),
+            Some((spacing, progress)) => {
+                if !spacing.leaves(progress) {
+                    hopeful = ByteSet::default();
+                }
+                spacing.goes_on(progress, &mut hopeful);
+            }
+        }
+        Ok(Some(Skip { depth: depth as u16 + 1, children, hopeful }))
     }
 
     /// What `byte` does at level `depth`.
@@ -261,6 +297,9 @@ impl Found {
     }
 }
 
+/// A walk that has looked at so many nodes looks further ahead.
+const LONG: usize = 1024;
+
 /// Subtrees of at least so many nodes are worth being kept as parts.
 const PART_NODES: usize = 64;
 
@@ -306,8 +345,24 @@ impl<'a> Walk<'a> {
         path.frozen = self.frozen;
         path.set(usize::from(first.depth) - 1, start);
         let (mut visited, mut i) = (0, self.nodes.start);
-        while let Some(node) = nodes.get(i) {
+        let mut skips: SmallVec<[Skip<'_>; 4]> = SmallVec::new();
+        skips.extend(path.skip(trie, i, usize::from(first.depth) - 1, &exits)?);
+        'nodes: while let Some(node) = nodes.get(i) {
+            while let Some(skip) = skips.last() {
+                if node.depth > skip.depth {
+                    break;
+                }
+                if node.depth == skip.depth {
+                    if skip.hopeful.contains(node.byte) {
+                        break;
+                    }
+                    i = skip.children.next(node.byte, &skip.hopeful).unwrap_or(skip.children.end);
+                    continue 'nodes;
+                }
+                skips.pop();
+            }
             visited += 1;
+            path.long = visited > LONG;
             let depth = usize::from(node.depth);
             exits.enter(node.depth, node.byte);
             let next = match path.glance(depth - 1, node.byte) {
@@ -318,6 +373,7 @@ impl<'a> Walk<'a> {
                     } else {
                         found.accept(trie.places_at(i));
                         i += 1;
+                        skips.extend(path.skip(trie, i, depth, &exits)?);
                     }
                     continue;
                 }
@@ -326,6 +382,7 @@ impl<'a> Walk<'a> {
                     Some(true) => {
                         found.accept(trie.places_at(i));
                         i += 1;
+                        skips.extend(path.skip(trie, i, depth, &exits)?);
                         continue;
                     }
                     Some(false) => Next::Dead,
@@ -349,6 +406,7 @@ impl<'a> Walk<'a> {
                         i = node.end as usize;
                     } else {
                         i += 1;
+                        skips.extend(path.skip(trie, i, depth, &exits)?);
                     }
                 }
                 Next::Left(Some(level), values, follow) => {

@@ -81,13 +81,15 @@ fn going_on(arena: &Arena, vocabulary: &Vocabulary, item: &Item, partial: &Parti
     while let Some((first, end, at, partial)) = open.pop() {
         let mut alike = ByteSet::default();
         known.iter().for_each(|(used, _)| alike.extend(&partial.bytes_like(used)));
+        let children = trie.children_from(first).filter(|children| children.end == end);
         let mut child = first;
         while child < end {
             let (i, node) = (child, nodes[child]);
-            child = node.end as usize;
             if !alike.contains(node.byte) {
+                child = children.map_or(node.end as usize, |children| children.next(node.byte, &alike).unwrap_or(end));
                 continue;
             }
+            child = node.end as usize;
             let mut next = at.clone();
             next.step(arena, node.byte)?;
             let mut repeats = !next.returned.is_empty() && known.iter().any(|(used, _)| used.contains(&partial.text));

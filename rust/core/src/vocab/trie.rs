@@ -4,6 +4,7 @@
 //! Must not know: what a token is for, or what walks the trie.
 
 use crate::characters::{self, Kinds, MALFORMED, Utf8};
+use crate::provider::ByteSet;
 
 /// One byte on the way to a token.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +21,30 @@ pub struct Node {
     pub deepest: u16,
     /// The kinds of all characters below, none for a leaf; with [`MALFORMED`] if not all that lies below is UTF-8 when it is read from here.
     pub below: Kinds,
+    /// The table of its children, if there are many.
+    wide: u16,
 }
+
+/// Children by byte, of a node that has many.
+#[derive(Clone, Copy, Debug)]
+pub struct Children<'t> {
+    table: &'t [u32; 256],
+    /// The first node behind the last child's subtree.
+    pub end: usize,
+}
+
+impl Children<'_> {
+    /// The first child from `byte` on whose byte is in the set; `None`: there is none.
+    pub fn next(&self, byte: u8, of: &ByteSet) -> Option<usize> {
+        of.from(byte).map(|byte| self.table[usize::from(byte)]).find(|&child| child != NO_CHILD).map(|child| child as usize)
+    }
+}
+
+const NO_CHILD: u32 = u32::MAX;
+/// Fewer children are not many.
+const MANY_CHILDREN: u16 = 32;
+/// As many tables are made.
+const MOST_WIDE: usize = 4096;
 
 /// Byte strings with a token id each; several tokens may have the same bytes, and a token may stand in several places.
 #[derive(Debug, Default)]
@@ -30,6 +54,10 @@ pub struct Trie {
     /// By place in `tokens`: length of the byte string that leads there.
     lengths: Vec<u16>,
     depth: usize,
+    /// By number less one.
+    wide: Vec<Box<[u32; 256]>>,
+    /// The number of the root's.
+    root: u16,
 }
 
 impl Trie {
@@ -49,7 +77,7 @@ impl Trie {
             }
             for (depth, &byte) in bytes.iter().enumerate().skip(common) {
                 open.push(trie.nodes.len());
-                trie.nodes.push(Node { byte, depth: depth as u16 + 1, end: 0, tokens: trie.tokens.len() as u32, deepest: 0, below: 0 });
+                trie.nodes.push(Node { byte, depth: depth as u16 + 1, end: 0, tokens: trie.tokens.len() as u32, deepest: 0, below: 0, wide: 0 });
             }
             trie.depth = trie.depth.max(bytes.len());
             trie.tokens.push(token);
@@ -76,14 +104,47 @@ impl Trie {
         // Backwards, children come before their parent: by depth, what the children seen so far of the node to come have.
         let mut deepest = vec![0_u16; self.depth + 2];
         let mut below: Vec<Kinds> = vec![0; self.depth + 2];
-        for (node, within) in self.nodes.iter_mut().zip(within).rev() {
+        let mut children = vec![0_u16; self.depth + 2];
+        let mut many = Vec::new();
+        for (i, (node, within)) in self.nodes.iter_mut().zip(within).enumerate().rev() {
             let depth = usize::from(node.depth);
+            children[depth] += 1;
+            if std::mem::take(&mut children[depth + 1]) >= MANY_CHILDREN && many.len() < MOST_WIDE {
+                many.push(i);
+            }
             let kinds = std::mem::take(&mut below[depth + 1]);
             node.deepest = std::mem::take(&mut deepest[depth + 1]).max(node.depth);
             node.below = if within == Utf8::Start || kinds == 0 { kinds } else { kinds | MALFORMED };
             deepest[depth] = deepest[depth].max(node.deepest);
             below[depth] |= kinds | if within == Utf8::Malformed { MALFORMED } else { characters::kind(node.byte) };
         }
+        for i in many {
+            self.nodes[i].wide = self.list_children(i + 1, self.nodes[i].end as usize);
+        }
+        if children.get(1).is_some_and(|&count| count >= MANY_CHILDREN) {
+            self.root = self.list_children(0, self.nodes.len());
+        }
+    }
+
+    fn list_children(&mut self, first: usize, end: usize) -> u16 {
+        let mut table = Box::new([NO_CHILD; 256]);
+        let mut child = first;
+        while child < end {
+            table[usize::from(self.nodes[child].byte)] = child as u32;
+            child = self.nodes[child].end as usize;
+        }
+        self.wide.push(table);
+        self.wide.len() as u16
+    }
+
+    /// The children of the node whose first child `first` would be, the root for 0; `None`: they are few.
+    #[inline]
+    pub fn children_from(&self, first: usize) -> Option<Children<'_>> {
+        let (wide, end) = match first.checked_sub(1) {
+            None => (self.root, self.nodes.len()),
+            Some(node) => (self.nodes[node].wide, self.nodes[node].end as usize),
+        };
+        Some(Children { table: self.wide.get(usize::from(wide).checked_sub(1)?)?, end })
     }
 
     /// All nodes in preorder; the root (no byte) is not among them.
@@ -157,7 +218,7 @@ impl Trie {
 
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        self.nodes.len() * size_of::<Node>() + self.tokens.len() * 6
+        self.nodes.len() * size_of::<Node>() + self.tokens.len() * 6 + self.wide.len() * 1024
     }
 }
 
@@ -197,6 +258,26 @@ mod tests {
             assert_eq!(usize::from(node.deepest), longest);
             assert_eq!(trie.places_strictly_below(i).len() + at.len(), below.len());
         }
+    }
+
+    #[test]
+    fn many_children_are_found_by_their_bytes() {
+        let words: Vec<Vec<u8>> = (0..=255u8).flat_map(|b| [vec![b], vec![b'q', b & 0xBF], vec![b'r', b & 7]]).collect();
+        let trie = Trie::build(words.iter().enumerate().map(|(i, w)| (i as u32, w.as_slice())).collect());
+        let mut wide = 0;
+        for first in 0..=trie.nodes().len() {
+            let Some(children) = trie.children_from(first) else { continue };
+            wide += 1;
+            let depth = trie.nodes()[first].depth;
+            let expected: Vec<usize> = (first..children.end).filter(|&i| trie.nodes()[i].depth == depth).collect();
+            for (at, odd) in [(0, false), (0x41, false), (0x41, true)] {
+                let mut of = ByteSet::default();
+                (0..=255u8).filter(|b| !odd || b % 2 == 1).for_each(|b| of.insert(b));
+                let next = expected.iter().copied().find(|&i| trie.nodes()[i].byte >= at && of.contains(trie.nodes()[i].byte));
+                assert_eq!(children.next(at, &of), next);
+            }
+        }
+        assert_eq!(wide, 2, "the root and q");
     }
 
     #[test]

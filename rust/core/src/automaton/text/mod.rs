@@ -4,6 +4,7 @@
 //! Invariant: a state is what is still to come; from every state some byte string leads to an accepted end.
 //! Must not know: schemas, keywords, pattern syntax, tokens.
 
+mod class_loop;
 mod endless;
 mod guard;
 mod lift;
@@ -22,6 +23,7 @@ use std::sync::{Arc, OnceLock};
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
 
+pub use self::class_loop::ClassLoop;
 use self::guard::Settled;
 use self::lift::{Entry, ListId};
 pub use self::names::NameMapId;

@@ -19,15 +19,19 @@ use super::strings::Strings;
 use super::typed::Typed;
 use super::unevaluated::Watches;
 use crate::automaton::number::{Decimal, NumberAtom};
-use crate::automaton::text::{Length, StringSet};
+use crate::automaton::text::{ClassLoop, Length, StringSet};
 use crate::error::EngineError;
 use crate::formula::{Formula, Formulas, Variable};
 use crate::frontend::json_schema::formats::Format;
 use crate::frontend::json_schema::json::{Node, NodeId};
 use crate::frontend::json_schema::keywords::Role;
 use crate::frontend::json_schema::schema::SchemaDocument;
+use crate::frontend::regex::PatternAutomaton;
 use crate::limits::Limits;
 use crate::provider::CodepointAutomaton;
+
+/// Patterns that count fewer characters are read by their own automaton.
+const MANY_CHARACTERS: u64 = 8;
 
 macro_rules! id {
     ($name:ident) => {
@@ -99,6 +103,7 @@ pub(crate) struct Space {
     names: IndexSet<Arc<str>>,
     components: IndexMap<u128, Arc<dyn CodepointAutomaton>>,
     formats: HashMap<ComponentId, &'static Format>,
+    counted: HashMap<ComponentId, (ComponentId, Length)>,
     /// The strings of components that are sets.
     sets: HashMap<ComponentId, Arc<StringSet>>,
     lengths: IndexSet<(u64, Option<u64>)>,
@@ -128,6 +133,7 @@ impl Space {
             names: IndexSet::new(),
             components: IndexMap::new(),
             formats: HashMap::new(),
+            counted: HashMap::new(),
             sets: HashMap::new(),
             lengths: IndexSet::new(),
             numbers: IndexMap::new(),
@@ -282,7 +288,22 @@ impl Space {
 
     pub fn pattern(&mut self, pattern: &str) -> Result<ComponentId, EngineError> {
         let automaton = self.schema.pattern(pattern).ok_or(EngineError::Internal("a pattern that was not compiled"))?;
-        Ok(self.component_of(automaton))
+        let known = self.components.len();
+        let id = self.component_of(automaton);
+        if id.index() == known
+            && let Some((class, min, max)) = PatternAutomaton::as_counted_class(pattern, &self.limits)
+            && max.unwrap_or(min) >= MANY_CHARACTERS
+        {
+            let of_class = self.component_of(Arc::new(ClassLoop::new(&class)));
+            self.counted.insert(id, (of_class, Length { min, max }));
+        }
+        Ok(id)
+    }
+
+    /// The language of a pattern such as `^[a-z]{1,63}$` as characters of a class, and how many. Counting them takes a register, the pattern's own
+    /// automaton a state for each.
+    pub fn as_counted(&self, id: ComponentId) -> Option<(ComponentId, Length)> {
+        self.counted.get(&id).copied()
     }
 
     pub fn add_component(&mut self, automaton: Arc<dyn CodepointAutomaton>) -> ComponentId {

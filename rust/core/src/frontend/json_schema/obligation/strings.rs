@@ -70,6 +70,7 @@ impl Space {
 
     pub(super) fn text_spec(&mut self, demand: Formula) -> Result<TextSpec, EngineError> {
         let demand = self.without_doubt(demand)?;
+        let demand = self.with_lengths(demand)?;
         let (mut components, mut lengths) = (Vec::new(), Vec::new());
         let mut place: HashMap<Variable, (bool, u32)> = HashMap::new();
         for variable in self.formulas.support(demand).0 {
@@ -104,6 +105,22 @@ impl Space {
                 let outside = self.formulas.not(widest)?;
                 let sure = self.formulas.or(inside, outside)?;
                 demand = self.formulas.if_then_else(sure, demand, Formula::FALSE)?;
+            }
+        }
+        Ok(demand)
+    }
+
+    /// The demand with patterns that count characters of a class as a class and a length.
+    fn with_lengths(&mut self, mut demand: Formula) -> Result<Formula, EngineError> {
+        for &atom in self.atoms_of(demand)?.iter() {
+            if let Atom::Text(id) = atom
+                && let Some((of_class, length)) = self.as_counted(id)
+            {
+                let length = self.length_atom(length);
+                let (of_class, length) = (self.atom_formula(Atom::Text(of_class))?, self.atom_formula(length)?);
+                let matches = self.formulas.and(of_class, length)?;
+                let (then, otherwise) = (self.decide(demand, atom, true)?, self.decide(demand, atom, false)?);
+                demand = self.formulas.if_then_else(matches, then, otherwise)?;
             }
         }
         Ok(demand)
