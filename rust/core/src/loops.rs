@@ -112,18 +112,18 @@ fn leads_back_beyond_ascii(arena: &Arena, state: StateId) -> Result<bool, Engine
 }
 
 /// More places than this are not looked at.
-const MOST_PLACES: usize = 256;
+const MOST_PLACES: usize = 64;
 /// So often a search begins anew with fewer kinds.
 const ROUNDS: usize = 8;
 
 /// Is the state alive after every text of characters of these kinds, whole or cut off, wherever in its rule that leads? Looks further than
-/// [`cover`], once for each state: for walks that have become long.
-pub fn stays_alive(arena: &Arena, state: StateId, kinds: Kinds) -> Result<bool, EngineError> {
+/// [`cover`], once for each state: for walks that have become long. Of the states, `places` are looked at, at most; it is left with those not used.
+pub fn stays_alive(arena: &Arena, state: StateId, kinds: Kinds, places: &mut usize) -> Result<bool, EngineError> {
     let loops = arena.loops(state);
     let alive = match loops.alive.get() {
         Some(&alive) => alive,
         None => {
-            let found = find_alive(arena, state)?;
+            let found = find_alive(arena, state, places)?;
             *loops.alive.get_or_init(|| found)
         }
     };
@@ -132,21 +132,42 @@ pub fn stays_alive(arena: &Arena, state: StateId, kinds: Kinds) -> Result<bool, 
 
 /// Kinds over which everything that can be reached by them stays alive. Not always the most there are, since what one kind leads to may cost
 /// another that would do alone.
-fn find_alive(arena: &Arena, state: StateId) -> Result<Kinds, EngineError> {
+fn find_alive(arena: &Arena, state: StateId, places: &mut usize) -> Result<Kinds, EngineError> {
     let mut kinds = !MALFORMED;
-    // What the state itself refuses costs nothing else.
-    refuse(arena, state, Utf8::Start, &mut kinds, |_, _| {})?;
     for _ in 0..ROUNDS {
         let before = kinds;
         let mut seen: HashSet<(StateId, Utf8)> = HashSet::from_iter([(state, Utf8::Start)]);
-        let mut open = vec![(state, Utf8::Start)];
-        while let Some((at, within)) = open.pop() {
-            let mut reached: SmallVec<[(StateId, Utf8); 8]> = SmallVec::new();
-            refuse(arena, at, within, &mut kinds, |target, then| reached.push((target, then)))?;
-            for place in reached {
-                if seen.insert(place) {
-                    open.push(place);
+        // Places, and the kind that leads to each.
+        let mut open = vec![(state, Utf8::Start, 0)];
+        while let Some((at, within, by)) = open.pop() {
+            if by & !kinds != 0 {
+                continue;
+            }
+            let Some(left) = places.checked_sub(1) else { return Ok(0) };
+            *places = left;
+            let known = open.len();
+            let mut refused = 0;
+            for byte in 0..=0xFF {
+                let kind = characters::kind(byte);
+                let then = within.after(byte);
+                if kinds & kind == 0 || then == Utf8::Malformed {
+                    continue;
                 }
+                match arena.step(at, byte)? {
+                    Cell::Simple(target, false) if arena.facts(target).is_simple() => {
+                        if seen.insert((target, then)) {
+                            open.push((target, then, kind));
+                        }
+                    }
+                    _ => refused |= kind,
+                }
+            }
+            // Where much is refused, as after a backslash, it costs less not to go there.
+            if by != 0 && refused.count_ones() > 1 {
+                kinds &= !by;
+                open.truncate(known);
+            } else {
+                kinds &= !refused;
             }
             if seen.len() > MOST_PLACES {
                 if kinds & OTHER == 0 {
@@ -162,29 +183,4 @@ fn find_alive(arena: &Arena, state: StateId) -> Result<Kinds, EngineError> {
         }
     }
     Ok(0)
-}
-
-/// Take out of `kinds` those over which the place is not alive, and say where the others lead.
-fn refuse(
-    arena: &Arena,
-    state: StateId,
-    within: Utf8,
-    kinds: &mut Kinds,
-    mut reached: impl FnMut(StateId, Utf8),
-) -> Result<(), EngineError> {
-    for byte in 0..=0xFF {
-        let kind = characters::kind(byte);
-        if *kinds & kind == 0 {
-            continue;
-        }
-        let then = within.after(byte);
-        if then == Utf8::Malformed {
-            continue;
-        }
-        match arena.step(state, byte)? {
-            Cell::Simple(target, false) if arena.facts(target).is_simple() => reached(target, then),
-            _ => *kinds &= !kind,
-        }
-    }
-    Ok(())
 }

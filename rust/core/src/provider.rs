@@ -370,20 +370,26 @@ pub enum Glance {
     Dead,
     /// Into a state that does not count, does not return and stands in no gap: nothing more to ask.
     Plain(StateId),
+    /// Back into the same state, which counts; true: the register grows.
+    Same(bool),
     /// Ask [`Arena::step`].
     Other,
 }
 
 impl Row {
-    /// What is known of `byte`, if it is simple.
+    /// What is known of `byte`, if it is simple. The row is that of `state`.
     #[inline(always)]
     #[allow(clippy::inline_always)] // the inner loop of every walk over a vocabulary
-    pub fn glance(&self, byte: u8) -> Glance {
+    pub fn glance(&self, state: StateId, byte: u8) -> Glance {
         let code = self.0[usize::from(byte)].load(Ordering::Acquire);
         if code == DEAD {
             Glance::Dead
-        } else if code & COMPLEX == 0 && code != 0 && (code - 2) & 0b10 != 0 {
+        } else if code & COMPLEX != 0 || code == 0 {
+            Glance::Other
+        } else if (code - 2) & 0b10 != 0 {
             Glance::Plain(StateId((code - 2) >> 2))
+        } else if (code - 2) >> 2 == state.0 {
+            Glance::Same((code - 2) & 1 == 1)
         } else {
             Glance::Other
         }

@@ -29,13 +29,15 @@ struct Path<'a> {
     states: Vec<StateId>,
     parents: Vec<u32>,
     registers: Vec<u64>,
+    /// Of states that count and may be left at any time: where. Else 0.
+    limits: Vec<u64>,
     /// The kinds of characters over which the states are known to lead back to themselves; none if their registers could matter.
     loops: Vec<Kinds>,
     /// In a gap, where its state is that of the gap's beginning: how far it has come.
     gaps: Vec<Option<(&'a Spacing, u32)>>,
     frozen: bool,
-    /// The walk has become long.
-    long: bool,
+    /// How many states the walk, having become long, may still look at to see over what others stay alive.
+    ahead: usize,
 }
 
 /// Children of a node that has many, at this depth, of which only some need be looked at.
@@ -63,10 +65,11 @@ impl<'a> Path<'a> {
             states: vec![StateId(0); length],
             parents: vec![0; length],
             registers: vec![0; length],
+            limits: vec![0; length],
             loops: vec![0; length],
             gaps: vec![None; length],
             frozen: false,
-            long: false,
+            ahead: 0,
         }
     }
 
@@ -81,6 +84,7 @@ impl<'a> Path<'a> {
                 self.states[depth] = state;
                 self.parents[depth] = parents;
                 self.registers[depth] = register;
+                self.limits[depth] = if !facts.counting || facts.guarded || facts.returns.is_some() { 0 } else { facts.limit };
                 self.loops[depth] = if facts.counting || gap.is_some() { 0 } else { self.arena.loops(state).known() };
             }
             Local::Full(place) => {
@@ -122,7 +126,8 @@ impl<'a> Path<'a> {
         }
         // The first answers may have made the row.
         self.rows[depth] = self.arena.row(state);
-        Ok(covered || self.long && self.arena.facts(state).is_simple() && loops::stays_alive(self.arena, state, kinds)?)
+        let ahead = !covered && self.ahead > 0 && self.arena.facts(state).is_simple();
+        Ok(covered || ahead && loops::stays_alive(self.arena, state, kinds, &mut self.ahead)?)
     }
 
     /// The plain state that `byte` leads to from level `depth`, put into level `depth + 1`; `Some(false)` if it is refused, `None` if there is
@@ -131,7 +136,7 @@ impl<'a> Path<'a> {
     #[allow(clippy::inline_always)] // the inner loop
     fn glance(&mut self, depth: usize, byte: u8) -> Option<bool> {
         let row = self.rows[depth]?;
-        match row.glance(byte) {
+        match row.glance(self.states[depth], byte) {
             Glance::Dead => Some(false),
             Glance::Plain(state) => {
                 self.rows[depth + 1] = if state == self.states[depth] { Some(row) } else { self.arena.row(state) };
@@ -142,7 +147,18 @@ impl<'a> Path<'a> {
                 self.loops[depth + 1] = if state == self.states[depth] { self.loops[depth] } else { self.arena.loops(state).known() };
                 Some(true)
             }
-            Glance::Other => None,
+            // A state that counts may lead back to itself.
+            Glance::Same(increment) if register_after(self.registers[depth], increment, self.frozen) < self.limits[depth] => {
+                self.rows[depth + 1] = Some(row);
+                self.states[depth + 1] = self.states[depth];
+                self.parents[depth + 1] = self.parents[depth];
+                self.registers[depth + 1] = register_after(self.registers[depth], increment, self.frozen);
+                self.limits[depth + 1] = self.limits[depth];
+                self.gaps[depth + 1] = None;
+                self.loops[depth + 1] = 0;
+                Some(true)
+            }
+            Glance::Same(_) | Glance::Other => None,
         }
     }
 
@@ -222,6 +238,11 @@ impl<'a> Path<'a> {
     }
 }
 
+#[inline]
+fn register_after(register: u64, increment: bool, frozen: bool) -> u64 {
+    register + u64::from(increment && !frozen)
+}
+
 /// Is an item alive after any text of characters of these kinds, at most `reach` bytes long, and its rule not left before: since its state
 /// leads back to itself, and so does the state that takes over where a limit is in reach?
 fn loops(arena: &Arena, state: StateId, register: u64, frozen: bool, kinds: Kinds, reach: u16) -> Result<bool, EngineError> {
@@ -299,6 +320,8 @@ impl Found {
 
 /// A walk that has looked at so many nodes looks further ahead.
 const LONG: usize = 1024;
+/// At so many states at most.
+const AHEAD: usize = 1024;
 
 /// Subtrees of at least so many nodes are worth being kept as parts.
 const PART_NODES: usize = 64;
@@ -362,7 +385,9 @@ impl<'a> Walk<'a> {
                 skips.pop();
             }
             visited += 1;
-            path.long = visited > LONG;
+            if visited == LONG {
+                path.ahead = AHEAD;
+            }
             let depth = usize::from(node.depth);
             exits.enter(node.depth, node.byte);
             let next = match path.glance(depth - 1, node.byte) {

@@ -77,7 +77,15 @@ impl Trie {
             }
             for (depth, &byte) in bytes.iter().enumerate().skip(common) {
                 open.push(trie.nodes.len());
-                trie.nodes.push(Node { byte, depth: depth as u16 + 1, end: 0, tokens: trie.tokens.len() as u32, deepest: 0, below: 0, wide: 0 });
+                trie.nodes.push(Node {
+                    byte,
+                    depth: depth as u16 + 1,
+                    end: 0,
+                    tokens: trie.tokens.len() as u32,
+                    deepest: 0,
+                    below: 0,
+                    wide: 0,
+                });
             }
             trie.depth = trie.depth.max(bytes.len());
             trie.tokens.push(token);

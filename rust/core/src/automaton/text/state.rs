@@ -179,8 +179,11 @@ impl TextAutomaton {
             return None;
         }
         let mut identity = Identity::new("text product");
+        // Only how far it is from one limit to the next counts: how far it is to the first, the view says.
+        let first = key.limits.first().map_or(u64::MAX, |&first| if first == u64::MAX { 0 } else { first });
+        identity.u64(u64::from(key.counts()));
         for (limit, outcome) in key.limits.iter().zip(&key.outcomes) {
-            identity.u64(*limit);
+            identity.u64(if *limit == u64::MAX { u64::MAX } else { limit - first });
             outcome.write_identity(&mut identity);
         }
         Some(identity.finish())
@@ -369,38 +372,65 @@ impl TextAutomaton {
             return Ok(Step::to(self.state(arena, Kind::Hex(4, list))?, ByteSet::one(byte)));
         }
         let entries = self.entries(list);
-        let goal = |b| lift::short_escape(b).and_then(|c| lift::find(entries, c));
-        let same = goal(byte);
-        let mut bytes = ByteSet::default();
-        for b in (0..=255u8).filter(|&b| b != b'u' && goal(b) == same) {
-            bytes.insert(b);
+        let mut step = Step::dead(ByteSet::one(byte));
+        let mut dead = ByteSet::ALL;
+        dead.remove(&ByteSet::one(b'u'));
+        for b in 0..0x80u8 {
+            let Some(goal) = lift::short_escape(b).and_then(|c| lift::find(entries, c)) else { continue };
+            dead.remove(&ByteSet::one(b));
+            let target = self.goal_state(arena, goal)?;
+            if b == byte {
+                step.alternatives.push(Alternative { push: SmallVec::new(), target, increment: false });
+            }
+            step.also.push(Also::To(target, false, ByteSet::one(b)));
         }
-        match same {
-            None => Ok(Step::dead(bytes)),
-            Some(goal) => Ok(Step::to(self.goal_state(arena, goal)?, bytes)),
-        }
+        step.also.push(Also::Dead(dead));
+        Ok(step)
     }
 
     /// One digit of a number in flight: a continuation byte, or a hexadecimal digit.
     fn step_digit(&self, arena: &Arena, hex: bool, left: u8, list: ListId, byte: u8) -> Result<Step, EngineError> {
         let entries = self.entries(list);
-        let bits = if hex { 4 } else { 6 };
+        let span = 1u32 << (if hex { 4 } else { 6 } * u32::from(left.saturating_sub(1)));
         let value = |b: u8| if hex { lift::hex_value(b) } else { (b & 0xC0 == 0x80).then_some(u32::from(b & 0x3F)) };
-        let span = 1u32 << (bits * u32::from(left.saturating_sub(1)));
-        let rest = |b: u8| value(b).map_or_else(Entries::new, |v| lift::slice(entries, v * span, v * span + span - 1));
-        let same = rest(byte);
-        let mut bytes = ByteSet::default();
-        for b in (0..=255u8).filter(|&b| rest(b) == same) {
-            bytes.insert(b);
+        // What each digit leaves, told for all digits at once.
+        let mut groups: SmallVec<[(Entries, ByteSet); 4]> = SmallVec::new();
+        let mut dead = ByteSet::ALL;
+        for b in 0..=255u8 {
+            let Some(value) = value(b) else { continue };
+            let first = entries.partition_point(|e| e.high < value * span);
+            let rest = match entries.get(first) {
+                // Mostly, all that follow fare alike.
+                Some(e) if e.low <= value * span && e.high >= value * span + span - 1 => {
+                    Entries::from_slice(&[Entry { low: 0, high: span - 1, goal: e.goal }])
+                }
+                _ => lift::slice(entries, value * span, value * span + span - 1),
+            };
+            if rest.is_empty() {
+                continue;
+            }
+            dead.remove(&ByteSet::one(b));
+            match groups.iter_mut().rev().find(|(other, _)| *other == rest) {
+                Some((_, bytes)) => bytes.insert(b),
+                None => groups.push((rest, ByteSet::one(b))),
+            }
         }
-        let Some(first) = same.first() else { return Ok(Step::dead(bytes)) };
-        let target = if left <= 1 {
-            self.goal_state(arena, first.goal)?
-        } else {
-            let list = self.list(same);
-            self.state(arena, if hex { Kind::Hex(left - 1, list) } else { Kind::Utf8(left - 1, list) })?
-        };
-        Ok(Step::to(target, bytes))
+        let mut step = Step::dead(ByteSet::one(byte));
+        step.also.push(Also::Dead(dead));
+        for (rest, bytes) in groups {
+            let target = match rest.first() {
+                Some(first) if left <= 1 => self.goal_state(arena, first.goal)?,
+                _ => {
+                    let list = self.list(rest);
+                    self.state(arena, if hex { Kind::Hex(left - 1, list) } else { Kind::Utf8(left - 1, list) })?
+                }
+            };
+            if bytes.contains(byte) {
+                step.alternatives.push(Alternative { push: SmallVec::new(), target, increment: false });
+            }
+            step.also.push(Also::To(target, false, bytes));
+        }
+        Ok(step)
     }
 
     /// Just this byte goes on.
