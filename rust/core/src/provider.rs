@@ -531,6 +531,14 @@ impl Arena {
         self.expand(s, byte)
     }
 
+    /// Is it known that two states do just the same on a byte, whatever their register?
+    #[inline]
+    pub fn same_step(&self, a: StateId, b: StateId, byte: u8) -> bool {
+        let code = |state| self.row(state).map_or(0, |row| row.0[usize::from(byte)].load(Ordering::Acquire));
+        let own = code(a);
+        own != 0 && own == code(b)
+    }
+
     /// The bytes that the state may go on with: those that it is not known to refuse.
     pub fn hopeful(&self, state: StateId) -> ByteSet {
         let Some(row) = self.row(state) else { return ByteSet::ALL };

@@ -370,19 +370,10 @@ impl<'a> Walk<'a> {
         let (mut visited, mut i) = (0, self.nodes.start);
         let mut skips: SmallVec<[Skip<'_>; 4]> = SmallVec::new();
         skips.extend(path.skip(trie, i, usize::from(first.depth) - 1, &exits)?);
-        'nodes: while let Some(node) = nodes.get(i) {
-            while let Some(skip) = skips.last() {
-                if node.depth > skip.depth {
-                    break;
-                }
-                if node.depth == skip.depth {
-                    if skip.hopeful.contains(node.byte) {
-                        break;
-                    }
-                    i = skip.children.next(node.byte, &skip.hopeful).unwrap_or(skip.children.end);
-                    continue 'nodes;
-                }
-                skips.pop();
+        while let Some(node) = nodes.get(i) {
+            if let Some(next) = skipped(&mut skips, node) {
+                i = next;
+                continue;
             }
             visited += 1;
             if visited == LONG {
@@ -494,6 +485,23 @@ impl<'a> Walk<'a> {
     }
 }
 
+type Pair = ((StateId, u64), (StateId, u64));
+
+/// Where to go on instead of at `node`, if that is one of those that need not be looked at.
+#[inline]
+fn skipped(skips: &mut SmallVec<[Skip<'_>; 4]>, node: &Node) -> Option<usize> {
+    while let Some(skip) = skips.last() {
+        if node.depth > skip.depth || node.depth == skip.depth && skip.hopeful.contains(node.byte) {
+            return None;
+        }
+        if node.depth == skip.depth {
+            return Some(skip.children.next(node.byte, &skip.hopeful).unwrap_or(skip.children.end));
+        }
+        skips.pop();
+    }
+    None
+}
+
 /// What a differential walk found.
 #[derive(Default)]
 pub struct Difference {
@@ -517,13 +525,23 @@ pub fn difference(
     let nodes = trie.nodes();
     // Both items on the path to the current node, while both move inside their rule.
     let mut pairs = vec![(start, base); trie.depth() + 1];
+    let mut skips: SmallVec<[Skip<'_>; 4]> = SmallVec::new();
+    skips.extend(differing(arena, trie, 0, 0, pairs[0])?);
     let mut i = 0;
     while let Some(node) = nodes.get(i) {
+        if let Some(next) = skipped(&mut skips, node) {
+            i = next;
+            continue;
+        }
         let depth = usize::from(node.depth);
         if found.touched.len() > bound {
             return Ok(None);
         }
         let (own, other) = pairs[depth - 1];
+        if own.1 == other.1 && arena.same_step(own.0, other.0, node.byte) {
+            i = node.end as usize;
+            continue;
+        }
         match (moved(arena, own, node.byte)?, moved(arena, other, node.byte)?) {
             (Moved::Dead, Moved::Dead) => {}
             (Moved::To(a), Moved::To(b)) if a == b => {}
@@ -532,6 +550,7 @@ pub fn difference(
                 // Alive on both sides: the tokens that end here fare alike.
                 pairs[depth] = (a, b);
                 i += 1;
+                skips.extend(differing(arena, trie, i, depth, pairs[depth])?);
                 continue;
             }
             _ => found.subtree(walk, table, i, own)?,
@@ -581,6 +600,27 @@ pub fn near(walk: &Walk<'_>, table: &mut LocalTable, start: (StateId, u64), boun
         i = node.end as usize;
     }
     Ok(Some(found))
+}
+
+/// Of many children, of which `first` is the first, those before which two items differ.
+fn differing<'t>(arena: &Arena, trie: &'t Trie, first: usize, depth: usize, pair: Pair) -> Result<Option<Skip<'t>>, EngineError> {
+    let Some(children) = trie.children_from(first) else { return Ok(None) };
+    let ((own, register), (other, beyond)) = pair;
+    if register != beyond {
+        return Ok(None);
+    }
+    // One answer often speaks for many bytes.
+    for byte in [b'a', 0, 0xC3] {
+        arena.step(own, byte)?;
+        arena.step(other, byte)?;
+    }
+    let mut hopeful = ByteSet::ALL;
+    for byte in 0..=255 {
+        if arena.same_step(own, other, byte) {
+            hopeful.remove(&ByteSet::one(byte));
+        }
+    }
+    Ok(Some(Skip { depth: depth as u16 + 1, children, hopeful }))
 }
 
 /// Are the tokens below node `i` accepted from both items, since both lead back to themselves?

@@ -252,6 +252,9 @@ impl TextAutomaton {
                 }
             }
             let mut step = Step::dead(ByteSet::one(byte));
+            if moves.last().is_none_or(|m| m.high < 0x80) {
+                step.also.push(Also::Dead(ByteSet::range(0x80, 0xFF)));
+            }
             for (target, bytes) in groups {
                 let Some(target) = target else {
                     step.also.push(Also::Dead(bytes));
