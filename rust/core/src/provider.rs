@@ -349,7 +349,8 @@ pub enum Cell<'a> {
     Many(&'a [Alternative]),
 }
 
-struct State {
+/// A state as it is kept.
+pub(crate) struct State {
     provider: ProviderId,
     local: u32,
     facts: Facts,
@@ -358,6 +359,26 @@ struct State {
     loops: Loops,
     /// The state that takes over at the limit.
     settled: OnceLock<Option<StateId>>,
+}
+
+impl State {
+    /// See [`Arena::facts`].
+    #[inline]
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// See [`Arena::row`].
+    #[inline]
+    pub fn row(&self) -> Option<&Row> {
+        self.row.get().map(|row| &**row)
+    }
+
+    /// See [`Arena::loops`].
+    #[inline]
+    pub fn loops(&self) -> &Loops {
+        &self.loops
+    }
 }
 
 /// The memoised steps of one state, by byte.
@@ -507,6 +528,12 @@ impl Arena {
             + self.providers.iter().map(|(_, p)| p.memory_bytes()).sum::<usize>()
     }
 
+    /// All that is kept of a state: one look-up for whoever asks for several things.
+    #[inline]
+    pub(crate) fn at(&self, state: StateId) -> &State {
+        &self.states[state.index()]
+    }
+
     /// What is known of a state.
     #[inline]
     pub fn facts(&self, state: StateId) -> &Facts {
@@ -529,6 +556,17 @@ impl Arena {
             }
         }
         self.expand(s, byte)
+    }
+
+    /// Ask for all bytes of a set that were not asked about yet.
+    pub fn ask_all(&self, state: StateId, bytes: ByteSet) -> Result<(), EngineError> {
+        for byte in bytes {
+            let known = self.row(state).is_some_and(|row| row.0[usize::from(byte)].load(Ordering::Acquire) != 0);
+            if !known {
+                self.step(state, byte)?;
+            }
+        }
+        Ok(())
     }
 
     /// Is it known that two states do just the same on a byte, whatever their register?
@@ -607,8 +645,11 @@ impl Arena {
             let mut bytes = bytes;
             bytes.keep(&self.alphabet);
             for b in bytes.iter() {
-                // Two threads may answer at once; both answers mean the same, and the first stays.
-                let _ = row.0[usize::from(b)].compare_exchange(0, code(usize::from(b)), Ordering::Release, Ordering::Relaxed);
+                // Two threads may answer at once: both answers mean the same, whichever stays.
+                let cell = &row.0[usize::from(b)];
+                if cell.load(Ordering::Relaxed) == 0 {
+                    cell.store(code(usize::from(b)), Ordering::Release);
+                }
             }
         };
         set(step.bytes, &|_| code);
@@ -725,6 +766,12 @@ pub trait CodepointAutomaton: Send + Sync {
 
     /// A keyed hash of the language.
     fn identity(&self) -> u128;
+
+    /// A keyed hash of what may still come in a state, the same wherever in this process it is asked; `None`: states are numbered as they are
+    /// visited, and another automaton of this language may number them otherwise.
+    fn state_identity(&self, _state: u32) -> Option<u128> {
+        None
+    }
 
     /// True if the language is finite and every state leads to acceptance; then no search for a completion is needed.
     fn is_trie(&self) -> bool {

@@ -30,6 +30,7 @@ const FROZEN: u64 = u64::MAX;
 #[derive(Default)]
 pub struct SharedMasks {
     masks: DashMap<(u128, u64), Arc<Mask>, foldhash::fast::RandomState>,
+    parts: DashMap<(u32, u128, u64), Arc<Part>, foldhash::fast::RandomState>,
 }
 
 /// What the store has done so far.
@@ -398,6 +399,13 @@ impl PartStore<'_> {
         if let Some(part) = store.parts.get(&key) {
             return Ok(Arc::clone(&part));
         }
+        let shared = self.arena.facts(state).identity.zip(store.shared.as_ref());
+        if let Some((identity, shared)) = shared
+            && let Some(part) = shared.parts.get(&(i as u32, identity, view)).map(|part| Arc::clone(&part))
+        {
+            store.parts.insert(key, Arc::clone(&part));
+            return Ok(part);
+        }
         let trie = store.vocabulary.trie();
         let deeper = PartStore { depth: self.depth + 1, ..*self };
         let parts: Option<&dyn Parts> = if deeper.depth < PART_DEPTH { Some(&deeper) } else { None };
@@ -414,6 +422,9 @@ impl PartStore<'_> {
         let part = Arc::new(Part { places: found.places.into(), tokens: found.tokens.into(), residual });
         let bytes = part.places.len() * 8 + part.tokens.len() * 4 + part.residual.as_ref().map_or(0, |r| r.memory_bytes()) + 96;
         store.counters.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        if let Some((identity, shared)) = shared {
+            shared.parts.insert((i as u32, identity, view), Arc::clone(&part));
+        }
         store.parts.insert(key, Arc::clone(&part));
         Ok(part)
     }

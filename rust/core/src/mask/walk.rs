@@ -76,16 +76,17 @@ impl<'a> Path<'a> {
     fn set(&mut self, depth: usize, local: Local) {
         match local {
             Local::One { state, register, parents } => {
-                let facts = self.arena.facts(state);
+                let kept = self.arena.at(state);
+                let facts = kept.facts();
                 let gap = facts.gap.as_ref();
                 self.gaps[depth] = gap.map(|gap| (&*gap.spacing, gap.progress));
                 let state = gap.and_then(|gap| gap.start).unwrap_or(state);
-                self.rows[depth] = if gap.is_some() { None } else { self.arena.row(state) };
+                self.rows[depth] = if gap.is_some() { None } else { kept.row() };
                 self.states[depth] = state;
                 self.parents[depth] = parents;
                 self.registers[depth] = register;
                 self.limits[depth] = if !facts.counting || facts.guarded || facts.returns.is_some() { 0 } else { facts.limit };
-                self.loops[depth] = if facts.counting || gap.is_some() { 0 } else { self.arena.loops(state).known() };
+                self.loops[depth] = if facts.counting || gap.is_some() { 0 } else { kept.loops().known() };
             }
             Local::Full(place) => {
                 self.rows[depth] = None;
@@ -121,12 +122,13 @@ impl<'a> Path<'a> {
         }
         let state = self.states[depth];
         let covered = loops(self.arena, state, self.registers[depth], self.frozen, kinds, reach)?;
-        if !self.arena.facts(state).counting {
-            self.loops[depth] = self.arena.loops(state).known();
+        let kept = self.arena.at(state);
+        if !kept.facts().counting {
+            self.loops[depth] = kept.loops().known();
         }
         // The first answers may have made the row.
-        self.rows[depth] = self.arena.row(state);
-        let ahead = !covered && self.ahead > 0 && self.arena.facts(state).is_simple();
+        self.rows[depth] = kept.row();
+        let ahead = !covered && self.ahead > 0 && kept.facts().is_simple();
         Ok(covered || ahead && loops::stays_alive(self.arena, state, kinds, &mut self.ahead)?)
     }
 
@@ -139,12 +141,18 @@ impl<'a> Path<'a> {
         match row.glance(self.states[depth], byte) {
             Glance::Dead => Some(false),
             Glance::Plain(state) => {
-                self.rows[depth + 1] = if state == self.states[depth] { Some(row) } else { self.arena.row(state) };
+                if state == self.states[depth] {
+                    self.rows[depth + 1] = Some(row);
+                    self.loops[depth + 1] = self.loops[depth];
+                } else {
+                    let kept = self.arena.at(state);
+                    self.rows[depth + 1] = kept.row();
+                    self.loops[depth + 1] = kept.loops().known();
+                }
                 self.states[depth + 1] = state;
                 self.parents[depth + 1] = self.parents[depth];
                 self.registers[depth + 1] = 0;
                 self.gaps[depth + 1] = None;
-                self.loops[depth + 1] = if state == self.states[depth] { self.loops[depth] } else { self.arena.loops(state).known() };
                 Some(true)
             }
             // A state that counts may lead back to itself.
@@ -351,6 +359,14 @@ impl<'a> Walk<'a> {
         Ok(true)
     }
 
+    /// No node of the walk is deeper.
+    fn deepest(&self) -> usize {
+        let (nodes, start) = (self.trie.nodes(), self.nodes.start);
+        let around = [start.checked_sub(1), Some(start)].into_iter().flatten().map(|i| &nodes[i]);
+        let deepest = around.filter(|node| node.end as usize >= self.nodes.end).map(|node| usize::from(node.deepest)).min();
+        deepest.unwrap_or(self.trie.depth())
+    }
+
     /// Walk from `start`: finds the tokens that stay inside the rule or end exactly where it returns, and those that leave it. Exits before
     /// the first byte: `returned`, which bytes of `follow` may come after. Gives the nodes looked at.
     fn run_returned(
@@ -363,8 +379,9 @@ impl<'a> Walk<'a> {
         let (arena, trie) = (self.arena, self.trie);
         let nodes = &trie.nodes()[..self.nodes.end];
         let Some(first) = nodes.get(self.nodes.start) else { return Ok(0) };
-        let mut exits = Exits::new(trie.depth(), first.depth - 1, returned, follow, self.keep);
-        let mut path = Path::new(arena, table, trie.depth());
+        let deepest = self.deepest();
+        let mut exits = Exits::new(deepest, first.depth - 1, returned, follow, self.keep);
+        let mut path = Path::new(arena, table, deepest);
         path.frozen = self.frozen;
         path.set(usize::from(first.depth) - 1, start);
         let (mut visited, mut i) = (0, self.nodes.start);
@@ -389,7 +406,9 @@ impl<'a> Walk<'a> {
                     } else {
                         found.accept(trie.places_at(i));
                         i += 1;
-                        skips.extend(path.skip(trie, i, depth, &exits)?);
+                        if node.has_many_children() {
+                            skips.extend(path.skip(trie, i, depth, &exits)?);
+                        }
                     }
                     continue;
                 }
@@ -398,7 +417,9 @@ impl<'a> Walk<'a> {
                     Some(true) => {
                         found.accept(trie.places_at(i));
                         i += 1;
-                        skips.extend(path.skip(trie, i, depth, &exits)?);
+                        if node.has_many_children() {
+                            skips.extend(path.skip(trie, i, depth, &exits)?);
+                        }
                         continue;
                     }
                     Some(false) => Next::Dead,
@@ -422,7 +443,9 @@ impl<'a> Walk<'a> {
                         i = node.end as usize;
                     } else {
                         i += 1;
-                        skips.extend(path.skip(trie, i, depth, &exits)?);
+                        if node.has_many_children() {
+                            skips.extend(path.skip(trie, i, depth, &exits)?);
+                        }
                     }
                 }
                 Next::Left(Some(level), values, follow) => {
@@ -550,7 +573,9 @@ pub fn difference(
                 // Alive on both sides: the tokens that end here fare alike.
                 pairs[depth] = (a, b);
                 i += 1;
-                skips.extend(differing(arena, trie, i, depth, pairs[depth])?);
+                if node.has_many_children() {
+                    skips.extend(differing(arena, trie, i, depth, pairs[depth])?);
+                }
                 continue;
             }
             _ => found.subtree(walk, table, i, own)?,

@@ -3,6 +3,8 @@
 //! Invariant: a list holds every token that it speaks of, ascending or sorted by bytes.
 //! Must not know: why keys matter.
 
+use hashbrown::HashMap;
+
 type ByBytes = Vec<(Box<[u8]>, u32)>;
 
 /// Tokens with quotation marks, by what stands between and after the marks.
@@ -10,6 +12,8 @@ type ByBytes = Vec<(Box<[u8]>, u32)>;
 pub struct QuoteIndex {
     /// (bytes of a text between two marks, token), sorted; no backslash in the text.
     between: ByBytes,
+    /// The same by text: where its tokens stand in `between`.
+    texts: HashMap<Box<[u8]>, (u32, u32), foldhash::fast::RandomState>,
     /// Tokens that hold a text between two marks with a backslash in it.
     escaped_between: Vec<u32>,
     /// (bytes after the last mark, at least one, token), sorted; no backslash in the token.
@@ -65,14 +69,19 @@ impl QuoteIndex {
         }
         index.between.sort_unstable();
         index.between.dedup();
+        let mut first = 0;
+        for group in index.between.chunk_by(|a, b| a.0 == b.0) {
+            let end = first + group.len() as u32;
+            index.texts.insert(group[0].0.clone(), (first, end));
+            first = end;
+        }
         index.after.sort_unstable();
         index
     }
 
     /// Tokens that hold a text that is spelled `bytes`, between its quotation marks; no backslash in it.
     pub fn holding(&self, bytes: &[u8]) -> impl Iterator<Item = u32> + use<'_> {
-        let low = self.between.partition_point(|(b, _)| **b < *bytes);
-        let high = self.between.partition_point(|(b, _)| **b <= *bytes);
+        let (low, high) = self.texts.get(bytes).map_or((0, 0), |&(low, high)| (low as usize, high as usize));
         self.between[low..high].iter().map(|&(_, id)| id)
     }
 

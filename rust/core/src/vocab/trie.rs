@@ -25,6 +25,14 @@ pub struct Node {
     wide: u16,
 }
 
+impl Node {
+    /// Does [`Trie::children_from`] know its children?
+    #[inline]
+    pub fn has_many_children(&self) -> bool {
+        self.wide != 0
+    }
+}
+
 /// Children by byte, of a node that has many.
 #[derive(Clone, Copy, Debug)]
 pub struct Children<'t> {

@@ -44,4 +44,8 @@ impl CodepointAutomaton for ClassLoop {
     fn identity(&self) -> u128 {
         self.identity
     }
+
+    fn state_identity(&self, _state: u32) -> Option<u128> {
+        Some(self.identity)
+    }
 }

@@ -137,6 +137,11 @@ impl Products {
         &*self.components[part.component as usize].automaton
     }
 
+    /// See [`CodepointAutomaton::state_identity`].
+    pub(super) fn part_identity(&self, part: Part) -> Option<u128> {
+        self.automaton(part).state_identity(part.state)
+    }
+
     fn accepts(&self, part: Part) -> Result<bool, EngineError> {
         self.automaton(part).accepts(part.state)
     }
@@ -336,6 +341,9 @@ impl Products {
         if key.is_plain() {
             return Ok(SCALARS.iter().map(|&(low, high)| Move { low, high, target: id }).collect());
         }
+        if let (Some(names), true) = (key.names, key.parts.is_empty()) {
+            return self.moves_of_names(key, names, bound);
+        }
         // Edges by first character; a sweep over their ends, with the parts alive in between.
         let mut edges: Vec<(CodepointEdge, u32)> = Vec::new();
         for (i, &part) in key.parts.iter().enumerate() {
@@ -379,6 +387,35 @@ impl Products {
                 _ => moves.push(Move { low, high, target }),
             }
         }
+        Ok(moves.into())
+    }
+
+    /// The moves where there is nothing but names: each goes on with its first character, and any other character ends them all.
+    fn moves_of_names(&self, key: &Key, names: NameMapId, bound: &Limits) -> Result<Box<[Move]>, EngineError> {
+        let target = |names| self.make(&[], names, key.outcomes.to_vec(), key.limits.to_vec(), bound);
+        let other = target(None)?;
+        let mut moves: Vec<Move> = Vec::new();
+        let mut add = |low: u32, high: u32, target: Option<ProductId>| {
+            let Some(target) = target.filter(|_| low <= high) else { return };
+            match moves.last_mut() {
+                Some(last) if last.target == target && last.high + 1 == low => last.high = high,
+                _ => moves.push(Move { low, high, target }),
+            }
+        };
+        let mut next = 0;
+        let others = |from: u32, to: u32, add: &mut dyn FnMut(u32, u32, Option<ProductId>)| {
+            for (low, high) in SCALARS {
+                add(from.max(low), to.min(high), other);
+            }
+        };
+        for edge in self.names.edges(names) {
+            if edge.low > next {
+                others(next, edge.low - 1, &mut add);
+            }
+            add(edge.low, edge.high, target(Some(Names::target(edge.target)))?);
+            next = edge.high + 1;
+        }
+        others(next, 0x10_FFFF, &mut add);
         Ok(moves.into())
     }
 

@@ -89,7 +89,7 @@ impl TextAutomaton {
     }
 
     fn facts(&self, arena: &Arena, kind: Kind) -> Result<Facts, EngineError> {
-        let mut facts = Facts { identity: self.identity(kind), ..Facts::default() };
+        let mut facts = Facts { identity: self.identity(kind, arena.limits()), ..Facts::default() };
         match kind {
             Kind::End(leaf) => {
                 facts.returns = leaf.checked_sub(1);
@@ -152,8 +152,8 @@ impl TextAutomaton {
         products
     }
 
-    /// Only states without components have one: components number their states as they are visited.
-    fn identity(&self, kind: Kind) -> Option<u128> {
+    /// Only states without names have one, and without components that number their states as they are visited.
+    fn identity(&self, kind: Kind, bound: &Limits) -> Option<u128> {
         let mut identity = Identity::new(match (self.raw, &self.hexadecimal) {
             (true, _) => "plain text",
             (false, None) => "json string",
@@ -162,23 +162,30 @@ impl TextAutomaton {
         match kind {
             Kind::End(leaf) => identity.u64(0).u32(leaf),
             Kind::Close(leaf) => identity.u64(1).u32(leaf),
-            Kind::Body(product) => identity.u64(2).u128(self.product_identity(product)?),
-            Kind::Start(product) => identity.u64(3).u128(self.product_identity(product)?),
-            Kind::Escape(list) => identity.u64(4).u128(self.list_identity(list)?),
-            Kind::Utf8(left, list) => identity.u64(5).u64(left.into()).u128(self.list_identity(list)?),
-            Kind::Hex(left, list) => identity.u64(6).u64(left.into()).u128(self.list_identity(list)?),
-            Kind::LowEscape(list) => identity.u64(7).u128(self.list_identity(list)?),
-            Kind::LowLetter(list) => identity.u64(8).u128(self.list_identity(list)?),
+            Kind::Body(product) => identity.u64(2).u128(self.product_identity(product, bound)?),
+            Kind::Start(product) => identity.u64(3).u128(self.product_identity(product, bound)?),
+            Kind::Escape(list) => identity.u64(4).u128(self.list_identity(list, bound)?),
+            Kind::Utf8(left, list) => identity.u64(5).u64(left.into()).u128(self.list_identity(list, bound)?),
+            Kind::Hex(left, list) => identity.u64(6).u64(left.into()).u128(self.list_identity(list, bound)?),
+            Kind::LowEscape(list) => identity.u64(7).u128(self.list_identity(list, bound)?),
+            Kind::LowLetter(list) => identity.u64(8).u128(self.list_identity(list, bound)?),
         };
         Some(identity.finish())
     }
 
-    fn product_identity(&self, product: ProductId) -> Option<u128> {
+    fn product_identity(&self, product: ProductId, bound: &Limits) -> Option<u128> {
         let key = self.products.key(product);
-        if !key.is_plain() {
+        if key.names.is_some() {
             return None;
         }
         let mut identity = Identity::new("text product");
+        for &part in &key.parts {
+            identity.u128(self.products.part_identity(part)?);
+        }
+        if !key.parts.is_empty() {
+            // How long is searched for a completion may decide, too.
+            identity.u64(bound.max_search_steps as u64).u64(bound.max_states as u64);
+        }
         // Only how far it is from one limit to the next counts: how far it is to the first, the view says.
         let first = key.limits.first().map_or(u64::MAX, |&first| if first == u64::MAX { 0 } else { first });
         identity.u64(u64::from(key.counts()));
@@ -189,15 +196,15 @@ impl TextAutomaton {
         Some(identity.finish())
     }
 
-    fn list_identity(&self, list: ListId) -> Option<u128> {
+    fn list_identity(&self, list: ListId, bound: &Limits) -> Option<u128> {
         let mut identity = Identity::new("text list");
         for entry in self.entries(list) {
             identity.u32(entry.low).u32(entry.high);
             match entry.goal {
-                Goal::Product(product) => identity.u64(0).u128(self.product_identity(product)?),
+                Goal::Product(product) => identity.u64(0).u128(self.product_identity(product, bound)?),
                 Goal::Close(leaf) => identity.u64(1).u32(leaf),
                 // Second halves lead to characters only: this goes one level deep.
-                Goal::Low(low) => identity.u64(2).u128(self.list_identity(low)?),
+                Goal::Low(low) => identity.u64(2).u128(self.list_identity(low, bound)?),
             };
         }
         Some(identity.finish())
@@ -253,7 +260,7 @@ impl TextAutomaton {
             }
             let mut step = Step::dead(ByteSet::one(byte));
             if moves.last().is_none_or(|m| m.high < 0x80) {
-                step.also.push(Also::Dead(ByteSet::range(0x80, 0xFF)));
+                step.also.push(Also::Dead(ByteSet([0, 0, u64::MAX, u64::MAX])));
             }
             for (target, bytes) in groups {
                 let Some(target) = target else {
@@ -271,10 +278,8 @@ impl TextAutomaton {
         }
         if let Some(target) = self.beyond_ascii(product, bound)? {
             let like = self.state(arena, Kind::Body(target))?;
-            for byte in 0x80..=0xFF {
-                arena.step(like, byte)?;
-            }
-            let beyond = ByteSet::range(0x80, 0xFF);
+            let beyond = ByteSet([0, 0, u64::MAX, u64::MAX]);
+            arena.ask_all(like, beyond)?;
             let mut step = Step::dead(ByteSet::one(byte));
             if let Cell::Simple(target, increment) = arena.step(like, byte)? {
                 step.alternatives.push(Alternative { push: SmallVec::new(), target, increment });

@@ -22,8 +22,9 @@ use std::sync::{Arc, OnceLock};
 
 use crate::error::EngineError;
 use crate::frontend::regex::PatternAutomaton;
+use crate::identity::Identity;
 use crate::limits::Limits;
-use crate::provider::CodepointAutomaton;
+use crate::provider::{CodepointAutomaton, CodepointEdge};
 
 /// One row of the table of formats.
 pub struct Format {
@@ -66,7 +67,7 @@ impl Format {
         if let Some(known) = self.automaton.get() {
             return Ok(known.clone());
         }
-        let made = (self.build)()?;
+        let made = Arc::new(Shared((self.build)()?));
         Ok(self.automaton.get_or_init(|| made).clone())
     }
 
@@ -81,8 +82,37 @@ impl Format {
         if let Some(known) = self.widest.get() {
             return Ok(known.clone());
         }
-        let made = build()?;
+        let made = Arc::new(Shared(build()?));
         Ok(self.widest.get_or_init(|| made).clone())
+    }
+}
+
+/// An automaton of which there is but one in a process: the numbers of its states mean the same everywhere.
+struct Shared(Arc<dyn CodepointAutomaton>);
+
+impl CodepointAutomaton for Shared {
+    fn start(&self) -> Result<Option<u32>, EngineError> {
+        self.0.start()
+    }
+
+    fn accepts(&self, state: u32) -> Result<bool, EngineError> {
+        self.0.accepts(state)
+    }
+
+    fn edges(&self, state: u32) -> Result<Arc<[CodepointEdge]>, EngineError> {
+        self.0.edges(state)
+    }
+
+    fn identity(&self) -> u128 {
+        Identity::new("format").u128(self.0.identity()).finish()
+    }
+
+    fn state_identity(&self, state: u32) -> Option<u128> {
+        Some(Identity::new("format state").u128(self.0.identity()).u32(state).finish())
+    }
+
+    fn is_trie(&self) -> bool {
+        self.0.is_trie()
     }
 }
 
