@@ -7,9 +7,12 @@
 //! all matchers of a grammar, whatever order they were learned in.
 //! Must not know: grammar syntax, tokenizer libraries, one matcher's stack.
 
+mod difference;
 mod exits;
 mod local;
+mod path;
 pub mod residual;
+mod shared;
 pub mod store;
 pub mod token_set;
 mod walk;
@@ -26,4 +29,11 @@ pub struct Mask {
     pub accepted: TokenSet,
     /// Tokens that leave the rule, if any.
     pub residual: Option<Arc<residual::Residual>>,
+}
+
+impl Mask {
+    /// Bytes held, bases not counted.
+    pub fn memory_bytes(&self) -> usize {
+        self.accepted.memory_bytes() + self.residual.as_ref().map_or(0, |residual| residual.memory_bytes()) + 96
+    }
 }

@@ -7,10 +7,12 @@ use dashmap::DashMap;
 use hashbrown::HashSet;
 use smallvec::SmallVec;
 
+use super::difference::{Difference, difference, near};
 use super::local::{Local, LocalTable};
 use super::residual::{Leaving, Residual};
+use super::shared::Shared;
 use super::token_set::TokenSet;
-use super::walk::{Difference, Found, Parts, Walk, difference, near};
+use super::walk::{Found, Parts, Walk};
 use super::{Mask, token_set};
 use crate::bitmask;
 use crate::error::EngineError;
@@ -29,8 +31,8 @@ const FROZEN: u64 = u64::MAX;
 /// Masks of states whose behaviour is known by content, shared by all grammars of a vocabulary.
 #[derive(Default)]
 pub struct SharedMasks {
-    masks: DashMap<(u128, u64), Arc<Mask>, foldhash::fast::RandomState>,
-    parts: DashMap<(u32, u128, u64), Arc<Part>, foldhash::fast::RandomState>,
+    masks: Shared<(u128, u64), Mask>,
+    parts: Shared<(u32, u128, u64), Part>,
 }
 
 /// What the store has done so far.
@@ -80,6 +82,12 @@ struct Part {
     /// Accepted as well.
     tokens: Box<[u32]>,
     residual: Option<Arc<Residual>>,
+}
+
+impl Part {
+    fn memory_bytes(&self) -> usize {
+        self.places.len() * 8 + self.tokens.len() * 4 + self.residual.as_ref().map_or(0, |r| r.memory_bytes()) + 96
+    }
 }
 
 /// How much a request may cost.
@@ -143,13 +151,13 @@ impl MaskStore {
         }
         let identity = arena.facts(state).identity.filter(|_| framed);
         if let (Some(identity), Some(shared)) = (identity, &self.shared) {
-            let known = shared.masks.get(&(identity, view)).map(|mask| Arc::clone(&mask));
+            let known = shared.masks.get(&(identity, view), Mask::memory_bytes);
             let mask = if let Some(mask) = known {
                 self.counters.shared.fetch_add(1, Ordering::Relaxed);
                 mask
             } else {
                 let mask = Arc::new(self.learn(arena, state, register, framed)?);
-                shared.masks.insert((identity, view), Arc::clone(&mask));
+                shared.masks.insert((identity, view), Arc::clone(&mask), mask.memory_bytes());
                 mask
             };
             self.masks.insert((state, view, framed), Arc::clone(&mask));
@@ -375,8 +383,7 @@ impl MaskStore {
     }
 
     fn count_bytes(&self, mask: &Mask) {
-        let bytes = mask.accepted.memory_bytes() + mask.residual.as_ref().map_or(0, |r| r.memory_bytes()) + 96;
-        self.counters.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.counters.bytes.fetch_add(mask.memory_bytes() as u64, Ordering::Relaxed);
     }
 }
 
@@ -401,7 +408,7 @@ impl PartStore<'_> {
         }
         let shared = self.arena.facts(state).identity.zip(store.shared.as_ref());
         if let Some((identity, shared)) = shared
-            && let Some(part) = shared.parts.get(&(i as u32, identity, view)).map(|part| Arc::clone(&part))
+            && let Some(part) = shared.parts.get(&(i as u32, identity, view), Part::memory_bytes)
         {
             store.parts.insert(key, Arc::clone(&part));
             return Ok(part);
@@ -420,10 +427,10 @@ impl PartStore<'_> {
         }
         let residual = store.residual(found.leaving, None);
         let part = Arc::new(Part { places: found.places.into(), tokens: found.tokens.into(), residual });
-        let bytes = part.places.len() * 8 + part.tokens.len() * 4 + part.residual.as_ref().map_or(0, |r| r.memory_bytes()) + 96;
+        let bytes = part.memory_bytes();
         store.counters.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         if let Some((identity, shared)) = shared {
-            shared.parts.insert((i as u32, identity, view), Arc::clone(&part));
+            shared.parts.insert((i as u32, identity, view), Arc::clone(&part), bytes);
         }
         store.parts.insert(key, Arc::clone(&part));
         Ok(part)

@@ -1,0 +1,285 @@
+//! The way from the root of a trie to the node that a walk is at: what is alive at each depth. Part of **mask**.
+//!
+//! PERF: what lies on the path is kept in one array per field: a record written field by field and read whole stalls the processor's store
+//! forwarding, which made walks three times slower.
+//! Invariant: what lies deeper than the current node is stale.
+//! Must not know: which tokens are wanted.
+
+use smallvec::SmallVec;
+
+use super::exits::Exits;
+use super::local::{Local, LocalTable};
+use crate::characters::{Kinds, MALFORMED, OTHER};
+use crate::error::EngineError;
+use crate::ids::StateId;
+use crate::loops;
+use crate::provider::{Arena, ByteSet, Cell, Glance, Row};
+use crate::spacing::Spacing;
+use crate::vocab::trie::{Children, Node, Trie};
+
+/// Marks a level that is a configuration of the table: its place is in `registers`.
+pub(super) const FULL: u32 = u32::MAX;
+
+/// The configurations along the path from the root to a node, by depth; what lies deeper than the current node is stale.
+pub(super) struct Path<'a> {
+    arena: &'a Arena,
+    pub(super) table: &'a mut LocalTable,
+    rows: Vec<Option<&'a Row>>,
+    states: Vec<StateId>,
+    parents: Vec<u32>,
+    registers: Vec<u64>,
+    /// Of states that count and may be left at any time: where. Else 0.
+    limits: Vec<u64>,
+    /// The kinds of characters over which the states are known to lead back to themselves; none if their registers could matter.
+    loops: Vec<Kinds>,
+    /// In a gap, where its state is that of the gap's beginning: how far it has come.
+    gaps: Vec<Option<(&'a Spacing, u32)>>,
+    pub(super) frozen: bool,
+    /// How many states the walk, having become long, may still look at to see over what others stay alive.
+    pub(super) ahead: usize,
+}
+
+/// Children of a node that has many, at this depth, of which only some need be looked at.
+pub(super) struct Skip<'t> {
+    pub(super) depth: u16,
+    pub(super) children: Children<'t>,
+    pub(super) hopeful: ByteSet,
+}
+
+/// The outcome of a byte that is more than moving to a plain state.
+pub(super) enum Next {
+    Dead,
+    Alive(Local),
+    /// The rule returned these values, which those bytes may follow; with a level if it may also go on.
+    Left(Option<Local>, SmallVec<[u32; 1]>, ByteSet),
+}
+
+impl<'a> Path<'a> {
+    pub(super) fn new(arena: &'a Arena, table: &'a mut LocalTable, depth: usize) -> Self {
+        let length = depth + 1;
+        Self {
+            arena,
+            table,
+            rows: vec![None; length],
+            states: vec![StateId(0); length],
+            parents: vec![0; length],
+            registers: vec![0; length],
+            limits: vec![0; length],
+            loops: vec![0; length],
+            gaps: vec![None; length],
+            frozen: false,
+            ahead: 0,
+        }
+    }
+
+    pub(super) fn set(&mut self, depth: usize, local: Local) {
+        match local {
+            Local::One { state, register, parents } => {
+                let kept = self.arena.at(state);
+                let facts = kept.facts();
+                let gap = facts.gap.as_ref();
+                self.gaps[depth] = gap.map(|gap| (&*gap.spacing, gap.progress));
+                let state = gap.and_then(|gap| gap.start).unwrap_or(state);
+                self.rows[depth] = if gap.is_some() { None } else { kept.row() };
+                self.states[depth] = state;
+                self.parents[depth] = parents;
+                self.registers[depth] = register;
+                self.limits[depth] = if !facts.counting || facts.guarded || facts.returns.is_some() { 0 } else { facts.limit };
+                self.loops[depth] = if facts.counting || gap.is_some() { 0 } else { kept.loops().known() };
+            }
+            Local::Full(place) => {
+                self.rows[depth] = None;
+                self.parents[depth] = FULL;
+                self.registers[depth] = u64::from(place);
+                self.loops[depth] = 0;
+                self.gaps[depth] = None;
+            }
+        }
+    }
+
+    /// Are all the tokens below a node accepted from level `depth`, which stands at that node, because the state leads back to itself over
+    /// whatever they are made of?
+    #[inline]
+    pub(super) fn accepts_all(&mut self, depth: usize, node: &Node) -> Result<bool, EngineError> {
+        let (kinds, reach) = (node.below, node.deepest - node.depth);
+        if kinds & !self.loops[depth] == 0 {
+            return Ok(true);
+        }
+        if kinds & MALFORMED != 0 || self.gaps[depth].is_some() {
+            return Ok(false);
+        }
+        if self.parents[depth] == FULL {
+            let place = self.registers[depth] as u32;
+            let mut number = 0;
+            while let Some((state, register)) = self.table.item(place, number) {
+                number += 1;
+                if loops(self.arena, state, register, self.frozen, kinds, reach)? {
+                    return Ok(true);
+                }
+            }
+            return Ok(false);
+        }
+        let state = self.states[depth];
+        let covered = loops(self.arena, state, self.registers[depth], self.frozen, kinds, reach)?;
+        let kept = self.arena.at(state);
+        if !kept.facts().counting {
+            self.loops[depth] = kept.loops().known();
+        }
+        // The first answers may have made the row.
+        self.rows[depth] = kept.row();
+        let ahead = !covered && self.ahead > 0 && kept.facts().is_simple();
+        Ok(covered || ahead && loops::stays_alive(self.arena, state, kinds, &mut self.ahead)?)
+    }
+
+    /// The plain state that `byte` leads to from level `depth`, put into level `depth + 1`; `Some(false)` if it is refused, `None` if there is
+    /// more to it.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // the inner loop
+    pub(super) fn glance(&mut self, depth: usize, byte: u8) -> Option<bool> {
+        let row = self.rows[depth]?;
+        match row.glance(self.states[depth], byte) {
+            Glance::Dead => Some(false),
+            Glance::Plain(state) => {
+                if state == self.states[depth] {
+                    self.rows[depth + 1] = Some(row);
+                    self.loops[depth + 1] = self.loops[depth];
+                } else {
+                    let kept = self.arena.at(state);
+                    self.rows[depth + 1] = kept.row();
+                    self.loops[depth + 1] = kept.loops().known();
+                }
+                self.states[depth + 1] = state;
+                self.parents[depth + 1] = self.parents[depth];
+                self.registers[depth + 1] = 0;
+                self.gaps[depth + 1] = None;
+                Some(true)
+            }
+            // A state that counts may lead back to itself.
+            Glance::Same(increment) if register_after(self.registers[depth], increment, self.frozen) < self.limits[depth] => {
+                self.rows[depth + 1] = Some(row);
+                self.states[depth + 1] = self.states[depth];
+                self.parents[depth + 1] = self.parents[depth];
+                self.registers[depth + 1] = register_after(self.registers[depth], increment, self.frozen);
+                self.limits[depth + 1] = self.limits[depth];
+                self.gaps[depth + 1] = None;
+                self.loops[depth + 1] = 0;
+                Some(true)
+            }
+            Glance::Same(_) | Glance::Other => None,
+        }
+    }
+
+    /// What a byte of whitespace does at level `depth`, if that is in a gap: does the gap go on at level `depth + 1`? Of another byte: `Some(false)`
+    /// if it is refused, since the gap may not end here. `None`: ask the state.
+    pub(super) fn space(&mut self, depth: usize, byte: u8) -> Option<bool> {
+        let (spacing, progress) = self.gaps[depth]?;
+        let Some(after) = spacing.after(progress, byte) else { return (!spacing.leaves(progress)).then_some(false) };
+        let Some(after) = after else { return Some(false) };
+        self.rows[depth + 1] = None;
+        self.states[depth + 1] = self.states[depth];
+        self.parents[depth + 1] = self.parents[depth];
+        self.registers[depth + 1] = self.registers[depth];
+        self.loops[depth + 1] = 0;
+        self.gaps[depth + 1] = Some((spacing, after));
+        Some(true)
+    }
+
+    /// What may be skipped of many children, of which `first` is the first, from level `depth`: all that the state is known to refuse, unless what
+    /// it refuses leaves.
+    pub(super) fn skip<'t>(&mut self, trie: &'t Trie, first: usize, depth: usize, exits: &Exits) -> Result<Option<Skip<'t>>, EngineError> {
+        let Some(children) = trie.children_from(first) else { return Ok(None) };
+        if self.parents[depth] == FULL || !exits.none_open() {
+            return Ok(None);
+        }
+        let state = self.states[depth];
+        // One answer often speaks for many bytes.
+        for byte in [b'a', 0, 0xC3] {
+            self.arena.step(state, byte)?;
+        }
+        let mut hopeful = self.arena.hopeful(state);
+        match self.gaps[depth] {
+            // What was not known of the row is now.
+            None => self.rows[depth] = self.arena.row(state),
+            Some((spacing, progress)) => {
+                if !spacing.leaves(progress) {
+                    hopeful = ByteSet::default();
+                }
+                spacing.goes_on(progress, &mut hopeful);
+            }
+        }
+        Ok(Some(Skip { depth: depth as u16 + 1, children, hopeful }))
+    }
+
+    /// What `byte` does at level `depth`.
+    pub(super) fn step(&mut self, depth: usize, byte: u8) -> Result<Next, EngineError> {
+        let parents = self.parents[depth];
+        let local = if parents == FULL {
+            Local::Full(self.registers[depth] as u32)
+        } else {
+            let (state, register) = (self.states[depth], self.registers[depth]);
+            match self.arena.step(state, byte)? {
+                Cell::Dead => return Ok(Next::Dead),
+                Cell::Simple(target, increment) => {
+                    let register = register + u64::from(increment && !self.frozen);
+                    let Some(state) = self.arena.settled(target, register)? else { return Ok(Next::Dead) };
+                    let facts = self.arena.facts(state);
+                    let next = Local::One { state, register: if facts.counting { register } else { 0 }, parents };
+                    match facts.returns {
+                        None => return Ok(Next::Alive(next)),
+                        Some(value) if parents == 0 => {
+                            return Ok(Next::Left(facts.has_edges.then_some(next), smallvec::smallvec![value], facts.follow));
+                        }
+                        Some(_) => {}
+                    }
+                }
+                Cell::Many(_) => {}
+            }
+            Local::One { state, register, parents }
+        };
+        let outcome = self.table.step(self.arena, local, byte)?;
+        Ok(match (outcome.next, outcome.returned.is_empty()) {
+            (None, true) => Next::Dead,
+            (Some(next), true) => Next::Alive(next),
+            (next, false) => Next::Left(next, outcome.returned.clone(), outcome.follow),
+        })
+    }
+}
+
+#[inline]
+fn register_after(register: u64, increment: bool, frozen: bool) -> u64 {
+    register + u64::from(increment && !frozen)
+}
+
+/// Is an item alive after any text of characters of these kinds, at most `reach` bytes long, and its rule not left before: since its state
+/// leads back to itself, and so does the state that takes over where a limit is in reach?
+pub(super) fn loops(arena: &Arena, state: StateId, register: u64, frozen: bool, kinds: Kinds, reach: u16) -> Result<bool, EngineError> {
+    let facts = arena.facts(state);
+    let most = register.saturating_add(u64::from(reach));
+    if facts.counting && !frozen && facts.limit <= most {
+        // A character of several bytes may be counted before its end, where another state takes over than between characters.
+        if facts.guarded || kinds & OTHER != 0 {
+            return Ok(false);
+        }
+        let Some(next) = arena.settled(state, facts.limit)? else { return Ok(false) };
+        let beyond = arena.facts(next);
+        if next == state || beyond.guarded || beyond.limit <= most || !loops::cover(arena, next, kinds)? {
+            return Ok(false);
+        }
+    }
+    loops::cover(arena, state, kinds)
+}
+
+/// Where to go on instead of at `node`, if that is one of those that need not be looked at.
+#[inline]
+pub(super) fn skipped(skips: &mut SmallVec<[Skip<'_>; 4]>, node: &Node) -> Option<usize> {
+    while let Some(skip) = skips.last() {
+        if node.depth > skip.depth || node.depth == skip.depth && skip.hopeful.contains(node.byte) {
+            return None;
+        }
+        if node.depth == skip.depth {
+            return Some(skip.children.next(node.byte, &skip.hopeful).unwrap_or(skip.children.end));
+        }
+        skips.pop();
+    }
+    None
+}

@@ -1,0 +1,404 @@
+//! All states of one compiled grammar and what is known of each: the memo between providers and the engine. Part of **provider**.
+//!
+//! Invariant: append-only; what was answered once is never asked again, and reading it never waits.
+//! Must not know: what states mean.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use super::{Also, Alternative, ByteSet, Facts, Provider};
+use crate::error::EngineError;
+use crate::ids::{ProviderId, StateId};
+use crate::limits::Limits;
+use crate::loops::Loops;
+use crate::report::Undecided;
+
+/// A memoised byte step, as the engine reads it.
+#[derive(Clone, Copy)]
+pub enum Cell<'a> {
+    /// Refused.
+    Dead,
+    /// One state inside the rule, and whether its register grows.
+    Simple(StateId, bool),
+    /// Several ways, or pushes.
+    Many(&'a [Alternative]),
+}
+
+/// A state as it is kept.
+pub(crate) struct State {
+    provider: ProviderId,
+    local: u32,
+    facts: Facts,
+    /// By byte: 0 not asked yet, 1 dead, `COMPLEX | index` into `edges`, else `target << 2 | plain << 1 | increment`, plus 2.
+    row: OnceLock<Box<Row>>,
+    loops: Loops,
+    /// The state that takes over at the limit.
+    settled: OnceLock<Option<StateId>>,
+}
+
+impl State {
+    /// See [`Arena::facts`].
+    #[inline]
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// See [`Arena::row`].
+    #[inline]
+    pub fn row(&self) -> Option<&Row> {
+        self.row.get().map(|row| &**row)
+    }
+
+    /// See [`Arena::loops`].
+    #[inline]
+    pub fn loops(&self) -> &Loops {
+        &self.loops
+    }
+}
+
+/// The memoised steps of one state, by byte.
+pub struct Row([AtomicU32; 256]);
+
+/// A memoised byte step at a glance, for walks over many bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Glance {
+    /// Refused.
+    Dead,
+    /// Into a state that does not count, does not return and stands in no gap: nothing more to ask.
+    Plain(StateId),
+    /// Back into the same state, which counts; true: the register grows.
+    Same(bool),
+    /// Ask [`Arena::step`].
+    Other,
+}
+
+impl Row {
+    /// What is known of `byte`, if it is simple. The row is that of `state`.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // the inner loop of every walk over a vocabulary
+    pub fn glance(&self, state: StateId, byte: u8) -> Glance {
+        let code = self.0[usize::from(byte)].load(Ordering::Acquire);
+        if code == DEAD {
+            Glance::Dead
+        } else if code & COMPLEX != 0 || code == 0 {
+            Glance::Other
+        } else if (code - 2) & 0b10 != 0 {
+            Glance::Plain(StateId((code - 2) >> 2))
+        } else if (code - 2) >> 2 == state.0 {
+            Glance::Same((code - 2) & 1 == 1)
+        } else {
+            Glance::Other
+        }
+    }
+}
+
+const DEAD: u32 = 1;
+const COMPLEX: u32 = 1 << 31;
+
+/// All states of one compiled grammar. Append-only, shared by all its matchers; reading never waits.
+pub struct Arena {
+    states: boxcar::Vec<State>,
+    edges: boxcar::Vec<Box<[Alternative]>>,
+    providers: boxcar::Vec<Arc<dyn Provider>>,
+    limits: Limits,
+    alphabet: ByteSet,
+    tracks_keys: AtomicBool,
+    fewest_keys: AtomicU64,
+    tracks_items: AtomicBool,
+}
+
+impl Arena {
+    /// An empty arena for texts of any bytes.
+    pub fn new(limits: Limits) -> Self {
+        Self::with_alphabet(limits, ByteSet::ALL)
+    }
+
+    /// An empty arena for texts of these bytes: those that the tokens of a vocabulary can spell one by one. Others are refused wherever they
+    /// come, so whoever makes states sees to it that no state needs one to end.
+    pub fn with_alphabet(limits: Limits, alphabet: ByteSet) -> Self {
+        Self {
+            states: boxcar::Vec::new(),
+            edges: boxcar::Vec::new(),
+            providers: boxcar::Vec::new(),
+            limits,
+            alphabet,
+            tracks_keys: AtomicBool::new(false),
+            fewest_keys: AtomicU64::new(u64::MAX),
+            tracks_items: AtomicBool::new(false),
+        }
+    }
+
+    /// The bytes of which texts are made.
+    pub fn alphabet(&self) -> &ByteSet {
+        &self.alphabet
+    }
+
+    /// The bounds for this grammar.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Add a provider. Not called concurrently: grammars are attached one after the other before anything runs.
+    pub fn register(&self, provider: Arc<dyn Provider>) -> ProviderId {
+        ProviderId(self.providers.push(provider) as u32)
+    }
+
+    /// Add a state. The caller makes sure that it does so once per key.
+    pub fn add_state(&self, provider: ProviderId, local: u32, facts: Facts) -> Result<StateId, EngineError> {
+        Limits::check("max_states", self.states.count() + 1, self.limits.max_states.min(1 << 28))?;
+        if facts.tracks_keys {
+            self.tracks_keys.store(true, Ordering::Relaxed);
+        }
+        if let Some(awaited) = facts.awaits {
+            self.fewest_keys.fetch_min(awaited.keys, Ordering::Relaxed);
+        }
+        if facts.tracks_items {
+            self.tracks_items.store(true, Ordering::Relaxed);
+        }
+        Ok(StateId(self.states.push(State {
+            provider,
+            local,
+            loops: Loops::born(facts.loops),
+            facts,
+            row: OnceLock::new(),
+            settled: OnceLock::new(),
+        }) as u32))
+    }
+
+    /// Is there any state with `tracks_keys`?
+    #[inline]
+    pub fn tracks_keys(&self) -> bool {
+        self.tracks_keys.load(Ordering::Relaxed)
+    }
+
+    /// How many keys of an object there are at least, if there is an end of them anywhere.
+    #[inline]
+    pub fn fewest_keys(&self) -> Option<u64> {
+        let fewest = self.fewest_keys.load(Ordering::Relaxed);
+        (fewest < u64::MAX).then_some(fewest)
+    }
+
+    /// Is there any state with `tracks_items`?
+    #[inline]
+    pub fn tracks_items(&self) -> bool {
+        self.tracks_items.load(Ordering::Relaxed)
+    }
+
+    /// How many states there are.
+    pub fn state_count(&self) -> usize {
+        self.states.count()
+    }
+
+    /// Where searches for completions were given up so far, provider by provider.
+    pub fn undecided(&self) -> Vec<Undecided> {
+        self.providers.iter().filter_map(|(_, p)| p.undecided()).collect()
+    }
+
+    /// Bytes held by states and rows, roughly.
+    pub fn memory_bytes(&self) -> usize {
+        let rows = self.states.iter().filter(|(_, s)| s.row.get().is_some()).count();
+        self.states.count() * size_of::<State>()
+            + rows * 1024
+            + self.edges.count() * 64
+            + self.providers.iter().map(|(_, p)| p.memory_bytes()).sum::<usize>()
+    }
+
+    /// All that is kept of a state: one look-up for whoever asks for several things.
+    #[inline]
+    pub(crate) fn at(&self, state: StateId) -> &State {
+        &self.states[state.index()]
+    }
+
+    /// What is known of a state.
+    #[inline]
+    pub fn facts(&self, state: StateId) -> &Facts {
+        &self.states[state.index()].facts
+    }
+
+    /// The number its provider gave the state.
+    pub fn local(&self, state: StateId) -> u32 {
+        self.states[state.index()].local
+    }
+
+    /// What the state does on `byte`.
+    #[inline]
+    pub fn step(&self, state: StateId, byte: u8) -> Result<Cell<'_>, EngineError> {
+        let s = &self.states[state.index()];
+        if let Some(row) = s.row.get() {
+            let code = row.0[usize::from(byte)].load(Ordering::Acquire);
+            if code != 0 {
+                return Ok(self.decode(code));
+            }
+        }
+        self.expand(s, byte)
+    }
+
+    /// Ask for all bytes of a set that were not asked about yet.
+    pub fn ask_all(&self, state: StateId, bytes: ByteSet) -> Result<(), EngineError> {
+        for byte in bytes {
+            let known = self.row(state).is_some_and(|row| row.0[usize::from(byte)].load(Ordering::Acquire) != 0);
+            if !known {
+                self.step(state, byte)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Is it known that two states do just the same on a byte, whatever their register?
+    #[inline]
+    pub fn same_step(&self, a: StateId, b: StateId, byte: u8) -> bool {
+        let code = |state| self.row(state).map_or(0, |row| row.0[usize::from(byte)].load(Ordering::Acquire));
+        let own = code(a);
+        own != 0 && own == code(b)
+    }
+
+    /// The bytes that the state may go on with: those that it is not known to refuse.
+    pub fn hopeful(&self, state: StateId) -> ByteSet {
+        let Some(row) = self.row(state) else { return ByteSet::ALL };
+        ByteSet(std::array::from_fn(|word| {
+            let cells = row.0[word * 64..][..64].iter().enumerate();
+            cells.fold(0, |bits, (i, cell)| bits | u64::from(cell.load(Ordering::Acquire) != DEAD) << i)
+        }))
+    }
+
+    /// The bytes known to do just what `byte` does, itself among them.
+    pub fn alike(&self, state: StateId, byte: u8) -> ByteSet {
+        let mut set = ByteSet::one(byte);
+        if let Some(row) = self.row(state) {
+            let code = |b: u8| row.0[usize::from(b)].load(Ordering::Acquire);
+            let own = code(byte);
+            (0..=255).filter(|&b| own != 0 && code(b) == own).for_each(|b| set.insert(b));
+        }
+        set
+    }
+
+    /// The steps known of a state; `None` before the first.
+    #[inline]
+    pub fn row(&self, state: StateId) -> Option<&Row> {
+        self.states[state.index()].row.get().map(|row| &**row)
+    }
+
+    /// Over what the state leads back to itself, as far as it was asked.
+    #[inline]
+    pub fn loops(&self, state: StateId) -> &Loops {
+        &self.states[state.index()].loops
+    }
+
+    #[inline]
+    fn decode(&self, code: u32) -> Cell<'_> {
+        if code == DEAD {
+            Cell::Dead
+        } else if code & COMPLEX != 0 {
+            Cell::Many(&self.edges[(code & !COMPLEX) as usize])
+        } else {
+            let code = code - 2;
+            Cell::Simple(StateId(code >> 2), code & 1 == 1)
+        }
+    }
+
+    /// The code of a step into `target`.
+    fn simple(&self, target: StateId, increment: bool) -> u32 {
+        let facts = self.facts(target);
+        let plain = facts.is_simple() && facts.returns.is_none();
+        (target.0 << 2 | u32::from(plain) << 1 | u32::from(increment)) + 2
+    }
+
+    #[cold]
+    fn expand(&self, s: &State, byte: u8) -> Result<Cell<'_>, EngineError> {
+        if !self.alphabet.contains(byte) {
+            return Ok(Cell::Dead);
+        }
+        let step = self.providers[s.provider.index()].step(self, s.local, byte)?;
+        debug_assert!(step.bytes.contains(byte));
+        let code = match step.alternatives.as_slice() {
+            [] => DEAD,
+            [one] if one.push.is_empty() => self.simple(one.target, one.increment),
+            many => COMPLEX | self.edges.push(many.into()) as u32,
+        };
+        let row = s.row.get_or_init(|| Box::new(Row([const { AtomicU32::new(0) }; 256])));
+        let set = |bytes: ByteSet, code: &dyn Fn(usize) -> u32| {
+            let mut bytes = bytes;
+            bytes.keep(&self.alphabet);
+            for b in bytes.iter() {
+                // Two threads may answer at once: both answers mean the same, whichever stays.
+                let cell = &row.0[usize::from(b)];
+                if cell.load(Ordering::Relaxed) == 0 {
+                    cell.store(code(usize::from(b)), Ordering::Release);
+                }
+            }
+        };
+        set(step.bytes, &|_| code);
+        for also in step.also {
+            match also {
+                Also::Dead(bytes) => set(bytes, &|_| DEAD),
+                Also::To(target, increment, bytes) => {
+                    let code = self.simple(target, increment);
+                    set(bytes, &|_| code);
+                }
+                Also::Like(state, bytes) => {
+                    if let Some(row) = self.row(state) {
+                        set(bytes, &|b| row.0[b].load(Ordering::Acquire));
+                    }
+                }
+            }
+        }
+        Ok(self.decode(row.0[usize::from(byte)].load(Ordering::Acquire)))
+    }
+
+    /// See [`Provider::on_return`].
+    #[inline]
+    pub fn on_return(&self, return_to: StateId, value: u32) -> Result<Option<StateId>, EngineError> {
+        let s = &self.states[return_to.index()];
+        self.providers[s.provider.index()].on_return(self, s.local, value)
+    }
+
+    /// The state an item is really in, after its register changed; `None`: the item dies.
+    #[inline]
+    pub fn settled(&self, mut state: StateId, register: u64) -> Result<Option<StateId>, EngineError> {
+        loop {
+            let s = &self.states[state.index()];
+            if !s.facts.guarded && register < s.facts.limit {
+                return Ok(Some(state));
+            }
+            // At the limit itself, where most come to it, the answer is kept.
+            let at_limit = !s.facts.guarded && register == s.facts.limit;
+            let next = match s.settled.get() {
+                Some(&next) if at_limit => next,
+                _ => self.providers[s.provider.index()].settle(self, s.local, register)?,
+            };
+            if at_limit {
+                let _ = s.settled.set(next);
+            }
+            match next {
+                Some(next) if next != state => state = next,
+                other => return Ok(other),
+            }
+        }
+    }
+
+    /// See [`Provider::view`]; zero for states that do not count.
+    #[inline]
+    pub fn view(&self, state: StateId, register: u64, horizon: u64) -> u64 {
+        let s = &self.states[state.index()];
+        if s.facts.counting { self.providers[s.provider.index()].view(s.local, register, s.facts.limit, horizon) } else { 0 }
+    }
+
+    /// See [`Provider::key_is_undeclared`].
+    pub fn key_is_undeclared(&self, return_to: StateId, value: u32) -> bool {
+        let s = &self.states[return_to.index()];
+        self.providers[s.provider.index()].key_is_undeclared(s.local, value)
+    }
+
+    /// See [`Provider::is_endless`].
+    pub fn is_endless(&self, state: StateId) -> Result<bool, EngineError> {
+        let s = &self.states[state.index()];
+        self.providers[s.provider.index()].is_endless(self, s.local)
+    }
+
+    /// What may come next, in words.
+    pub fn describe(&self, state: StateId) -> String {
+        let s = &self.states[state.index()];
+        self.providers[s.provider.index()].describe(s.local)
+    }
+}

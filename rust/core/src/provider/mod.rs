@@ -1,0 +1,292 @@
+//! The contract between whoever makes automaton states (grammar rules, JSON Schema obligations, text products) and the
+//! engine that runs them. Below every step of the pipeline.
+//!
+//! A *rule* is a set of states closed under byte steps: stepping stays inside the rule, a push enters another rule at its
+//! start state and remembers where to go on, and a state may *return* a small value to whoever called the rule. States are made
+//! when first visited and live in one [`Arena`]; what a state does is asked of its [`Provider`] byte by byte and memoised.
+//!
+//! Invariants every provider keeps:
+//! * **Productive**: from every state it hands out some byte string leads to a return; a byte that leads nowhere is `Step::dead`.
+//! * **Calls consume**: the start state of a rule never returns (an empty match is the caller's epsilon, not a call).
+//! * **Not left-recursive**: expanding pushes for one byte always ends.
+//! * **Pure**: what a state does depends on nothing but its key; equal keys give the same `StateId`.
+
+mod arena;
+mod bytes;
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+pub use self::arena::{Arena, Cell, Glance, Row};
+pub use self::bytes::{ByteSet, Bytes};
+use crate::characters::Kinds;
+use crate::error::EngineError;
+use crate::ids::StateId;
+use crate::report::{KeywordReport, Undecided};
+use crate::spacing::Gap;
+
+/// What is known of a state without asking about a byte.
+///
+/// A state may *count*: its item then carries a register, which edges increment. The state holds until the register
+/// reaches `limit`; then [`Provider::settle`] names the state that takes over. Between two limits nothing depends on the register, neither
+/// here nor in the states and frames that inherit it: a state that never reaches its limit itself still names the limit it leads to.
+#[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // independent facts, not a state machine
+pub struct Facts {
+    /// The value returned if the rule ends here, if it may.
+    pub returns: Option<u32>,
+    /// Of a state that returns: the bytes that may come right after, whoever called; all of them if that is not known. Only for speed.
+    pub follow: ByteSet,
+    /// False when no byte leads anywhere: the state can only return.
+    pub has_edges: bool,
+    /// The item carries a register; otherwise it is zero.
+    pub counting: bool,
+    /// When the register reaches this, `settle` is asked. `u64::MAX`: never.
+    pub limit: u64,
+    /// `settle` is asked after every increment, since which registers are alive is no simple bound.
+    pub guarded: bool,
+    /// Of items in this state with the same parents the one with the smallest register can do all that the others can.
+    pub smallest_wins: bool,
+    /// A state that does not count, whose mask is likely known. Of a state that does not count either: one that differs on few tokens. Of a
+    /// state that counts: what it would be if its limit were out of reach.
+    pub base: Option<StateId>,
+    /// A keyed 128-bit hash of everything the state's *rule-local* behaviour depends on (bytes, return values, pushes none), if masks
+    /// of this state may be shared between grammars of a vocabulary.
+    pub identity: Option<u128>,
+    /// Where an object's key returns to: undeclared keys ([`Provider::key_is_undeclared`]) must not repeat.
+    pub tracks_keys: bool,
+    /// The only way on is to read a key, of which there may be an end.
+    pub awaits: Option<Awaited>,
+    /// Between the items of an array, or where an item returns to: whether an item repeats an earlier one makes a difference, so the array
+    /// must remember them. Where an item returns to, no item that repeats another is taken, unless `repeats`.
+    pub tracks_items: bool,
+    /// Where an item returns to that must repeat an earlier one. Never entered in masks.
+    pub repeats: bool,
+    /// Between the items of an array, where the next item must not repeat another: there are at least so many values for it.
+    pub values: u64,
+    /// The state stands in a gap between parts, and does not return.
+    pub gap: Option<Gap>,
+    /// Kinds of characters over which the state leads back to itself, as [`crate::loops`] means it; if there are any, then these are all.
+    pub loops: Kinds,
+}
+
+impl Facts {
+    /// Does an item in the state remember no number, and can it go on?
+    pub fn is_simple(&self) -> bool {
+        !self.counting && !self.guarded && self.limit == u64::MAX && self.has_edges && self.gap.is_none()
+    }
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            returns: None,
+            follow: ByteSet::ALL,
+            has_edges: true,
+            counting: false,
+            limit: u64::MAX,
+            guarded: false,
+            smallest_wins: false,
+            base: None,
+            identity: None,
+            tracks_keys: false,
+            awaits: None,
+            tracks_items: false,
+            repeats: false,
+            values: u64::MAX,
+            gap: None,
+            loops: 0,
+        }
+    }
+}
+
+/// A key that must come and must not repeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// Reads the key.
+    pub body: StateId,
+    /// What it returns to.
+    pub return_to: StateId,
+    /// There are at least so many such keys.
+    pub keys: u64,
+}
+
+/// A frame to push: where to go on when the called rule returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Push {
+    /// Given to [`Provider::on_return`] with the returned value.
+    pub return_to: StateId,
+    /// Add one to the register that the frame saves.
+    pub increment: bool,
+}
+
+/// One way to go on after a byte: frames to push, bottom first, then the state that has consumed the byte.
+///
+/// The first frame saves the item's register (incremented if it says so), the others save 0 or 1. The target's register is the
+/// item's if nothing is pushed, else 0; `increment` adds one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Alternative {
+    /// Frames, bottom first. A tail call pushes none.
+    pub push: SmallVec<[Push; 2]>,
+    /// The state after the byte.
+    pub target: StateId,
+    /// Add one to the target's register.
+    pub increment: bool,
+}
+
+/// What a state does on a byte, and on which other bytes it does exactly the same.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The ways to go on; none: the byte is refused.
+    pub alternatives: SmallVec<[Alternative; 1]>,
+    /// The bytes this answer holds for. Must contain the byte asked about.
+    pub bytes: ByteSet,
+    /// What is known of other bytes by the way. Where it speaks of the same byte, the answer goes before it, and what comes first before
+    /// what comes later.
+    pub also: Vec<Also>,
+}
+
+/// What a state does on bytes that were not asked about.
+#[derive(Clone, Copy, Debug)]
+pub enum Also {
+    /// They are refused.
+    Dead(ByteSet),
+    /// They lead to a state inside the rule; true: the register grows.
+    To(StateId, bool, ByteSet),
+    /// As far as it is known what another state does, this one does the same.
+    Like(StateId, ByteSet),
+}
+
+impl Step {
+    /// The bytes are refused.
+    pub fn dead(bytes: ByteSet) -> Self {
+        Self::of(SmallVec::new(), bytes)
+    }
+
+    /// The bytes lead to `target` inside the rule.
+    pub fn to(target: StateId, bytes: ByteSet) -> Self {
+        Self::with(Alternative { push: SmallVec::new(), target, increment: false }, bytes)
+    }
+
+    /// The bytes lead to `alternative`.
+    pub fn with(alternative: Alternative, bytes: ByteSet) -> Self {
+        let mut alternatives = SmallVec::new();
+        alternatives.push(alternative);
+        Self::of(alternatives, bytes)
+    }
+
+    /// The bytes lead to any of these.
+    pub fn of(alternatives: SmallVec<[Alternative; 1]>, bytes: ByteSet) -> Self {
+        Self { alternatives, bytes, also: Vec::new() }
+    }
+}
+
+/// Makes states and says what they do. `local` is the number that the provider gave the state when it made it.
+pub trait Provider: Send + Sync {
+    /// What the state does on `byte`.
+    fn step(&self, arena: &Arena, local: u32, byte: u8) -> Result<Step, EngineError>;
+
+    /// Where to go on in the rule that pushed a frame with this state, when the called rule returned `value`. `None`: nowhere,
+    /// the caller refuses that value.
+    fn on_return(&self, arena: &Arena, local: u32, value: u32) -> Result<Option<StateId>, EngineError>;
+
+    /// The state to be in when the register of this state has come to its limit (or, if guarded, was incremented). `None`: dead.
+    fn settle(&self, _arena: &Arena, _local: u32, _register: u64) -> Result<Option<StateId>, EngineError> {
+        Err(EngineError::Internal("a state that does not count was settled"))
+    }
+
+    /// The smallest number that stands for `register` in this state: two registers with equal views allow the same tokens, of
+    /// at most `horizon` bytes. By default the distance to the limit, cut at the horizon.
+    fn view(&self, _local: u32, register: u64, limit: u64, horizon: u64) -> u64 {
+        limit.saturating_sub(register).min(horizon + 1)
+    }
+
+    /// Of a state with `tracks_keys`: does the returned value say that the key is not a declared one, so that the object must remember
+    /// it? (Declared keys are in the object's state already.)
+    fn key_is_undeclared(&self, _local: u32, _value: u32) -> bool {
+        false
+    }
+
+    /// Of a state inside a key: is there, whatever is read from here on, no end of the keys that may still come (declared ones
+    /// aside, which no text has to remember)? No if in doubt.
+    fn is_endless(&self, _arena: &Arena, _local: u32) -> Result<bool, EngineError> {
+        Ok(false)
+    }
+
+    /// What may come next here, in words, for messages to people.
+    fn describe(&self, local: u32) -> String;
+
+    /// Where a search for a completion was given up so far; `None`: nowhere.
+    fn undecided(&self) -> Option<Undecided> {
+        None
+    }
+
+    /// Bytes this provider holds, roughly.
+    fn memory_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// An embedded automaton: a node of the grammar whose language is not written as rules (a JSON Schema, a pattern with lookahead).
+pub trait Embedded: Send + Sync + std::fmt::Debug {
+    /// The call that prints it in EBNF, such as `json_schema("…")`; parsing that gives it back.
+    fn to_ebnf(&self) -> String;
+
+    /// A keyed hash of what it accepts: equal hashes mean the same language and the same options.
+    fn identity(&self) -> u128;
+
+    /// Register a provider with the arena and make the start state.
+    fn attach(&self, arena: &Arena) -> Result<Attached, crate::error::CompileError>;
+
+    /// How each keyword of an embedded schema is enforced; `None`: it is no schema.
+    fn report(&self) -> Option<Vec<KeywordReport>> {
+        None
+    }
+}
+
+/// What [`Embedded::attach`] gives.
+#[derive(Clone, Copy, Debug)]
+pub struct Attached {
+    /// Where a call enters. Returns 0 whenever it returns. `None`: only the empty text matches.
+    pub start: Option<StateId>,
+    /// The empty text matches too.
+    pub nullable: bool,
+}
+
+/// A deterministic automaton over Unicode scalar values, made on demand: a pattern, a set of strings, their complements.
+pub trait CodepointAutomaton: Send + Sync {
+    /// The start state; `None`: nothing matches.
+    fn start(&self) -> Result<Option<u32>, EngineError>;
+
+    /// Does the text end well here?
+    fn accepts(&self, state: u32) -> Result<bool, EngineError>;
+
+    /// Where each character leads: sorted, disjoint ranges; what they leave out is dead. Surrogates (D800–DFFF) are never in one.
+    fn edges(&self, state: u32) -> Result<Arc<[CodepointEdge]>, EngineError>;
+
+    /// A keyed hash of the language.
+    fn identity(&self) -> u128;
+
+    /// A keyed hash of what may still come in a state, the same wherever in this process it is asked; `None`: states are numbered as they are
+    /// visited, and another automaton of this language may number them otherwise.
+    fn state_identity(&self, _state: u32) -> Option<u128> {
+        None
+    }
+
+    /// True if the language is finite and every state leads to acceptance; then no search for a completion is needed.
+    fn is_trie(&self) -> bool {
+        false
+    }
+}
+
+/// All characters from `low` to `high` lead to `target`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CodepointEdge {
+    /// First character.
+    pub low: u32,
+    /// Last character.
+    pub high: u32,
+    /// The state after it.
+    pub target: u32,
+}
