@@ -120,12 +120,11 @@ const ROUNDS: usize = 8;
 /// [`cover`], once for each state: for walks that have become long. Of the states, `places` are looked at, at most; it is left with those not used.
 pub fn stays_alive(arena: &Arena, state: StateId, kinds: Kinds, places: &mut usize) -> Result<bool, EngineError> {
     let loops = arena.loops(state);
-    let alive = match loops.alive.get() {
-        Some(&alive) => alive,
-        None => {
-            let found = find_alive(arena, state, places)?;
-            *loops.alive.get_or_init(|| found)
-        }
+    let alive = if let Some(&alive) = loops.alive.get() {
+        alive
+    } else {
+        let found = find_alive(arena, state, places)?;
+        *loops.alive.get_or_init(|| found)
     };
     Ok(kinds & !alive == 0)
 }

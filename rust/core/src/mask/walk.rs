@@ -170,43 +170,13 @@ impl<'a> Walk<'a> {
                     None => path.step(depth - 1, node.byte)?,
                 },
             };
-            match next {
+            let (level, left) = match next {
+                Next::Alive(level) => (level, None),
+                Next::Left(Some(level), values, follow) => (level, Some((values, follow))),
                 Next::Dead => {
                     exits.leave(trie, i, &mut found.leaving);
                     i = node.end as usize;
-                }
-                Next::Alive(level) => {
-                    path.set(depth, level);
-                    if path.accepts_all(depth, node)? {
-                        found.accept(trie.places_below(i));
-                        i = node.end as usize;
-                        continue;
-                    }
-                    found.accept(trie.places_at(i));
-                    if self.add_parts(&mut path, level, i, &mut exits, found)? {
-                        i = node.end as usize;
-                    } else {
-                        i += 1;
-                        if node.has_many_children() {
-                            skips.extend(path.skip(trie, i, depth, &exits)?);
-                        }
-                    }
-                }
-                Next::Left(Some(level), values, follow) => {
-                    path.set(depth, level);
-                    if path.accepts_all(depth, node)? {
-                        // What leaves as well is accepted anyway.
-                        found.accept(trie.places_below(i));
-                        i = node.end as usize;
-                        continue;
-                    }
-                    found.accept(trie.places_at(i));
-                    exits.push(node.depth, values, follow, self.whole.then_some(i as u32));
-                    if self.add_parts(&mut path, level, i, &mut exits, found)? {
-                        i = node.end as usize;
-                    } else {
-                        i += 1;
-                    }
+                    continue;
                 }
                 Next::Left(None, values, follow) => {
                     found.accept(trie.places_at(i));
@@ -221,6 +191,26 @@ impl<'a> Walk<'a> {
                         exits.leave_below(trie, i, &mut found.leaving);
                     }
                     i = node.end as usize;
+                    continue;
+                }
+            };
+            path.set(depth, level);
+            if path.accepts_all(depth, node)? {
+                // What leaves as well is accepted anyway.
+                found.accept(trie.places_below(i));
+                i = node.end as usize;
+                continue;
+            }
+            found.accept(trie.places_at(i));
+            if let Some((values, follow)) = left {
+                exits.push(node.depth, values, follow, self.whole.then_some(i as u32));
+            }
+            if self.add_parts(&mut path, level, i, &mut exits, found)? {
+                i = node.end as usize;
+            } else {
+                i += 1;
+                if node.has_many_children() {
+                    skips.extend(path.skip(trie, i, depth, &exits)?);
                 }
             }
         }

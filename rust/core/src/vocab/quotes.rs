@@ -48,15 +48,15 @@ impl QuoteIndex {
             if marks.len() >= 2 {
                 index.pairs.push(id);
             }
-            let mut escapes = false;
+            let mut spelled = false;
             for &mark in &marks {
                 match text_from(&bytes[mark + 1..]) {
-                    Some(text) if text.contains(&b'\\') => escapes = true,
+                    Some(text) if text.contains(&b'\\') => spelled = true,
                     Some(text) => index.between.push((text.into(), id)),
                     None => {}
                 }
             }
-            if escapes {
+            if spelled {
                 index.escaped_between.push(id);
             }
             let mut order = b"\":,\"\"".iter().peekable();

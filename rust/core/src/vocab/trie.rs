@@ -63,7 +63,7 @@ pub struct Trie {
     lengths: Vec<u16>,
     depth: usize,
     /// By number less one.
-    wide: Vec<Box<[u32; 256]>>,
+    wide: Vec<[u32; 256]>,
     /// The number of the root's.
     root: u16,
 }
@@ -143,7 +143,7 @@ impl Trie {
     }
 
     fn list_children(&mut self, first: usize, end: usize) -> u16 {
-        let mut table = Box::new([NO_CHILD; 256]);
+        let mut table = [NO_CHILD; 256];
         let mut child = first;
         while child < end {
             table[usize::from(self.nodes[child].byte)] = child as u32;
