@@ -33,6 +33,7 @@ pub fn walk(
     let mut text = Vec::new();
     let mut random = source.byte().into();
     let mut planned: VecDeque<u8> = VecDeque::new();
+    let mut zeros = 0;
     for step in 0..free + closing {
         let row = oracle::filled(matcher, vocabulary.vocab_size)?;
         each_step(matcher, &row, &text)?;
@@ -51,7 +52,14 @@ pub fn walk(
                     .iter()
                     .find(|&&id| vocabulary.text_of(id) == Some(&[byte]))
                     .ok_or_else(|| format!("byte 0x{byte:02X} is accepted after \"{}\", its token is not allowed", text.escape_ascii()))?,
-                None => towards_the_end(vocabulary, &allowed, next(&mut random)),
+                None => {
+                    // Multiples of a large number end in zeros, more than come by chance.
+                    zeros = if zeros == 0 && text.last().is_some_and(u8::is_ascii_digit) { next(&mut random) % 24 } else { zeros };
+                    zeros = zeros.saturating_sub(1);
+                    let zero = allowed.iter().copied().find(|&id| vocabulary.text_of(id) == Some(b"0")).filter(|_| zeros > 0);
+                    let ends = allowed.iter().any(|&id| openness(vocabulary, id, true) < 3);
+                    zero.filter(|_| !ends).unwrap_or_else(|| towards_the_end(vocabulary, &allowed, next(&mut random)))
+                }
             }
         };
         if !matcher.accept_token(id).map_err(|e| format!("accept failed: {e}"))? {
