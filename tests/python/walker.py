@@ -54,7 +54,7 @@ class Words:
     required: list[bytes] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
     values: list[bytes] = field(default_factory=list)
-    #: Literal runs of patterns.
+    #: Literal runs of patterns, and whole strings of examples, which some pattern may want in the midst of others.
     fragments: list[bytes] = field(default_factory=list)
 
 
@@ -64,7 +64,13 @@ def words_of(schema: Any, examples: list[Any] | None = None) -> Words:
     keys: dict[str, None] = {}
     values: dict[bytes, None] = {}
     fragments: dict[str, None] = {}
-    stack: list[Any] = [schema, *(examples or [])]
+    stack: list[Any] = [*(examples or [])]
+    while stack:
+        part = stack.pop()
+        stack += part.values() if isinstance(part, dict) else part if isinstance(part, list) else []
+        if isinstance(part, str) and 0 < len(part) < 60:
+            fragments[json.dumps(part, ensure_ascii=False)[1:-1]] = None
+    stack = [schema, *(examples or [])]
     while stack:
         part = stack.pop()
         if isinstance(part, list):
