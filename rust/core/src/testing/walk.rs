@@ -47,19 +47,18 @@ pub fn walk(
             if planned.is_empty() && (text.last() == Some(&b'"') || step % 16 == 0) {
                 planned.extend(hint(matcher, hints, next(&mut random))?);
             }
-            match planned.pop_front() {
-                Some(byte) => *allowed
+            if let Some(byte) = planned.pop_front() {
+                *allowed
                     .iter()
                     .find(|&&id| vocabulary.text_of(id) == Some(&[byte]))
-                    .ok_or_else(|| format!("byte 0x{byte:02X} is accepted after \"{}\", its token is not allowed", text.escape_ascii()))?,
-                None => {
-                    // Multiples of a large number end in zeros, more than come by chance.
-                    zeros = if zeros == 0 && text.last().is_some_and(u8::is_ascii_digit) { next(&mut random) % 24 } else { zeros };
-                    zeros = zeros.saturating_sub(1);
-                    let zero = allowed.iter().copied().find(|&id| vocabulary.text_of(id) == Some(b"0")).filter(|_| zeros > 0);
-                    let ends = allowed.iter().any(|&id| openness(vocabulary, id, true) < 3);
-                    zero.filter(|_| !ends).unwrap_or_else(|| towards_the_end(vocabulary, &allowed, next(&mut random)))
-                }
+                    .ok_or_else(|| format!("byte 0x{byte:02X} is accepted after \"{}\", its token is not allowed", text.escape_ascii()))?
+            } else {
+                // Multiples of a large number end in zeros, more than come by chance.
+                zeros = if zeros == 0 && text.last().is_some_and(u8::is_ascii_digit) { next(&mut random) % 24 } else { zeros };
+                zeros = zeros.saturating_sub(1);
+                let zero = allowed.iter().copied().find(|&id| vocabulary.text_of(id) == Some(b"0")).filter(|_| zeros > 0);
+                let ends = allowed.iter().any(|&id| openness(vocabulary, id, true) < 3);
+                zero.filter(|_| !ends).unwrap_or_else(|| towards_the_end(vocabulary, &allowed, next(&mut random)))
             }
         };
         if !matcher.accept_token(id).map_err(|e| format!("accept failed: {e}"))? {

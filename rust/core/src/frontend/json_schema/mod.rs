@@ -51,6 +51,8 @@ struct JsonSchemaSource {
     text: String,
     schema: Arc<SchemaDocument>,
     identity: u128,
+    /// Within these limits the schema is known to be satisfiable.
+    satisfiable_within: Limits,
 }
 
 impl std::fmt::Debug for JsonSchemaSource {
@@ -82,7 +84,8 @@ impl Embedded for JsonSchemaSource {
         }
         let space = Space::new(self.schema.clone(), arena.limits());
         let provider = SchemaProvider::register(arena, space, Layout::new(&self.schema.options), self.identity)?;
-        match provider.start(arena)? {
+        // What can be satisfied at all can be with any vocabulary that got here.
+        match provider.start(arena, self.satisfiable_within == *arena.limits())? {
             (Some(start), _) => Ok(Attached { start: Some(start), nullable: false }),
             (None, gave_up) => Err(unsatisfiable(&self.schema, arena.limits(), gave_up)),
         }
@@ -113,7 +116,7 @@ impl JsonSchemaSource {
             hash.str(uri);
             hash.str(text);
         }
-        let this = Self { text: text.to_owned(), schema, identity: hash.finish() };
+        let this = Self { text: text.to_owned(), schema, identity: hash.finish(), satisfiable_within: limits.clone() };
         let mut space = Space::new(this.schema.clone(), limits);
         let root = space.root()?;
         if !space.plainly_satisfiable(root)? {

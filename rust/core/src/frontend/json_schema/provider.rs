@@ -147,10 +147,11 @@ impl SchemaProvider {
         Ok(provider)
     }
 
-    /// The start state; `None`: the schema cannot be satisfied. The flag says whether that was not decided within the limit.
-    pub fn start(&self, arena: &Arena) -> Result<(Option<StateId>, bool), EngineError> {
+    /// The start state; `None`: the schema cannot be satisfied, which is not asked if it is `known` to be. The flag says whether that was not decided
+    /// within the limit.
+    pub fn start(&self, arena: &Arena, known: bool) -> Result<(Option<StateId>, bool), EngineError> {
         let mut inner = self.lock();
-        let satisfiable = inner.space.can_be_satisfied(self.tools(arena), self.root)?;
+        let satisfiable = known || inner.space.can_be_satisfied(self.tools(arena), self.root)?;
         if !satisfiable {
             return Ok((None, inner.space.gave_up()));
         }
