@@ -13,6 +13,12 @@ use crate::testing::recogniser::Recogniser;
 use crate::testing::vocabulary::TinyVocabulary;
 use crate::vocab::Vocabulary;
 
+/// Compiles within these limits.
+pub fn compile_within(grammar: &Grammar, vocabulary: &TinyVocabulary, limits: &Limits) -> Result<Arc<CompiledGrammar>, CompileError> {
+    let vocabulary = Arc::new(vocabulary.build().expect("generated vocabularies are legal"));
+    CompiledGrammar::compile(grammar, vocabulary, limits, &Interrupt::default())
+}
+
 /// Compiles with default limits, sharing nothing with any other grammar: masks may be shared through the vocabulary.
 pub fn compile(grammar: &Grammar, vocabulary: &TinyVocabulary) -> Result<Arc<CompiledGrammar>, CompileError> {
     compile_with(grammar, &Arc::new(vocabulary.build().expect("generated vocabularies are legal")))
