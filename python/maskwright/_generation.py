@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from maskwright import CompiledGrammar, GrammarMatcher, TokenizerInfo, allocate_token_bitmask, bitmask_to_bool_mask
+from maskwright._model_cache import cache_name
 
 # The conversion of a GGUF file draws a progress bar whatever transformers is told. Read when tqdm is loaded, which torch does.
 os.environ.setdefault("TQDM_DISABLE", "1")
@@ -111,12 +112,12 @@ class Model:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         out = Generation()
         pieces: list[str] = []
-        ids, past = self.prompt_ids(prompt), None
+        ids, cache, past = self.prompt_ids(prompt), cache_name(self.model), None
         begin = time.perf_counter()
         with torch.inference_mode():
             while len(out.token_ids) < max_tokens:
-                result = self.model(input_ids=ids, past_key_values=past, use_cache=True)
-                past, logits = result.past_key_values, result.logits[0, -1]
+                result = self.model(input_ids=ids, use_cache=True, **{cache: past})
+                past, logits = result[cache], result.logits[0, -1]
                 if not out.token_ids:
                     out.prompt_seconds = time.perf_counter() - begin
                 if matcher is not None:

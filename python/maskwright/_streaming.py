@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from maskwright._core import CompiledGrammar, GrammarMatcher
+from maskwright._model_cache import cache_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -140,7 +141,7 @@ class _Loop:
             return Piece(decoder.decode(text, final=out.finished), tuple(tokens), forced)
 
         begin = time.perf_counter()
-        past = None
+        cache, past = cache_name(self.model), None
         # What the model has not read yet, and what it has said.
         unread, said = input_ids, self._jump(matcher, max_new_tokens)
         if said:
@@ -150,8 +151,8 @@ class _Loop:
                 added = self._tensor(said, input_ids)
                 unread = torch.cat([input_ids, added], dim=1) if past is None else added
             with torch.inference_mode():
-                result = self.model(input_ids=unread, past_key_values=past, use_cache=True)
-                past = result.past_key_values
+                result = self.model(input_ids=unread, use_cache=True, **{cache: past})
+                past = result[cache]
                 logits = result.logits[:, -1].clone()
                 out.forward_passes += 1
                 if self.logits_processor:
