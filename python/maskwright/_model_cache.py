@@ -1,4 +1,4 @@
-"""What a model of transformers calls its cache: the argument of ``forward`` and the field of its result have one name, which has changed."""
+"""What a model of transformers calls its cache: one name for an argument and a field of the result, which has changed."""
 
 from __future__ import annotations
 
