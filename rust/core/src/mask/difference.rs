@@ -6,7 +6,7 @@
 use smallvec::SmallVec;
 
 use super::local::{Local, LocalTable};
-use super::path::{Skip, loops, skipped};
+use super::path::{Skip, ask_widely, loops, skipped};
 use super::walk::{Found, Walk};
 use crate::characters::MALFORMED;
 use crate::error::EngineError;
@@ -125,11 +125,8 @@ fn differing<'t>(arena: &Arena, trie: &'t Trie, first: usize, depth: usize, pair
     if register != beyond {
         return Ok(None);
     }
-    // One answer often speaks for many bytes.
-    for byte in [b'a', 0, 0xC3] {
-        arena.step(own, byte)?;
-        arena.step(other, byte)?;
-    }
+    ask_widely(arena, own)?;
+    ask_widely(arena, other)?;
     let mut hopeful = ByteSet::ALL;
     for byte in 0..=255 {
         if arena.same_step(own, other, byte) {

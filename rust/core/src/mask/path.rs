@@ -46,6 +46,14 @@ pub(super) struct Skip<'t> {
     pub(super) hopeful: ByteSet,
 }
 
+/// Ask a state about few bytes: one answer often speaks for many.
+pub(super) fn ask_widely(arena: &Arena, state: StateId) -> Result<(), EngineError> {
+    for byte in [b'a', 0, 0xC3] {
+        arena.step(state, byte)?;
+    }
+    Ok(())
+}
+
 /// The outcome of a byte that is more than moving to a plain state.
 pub(super) enum Next {
     Dead,
@@ -192,10 +200,7 @@ impl<'a> Path<'a> {
             return Ok(None);
         }
         let state = self.states[depth];
-        // One answer often speaks for many bytes.
-        for byte in [b'a', 0, 0xC3] {
-            self.arena.step(state, byte)?;
-        }
+        ask_widely(self.arena, state)?;
         let mut hopeful = self.arena.hopeful(state);
         match self.gaps[depth] {
             // What was not known of the row is now.

@@ -142,7 +142,11 @@ impl<'a> Walk<'a> {
             }
             let depth = usize::from(node.depth);
             exits.enter(node.depth, node.byte);
-            let next = match path.glance(depth - 1, node.byte) {
+            let moved = match path.glance(depth - 1, node.byte) {
+                None => path.space(depth - 1, node.byte),
+                known => known,
+            };
+            let next = match moved {
                 Some(true) => {
                     if path.accepts_all(depth, node)? {
                         found.accept(trie.places_below(i));
@@ -157,18 +161,7 @@ impl<'a> Walk<'a> {
                     continue;
                 }
                 Some(false) => Next::Dead,
-                None => match path.space(depth - 1, node.byte) {
-                    Some(true) => {
-                        found.accept(trie.places_at(i));
-                        i += 1;
-                        if node.has_many_children() {
-                            skips.extend(path.skip(trie, i, depth, &exits)?);
-                        }
-                        continue;
-                    }
-                    Some(false) => Next::Dead,
-                    None => path.step(depth - 1, node.byte)?,
-                },
+                None => path.step(depth - 1, node.byte)?,
             };
             let (level, left) = match next {
                 Next::Alive(level) => (level, None),
