@@ -583,3 +583,28 @@ fn small_limits_are_errors_that_name_them() {
         assert!(error.contains("max_states"), "{error}");
     });
 }
+
+#[test]
+fn frames_with_many_frames_below_end_in_a_named_limit() {
+    // A byte reaches about the square of the text's length in frames, and below each lie as many as the text is long. By the frames reached alone,
+    // 226 bytes would be read within this limit.
+    let text = r#"root ::= x root "b" | "b" | y
+x ::= "b" | root x | ""
+y ::= root root x | x y "b" | "b""#;
+    guarded(|| {
+        let grammar = rules(text).unwrap();
+        let limits = Limits { max_step_frames: 20_000, ..Limits::default() };
+        let compiled = oracle::compile_within(&grammar, &vocabulary(), &limits).unwrap();
+        let mut matcher = oracle::matcher(&compiled);
+        let mut read = 0;
+        let error = loop {
+            match matcher.accept_bytes(b"b") {
+                Ok(taken) => assert!(taken, "the grammar takes any number of them"),
+                Err(error) => break error,
+            }
+            read += 1;
+        };
+        assert_eq!(error, EngineError::Limit { name: "max_step_frames", bound: 20_000 });
+        assert!((50..200).contains(&read), "{read} bytes were read");
+    });
+}

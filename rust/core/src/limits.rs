@@ -29,7 +29,7 @@ pub struct Limits {
     pub max_number_digits: usize,
     /// Items of one configuration: how many parses of a text may be alive at once.
     pub max_items: usize,
-    /// Frames that one configuration may reach newly in one byte.
+    /// Frames that one configuration may reach newly in one byte; it also bounds the work of joining sets of them.
     pub max_step_frames: usize,
 }
 

@@ -189,8 +189,13 @@ struct Builder<'a> {
     /// Frames made in this step, so that equal ones are made once.
     made: SmallVec<[Arc<Frame>; 4]>,
     popped: usize,
+    /// Frames looked at while sets of them were joined.
+    joined: usize,
     index: Index,
 }
+
+/// Joining sets may look at so many frames for each that a step may reach: the frames that are reached do not bound how many lie below them.
+const LOOKS_PER_FRAME: usize = 256;
 
 /// So many items or frames are searched one by one, more by their index.
 const FEW: usize = 32;
@@ -208,7 +213,7 @@ struct Index {
 impl<'a> Builder<'a> {
     fn new(arena: &'a Arena, text: Text, watching: bool) -> Self {
         let (items, returned, pending, made) = (SmallVec::new(), SmallVec::new(), SmallVec::new(), SmallVec::new());
-        Self { arena, items, returned, pending, text, watching, made, popped: 0, index: Index::default() }
+        Self { arena, items, returned, pending, text, watching, made, popped: 0, joined: 0, index: Index::default() }
     }
 
     fn go(&mut self, item: &Item, alternative: &Alternative, byte: u8) -> Result<(), EngineError> {
@@ -293,6 +298,7 @@ impl<'a> Builder<'a> {
                     return Ok(());
                 }
                 let grown = Parents::union([&item.parents, &parents].into_iter());
+                let looked = grown.frames().len();
                 item.parents = grown;
                 if facts.returns.is_some() {
                     let fresh = Parents::union(
@@ -300,7 +306,7 @@ impl<'a> Builder<'a> {
                     );
                     self.pending.push((state, memory, fresh));
                 }
-                return Ok(());
+                return self.look_at(looked);
             }
             if facts.smallest_wins {
                 if item.register < register && item.parents.contains(&parents) {
@@ -321,6 +327,12 @@ impl<'a> Builder<'a> {
         }
         self.items.push(Item { state, register, memory, seen, parents });
         Ok(())
+    }
+
+    /// Sets of so many frames are joined.
+    fn look_at(&mut self, frames: usize) -> Result<(), EngineError> {
+        self.joined += frames;
+        Limits::check("max_step_frames", self.joined / LOOKS_PER_FRAME, self.arena.limits().max_step_frames)
     }
 
     /// The places of the items in a state.
@@ -421,7 +433,12 @@ impl<'a> Builder<'a> {
                 seen = seen.with(item);
             }
         }
-        let parents = if group.len() == 1 { frame.parents.clone() } else { Parents::union(group.iter().map(|f| &f.parents)) };
+        let parents = if group.len() == 1 {
+            frame.parents.clone()
+        } else {
+            self.look_at(group.iter().map(|f| f.parents.frames().len()).sum())?;
+            Parents::union(group.iter().map(|f| &f.parents))
+        };
         self.add(target, frame.register, kept, seen, parents)
     }
 }

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashSet;
 use smallvec::SmallVec;
 
 use super::keys::Memory;
 use super::seen::Seen;
 use crate::ids::StateId;
+
+/// So many frames are sorted, more are looked up.
+const FEW: usize = 64;
 
 /// Where to go on when a called rule returns.
 #[derive(Debug)]
@@ -116,9 +120,18 @@ impl Parents {
     pub fn union<'a>(sets: impl Iterator<Item = &'a Parents>) -> Self {
         let mut bottom = false;
         let mut frames: Vec<Arc<Frame>> = Vec::new();
+        // Many sets mostly have the same members: then it costs less to look each up than to sort them all.
+        let mut known: HashSet<usize, foldhash::fast::RandomState> = HashSet::default();
         for set in sets {
             bottom |= set.has_bottom();
-            frames.extend(set.frames().iter().cloned());
+            if frames.len() < FEW {
+                frames.extend(set.frames().iter().cloned());
+                continue;
+            }
+            if known.is_empty() {
+                frames.retain(|frame| known.insert(address(frame)));
+            }
+            frames.extend(set.frames().iter().filter(|frame| known.insert(address(frame))).cloned());
         }
         frames.sort_unstable_by_key(address);
         frames.dedup_by(|a, b| Arc::ptr_eq(a, b));
