@@ -94,12 +94,12 @@ SCHEMAS ?= 500
 walks: $(TEST)/ready
 	$(TEST)/bin/python tests/conformance/walks.py --data $(MASKBENCH) --schemas $(SCHEMAS)
 
-# Each target for a while (RUNS=…) from a fixed seed, without a sanitizer; needs `cargo install cargo-fuzz`.
+# Each target for a while (RUNS=…) from a fixed seed, without a sanitizer. Who has no cargo-fuzz gets one in build/tools.
 RUNS ?= 1000
 TARGETS := ebnf regex json_schema matcher_vs_recogniser schemas_vs_validator operations
 fuzz:
-	@command -v cargo-fuzz > /dev/null || { [ -n "$$CI" ] && cargo install --quiet --locked cargo-fuzz; } || { echo "cargo install cargo-fuzz first" >&2; exit 1; }
-	@set -e; for target in $(TARGETS); do \
+	@command -v cargo-fuzz > /dev/null || [ -x build/tools/bin/cargo-fuzz ] || cargo install --quiet --locked --root build/tools cargo-fuzz
+	@set -e; export PATH="$$PATH:$(CURDIR)/build/tools/bin"; for target in $(TARGETS); do \
 	  echo "-- $$target"; \
 	  cargo fuzz run -s none $$target -- -runs=$(RUNS) -seed=1 -max_total_time=90 -rss_limit_mb=4096 -timeout=60 -print_final_stats=0 -verbosity=0; \
 	done
