@@ -16,7 +16,7 @@ Written by `make docs` from the tables `KEYWORDS` and `FORMATS`; a test fails wh
 * *narrowed*: what is accepted is allowed, but not all that is allowed can be written; the last column says what is lost;
 * *annotation*: it says nothing about which values are valid. So do keys that are no keywords of the draft.
 
-What is lost to the order of keys is not with `any_order=True`. For every schema, white space is bounded as the page on white space says, and a
+What is lost to the order of keys is not with `any_order=True`, and `number_exponents` allows exponents where they are lost. For every schema, white space is bounded as the page on white space says, and a
 surrogate without its partner is never written.
 
 ";
