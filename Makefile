@@ -4,7 +4,7 @@ PYTHON ?= python3
 DEMO := .demo-venv
 RACE := .race-venv
 
-.PHONY: demo wheel test rust python lint docs ratchets conformance maskbench walks fuzz bench bench-apply race endurance
+.PHONY: demo wheel test rust python lint docs ratchets conformance maskbench walks fuzz bench bench-apply hard race endurance
 
 # One thread: on a busy machine two collapse.
 demo: $(DEMO)/ready
@@ -118,6 +118,12 @@ bench: $(RACE)/ready
 # What applying masks to logits costs, as multiples of a pass over them; XGrammar's kernel beside it.
 bench-apply: $(RACE)/ready
 	OMP_NUM_THREADS=1 $(RACE)/bin/python benches/python/apply.py
+
+# Cases that engines find hard, each with what is asked of it; ONLY picks by name.
+TOKENIZER ?= llama3
+ONLY ?=
+hard: $(RACE)/ready
+	OMP_NUM_THREADS=1 $(RACE)/bin/python benches/python/hard.py --tokenizer $(TOKENIZER) --only '$(ONLY)'
 
 # Against XGrammar and LLGuidance, in one run: prints ratios, draws build/race.svg. ARGUMENTS as `race.py --help` says.
 ARGUMENTS ?= --picture build/race.svg
