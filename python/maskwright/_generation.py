@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from maskwright import CompiledGrammar, GrammarMatcher, TokenizerInfo, allocate_token_bitmask, bitmask_to_bool_mask
+from maskwright import CompiledGrammar, GrammarMatcher, TokenizerInfo, allocate_token_bitmask
 from maskwright._model_cache import cache_name
 
 # The conversion of a GGUF file draws a progress bar whatever transformers is told. Read when tqdm is loaded, which torch does.
@@ -104,8 +104,10 @@ class Model:
         """
         import torch
 
+        from maskwright.torch import apply_token_bitmask_inplace
+
         matcher = None if grammar is None else GrammarMatcher(grammar)
-        bitmask = allocate_token_bitmask(1, self.tokenizer_info.vocab_size)
+        bitmask = torch.from_numpy(allocate_token_bitmask(1, self.tokenizer_info.vocab_size))
         never_text = set(self.tokenizer_info.special_token_ids) | set(self.tokenizer_info.stop_token_ids)
         stop = set(self.tokenizer_info.stop_token_ids)
         vocabulary = self.tokenizer_info.decoded_vocab
@@ -117,14 +119,13 @@ class Model:
         with torch.inference_mode():
             while len(out.token_ids) < max_tokens:
                 result = self.model(input_ids=ids, use_cache=True, **{cache: past})
-                past, logits = result[cache], result.logits[0, -1]
+                past, logits = result[cache], result.logits[:, -1]
                 if not out.token_ids:
                     out.prompt_seconds = time.perf_counter() - begin
                 if matcher is not None:
                     start = time.perf_counter()
                     if matcher.fill_next_token_bitmask(bitmask):
-                        allowed = bitmask_to_bool_mask(bitmask, self.tokenizer_info.vocab_size)[0, : logits.shape[0]]
-                        logits = logits.masked_fill(~torch.from_numpy(allowed), float("-inf"))
+                        apply_token_bitmask_inplace(logits, bitmask)
                     out.engine_seconds += time.perf_counter() - start
                 token = int(logits.argmax())
                 if matcher is not None:
