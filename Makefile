@@ -125,10 +125,12 @@ ONLY ?=
 hard: $(RACE)/ready
 	OMP_NUM_THREADS=1 $(RACE)/bin/python benches/python/hard.py --tokenizer $(TOKENIZER) --only '$(ONLY)'
 
-# Against XGrammar and LLGuidance, in one run: prints ratios, draws build/race.svg. ARGUMENTS as `race.py --help` says.
-ARGUMENTS ?= --picture build/race.svg
+# Against XGrammar and LLGuidance, in one run: prints ratios, draws build/race.svg. TOKENIZER is llama3, qwen, a file of tiktoken or a folder of
+# transformers; MASKBENCH a file of real schemas, of which N are drawn; more ARGUMENTS as `race.py --help` says.
+N ?= 200
+ARGUMENTS ?=
 race: $(RACE)/ready
-	OMP_NUM_THREADS=1 $(RACE)/bin/python benches/python/race.py $(ARGUMENTS)
+	OMP_NUM_THREADS=1 $(RACE)/bin/python benches/python/race.py --tokenizer $(TOKENIZER) $(if $(MASKBENCH),--schemas $(MASKBENCH) --n $(N)) --picture build/race.svg $(ARGUMENTS)
 
 $(RACE)/ready: pyproject.toml Cargo.toml Cargo.lock $(shell find rust python -name '*.rs' -o -name '*.py' -o -name Cargo.toml)
 	$(PYTHON) -m venv $(RACE)

@@ -1,11 +1,13 @@
-"""The engines that race, each behind the same five calls. Peers come from the package index, in the versions that `make race` pins."""
+"""The engines that race, each behind the same calls. Peers come from the package index, in the versions that `make race` pins."""
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from typing import Any, Protocol
 
 import numpy as np
+from vocabularies import Vocabulary
 
 
 class Engine(Protocol):
@@ -33,17 +35,17 @@ class Engine(Protocol):
 class Maskwright:
     """This package, through its public API."""
 
-    def __init__(self, encoding: Any, stop: int):
+    def __init__(self, vocabulary: Vocabulary):
         import maskwright
 
-        self.module, self.encoding, self.stop = maskwright, encoding, stop
+        self.module, self.vocabulary = maskwright, vocabulary
         self.fresh()
         self.mask = maskwright.allocate_token_bitmask(1, self.info.vocab_size)
         self.row = np.asarray(self.mask).reshape(-1)
 
     def fresh(self) -> None:
         # A new vocabulary, too: what masks have in common is kept with it.
-        self.info = self.module.TokenizerInfo.from_tiktoken(self.encoding, stop_token_ids=self.stop)
+        self.info = self.vocabulary.info()
         self.compiler = self.module.GrammarCompiler(self.info, max_threads=1)
 
     def compile(self, kind: str, source: Any) -> None:
@@ -59,19 +61,30 @@ class Maskwright:
     def commit(self, token: int) -> bool:
         return self.matcher.accept_token(token)
 
+    def statistics(self) -> dict[str, int]:
+        """What the grammar has learned so far."""
+        return self.compiled.statistics()
+
+    def accepts(self, token: int) -> bool:
+        """Would a fork accept it? What the mask must say."""
+        return self.matcher.fork().accept_token(token)
+
 
 class XGrammar:
     """XGrammar with its defaults."""
 
-    def __init__(self, encoding: Any, stop: int):
+    def __init__(self, vocabulary: Vocabulary):
         import torch
         import xgrammar
 
         torch.set_num_threads(1)
         self.module = xgrammar
-        vocabulary = [encoding.decode_single_token_bytes(i) for i in range(encoding.n_vocab)]
-        self.info = xgrammar.TokenizerInfo(vocabulary, xgrammar.VocabType.RAW, vocab_size=encoding.n_vocab, stop_token_ids=[stop])
-        self.mask = xgrammar.allocate_token_bitmask(1, encoding.n_vocab)
+        if vocabulary.huggingface:
+            self.info = xgrammar.TokenizerInfo.from_huggingface(vocabulary.library, vocab_size=len(vocabulary.library))
+        else:
+            tokens = vocabulary.tokens
+            self.info = xgrammar.TokenizerInfo(tokens, xgrammar.VocabType.RAW, vocab_size=len(tokens), stop_token_ids=[vocabulary.stop])
+        self.mask = xgrammar.allocate_token_bitmask(1, self.info.vocab_size)
         self.row = self.mask.numpy().reshape(-1)
         self.fresh()
 
@@ -95,14 +108,19 @@ class XGrammar:
 class LLGuidance:
     """LLGuidance with its defaults; grammars through its own converter from GBNF."""
 
-    def __init__(self, encoding: Any, stop: int):
+    def __init__(self, vocabulary: Vocabulary):
         import llguidance
+        import llguidance.hf
         import llguidance.numpy
         import llguidance.tiktoken
 
         self.module, self.fill_row = llguidance, llguidance.numpy.fill_next_token_bitmask
-        self.tokenizer = llguidance.tiktoken.lltokenizer_from_encoding(encoding, n_vocab=encoding.n_vocab, eos_token=stop)
-        self.mask = llguidance.numpy.allocate_token_bitmask(1, encoding.n_vocab)
+        library = vocabulary.library
+        if vocabulary.huggingface:
+            self.tokenizer = llguidance.hf.from_tokenizer(library)
+        else:
+            self.tokenizer = llguidance.tiktoken.lltokenizer_from_encoding(library, n_vocab=library.n_vocab, eos_token=vocabulary.stop)
+        self.mask = llguidance.numpy.allocate_token_bitmask(1, self.tokenizer.vocab_size)
         self.row = self.mask.reshape(-1)
 
     def fresh(self) -> None:
@@ -130,3 +148,11 @@ class LLGuidance:
 
 
 ENGINES = {"maskwright": Maskwright, "xgrammar": XGrammar, "llguidance": LLGuidance}
+
+
+def version(name: str) -> str | None:
+    """The version that is installed, if one is."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

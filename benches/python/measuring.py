@@ -10,8 +10,24 @@ from pathlib import Path
 
 import numpy as np
 
-#: Time on the CPU: a busy neighbour does not count.
-cpu = time.thread_time_ns
+
+class Stopwatch:
+    """The lesser of the time that passed and the time on the CPU, in microseconds: neither busy neighbours nor reading the clock counts.
+
+    With `threads`, work of other threads of the process counts as well.
+    """
+
+    def __init__(self, threads: bool = False):
+        self.clock = time.process_time_ns if threads else time.thread_time_ns
+
+    def start(self) -> None:
+        self.used = self.clock()
+        self.passed = time.perf_counter_ns()
+
+    def stop(self) -> float:
+        passed = time.perf_counter_ns() - self.passed
+        used = self.clock() - self.used
+        return min(passed, used) / 1e3
 
 
 def quantile(values: Sequence[float], q: float) -> float:
@@ -24,23 +40,14 @@ def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else float("nan")
 
 
-def reading_costs() -> float:
-    """What reading the clock adds to a time, in microseconds."""
-    times = []
-    for _ in range(2000):
-        start = cpu()
-        times.append(cpu() - start)
-    return quantile(times, 0.25) / 1e3
-
-
 def best(call: Callable[[], object], *, inner: int = 20, turns: int = 7) -> float:
-    """CPU time of one call in microseconds: the best of several turns of many calls, Python's own loop included."""
-    found = float("inf")
+    """Time of one call in microseconds: the best of several turns of many calls, Python's own loop included."""
+    watch, found = Stopwatch(), float("inf")
     for _ in range(turns):
-        start = cpu()
+        watch.start()
         for _ in range(inner):
             call()
-        found = min(found, (cpu() - start) / inner / 1e3)
+        found = min(found, watch.stop() / inner)
     return found
 
 
