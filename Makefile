@@ -4,7 +4,7 @@ PYTHON ?= python3
 DEMO := .demo-venv
 RACE := .race-venv
 
-.PHONY: demo wheel test rust python lint docs ratchets conformance maskbench walks fuzz bench bench-apply hard race endurance
+.PHONY: demo wheel test rust python lint docs ratchets conformance maskbench walks fuzz bench bench-apply hard scaling race endurance
 
 # One thread: on a busy machine two collapse.
 demo: $(DEMO)/ready
@@ -124,6 +124,10 @@ TOKENIZER ?= llama3
 ONLY ?=
 hard: $(RACE)/ready
 	OMP_NUM_THREADS=1 $(RACE)/bin/python benches/python/hard.py --tokenizer $(TOKENIZER) --only '$(ONLY)'
+
+# How cost grows with the vocabulary, the schema, the batch and its threads, the output, the number of schemas; draws build/scaling/*.svg.
+scaling: $(RACE)/ready
+	OMP_NUM_THREADS=1 $(RACE)/bin/python benches/python/scaling.py --tokenizer $(TOKENIZER) $(if $(MASKBENCH),--schemas $(MASKBENCH)) --only '$(ONLY)' --pictures build/scaling
 
 # Against XGrammar and LLGuidance, in one run: prints ratios, draws build/race.svg. TOKENIZER is llama3, qwen, a file of tiktoken or a folder of
 # transformers; MASKBENCH a file of real schemas, of which N are drawn; more ARGUMENTS as `race.py --help` says.

@@ -12,15 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from hard_cases import Case, cases
+from isolating import forked, warm_process
 from measuring import Stopwatch, best, copying, machine, mean
 from vocabularies import load
 
@@ -40,23 +39,6 @@ def compiled(case: Case, info: mw.TokenizerInfo) -> mw.CompiledGrammar:
 def learned(statistics: dict[str, int]) -> int:
     """Grows with every mask that could not be looked up."""
     return statistics["masks"] + statistics["resolved"] + statistics["shared"]
-
-
-def warm_process() -> None:
-    """Touch memory and code as a server has long touched its own: a first mask shall not pay for the first use of their pages."""
-    for _ in range(2):
-        bytearray(24 << 20)
-    small = mw.GrammarCompiler(mw.TokenizerInfo([bytes([byte]) for byte in range(256)] + [b"</s>"], stop_token_ids=256), max_threads=1)
-    row = mw.allocate_token_bitmask(1, 257)
-    for grammar, text in (
-        (small.compile_json_schema({"properties": {"a": {"maxLength": 9}}}), '{"a": "b", "c": [1.5, true]}'),
-        (small.compile_regex("(ab|c)+"), "abc"),
-        (small.compile_grammar('root ::= "(" root ")" | "x"'), "((x))"),
-    ):
-        matcher = mw.GrammarMatcher(grammar)
-        for byte in text.encode():
-            matcher.fill_next_token_bitmask(row)
-            matcher.accept_token(byte)
 
 
 def check(case: Case, grammar: mw.CompiledGrammar, ids: list[list[int]], info: mw.TokenizerInfo) -> None:
@@ -123,27 +105,6 @@ def run(case: Case, ids: list[list[int]], info: mw.TokenizerInfo, last: bool) ->
         found["bytes"] = grammar.memory_size_bytes
         check(case, grammar, ids, info)
     return found
-
-
-def forked(call: Any) -> dict[str, Any]:
-    """What `call` returns in a process of its own, which learns nothing from and teaches nothing to others."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reader)
-        try:
-            answer = {"done": call()}
-        except BaseException as error:
-            traceback.print_exc(limit=2)
-            answer = {"failed": f"{type(error).__name__}: {error}"[:300]}
-        with os.fdopen(writer, "w") as pipe:
-            json.dump(answer, pipe)
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as pipe:
-        text = pipe.read()
-    os.waitpid(child, 0)
-    return json.loads(text) if text else {"failed": "crashed"}
 
 
 def measure(case: Case, ids: list[list[int]], info: mw.TokenizerInfo, rounds: int) -> dict[str, Any]:

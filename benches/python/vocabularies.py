@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import random
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,3 +60,49 @@ def load(where: str) -> Vocabulary:
         names = ", ".join(tokenizer_files.SPECIAL)
         raise SystemExit(f"no tokenizer {where}: give one of {names}, a .tiktoken file, or a folder of transformers")
     return Vocabulary(encoding.name, encoding.n_vocab - 1, encoding, encoding.encode_ordinary, False)
+
+
+@dataclass(frozen=True)
+class Resized:
+    """The first tokens of a vocabulary, or all of them and more; the last one ends the text."""
+
+    tokens: list[bytes]
+
+    def info(self) -> Any:
+        """What maskwright builds of it, with masks that have learned nothing."""
+        import maskwright
+
+        return maskwright.TokenizerInfo(self.tokens, maskwright.VocabType.RAW, stop_token_ids=len(self.tokens) - 1)
+
+    @cached_property
+    def _ids(self) -> dict[bytes, int]:
+        return {token: index for index, token in enumerate(self.tokens[:-1])}
+
+    def encode(self, text: str) -> list[int]:
+        """At each place the longest token that fits."""
+        data, ids, at = text.encode(), [], 0
+        longest = max(map(len, self._ids))
+        while at < len(data):
+            token = next(data[at : at + n] for n in range(min(longest, len(data) - at), 0, -1) if data[at : at + n] in self._ids)
+            ids.append(self._ids[token])
+            at += len(token)
+        return ids
+
+
+def resized(vocabulary: Vocabulary, size: int) -> Resized:
+    """A vocabulary of another size, made of `vocabulary` the same way every time. Tokens are in the order in which they were merged, so
+    that the first ones are what a smaller vocabulary has; a larger one is given words of two parts, as further merges would make them.
+    """
+    tokens = [token for token in vocabulary.tokens if token]
+    known = set(tokens)
+    bytes_first = [bytes([byte]) for byte in range(256)]
+    tokens = bytes_first + [token for token in dict.fromkeys(tokens) if len(token) > 1]
+    chance = random.Random(1)
+    words = [token for token in tokens[256:40_000] if token.decode(errors="ignore").encode() == token and token.strip().isalpha()]
+    ends = [word for word in words if not word.startswith(b" ")]
+    while len(tokens) < size - 1:
+        merged = chance.choice(words) + chance.choice(ends)
+        if merged not in known and len(merged) <= 24:
+            known.add(merged)
+            tokens.append(merged)
+    return Resized([*tokens[: size - 1], b"</s>"])
