@@ -1,12 +1,14 @@
-//! The compile cache: least recently used goes first, at most so many bytes, identical compiles at the same time done once.
+//! The compile cache: which compiled grammar answers a request, identical compiles at the same time done once.
+//!
+//! What is kept, and what goes to keep within a limit, is the shelf's to say; a request whose grammar is gone is compiled again.
 //!
 //! Invariant: a failed compile is reported to everyone who waits for it and is not kept; the lock is held for a few instructions only.
 //! Must not know: how to compile, or Python.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
-use maskwright::matcher::CompiledGrammar;
+use maskwright::matcher::{CompiledGrammar, Shelf};
 
 use crate::background::{Flight, lock};
 
@@ -25,107 +27,93 @@ pub enum Found {
 
 enum Slot {
     Pending(Compiling),
-    Ready { compiled: Arc<CompiledGrammar>, bytes: usize, used: u64 },
+    Ready(Weak<CompiledGrammar>),
 }
 
+#[derive(Default)]
 struct Slots<K> {
     by_key: HashMap<K, Slot>,
-    clock: u64,
+    /// Keys after which those of grammars that are gone are looked for.
+    look_at: usize,
+    hits: u64,
+    misses: u64,
 }
 
 /// See the module.
 pub struct Cache<K> {
     slots: Mutex<Slots<K>>,
-    limit: Option<usize>,
+    shelf: Arc<Shelf>,
 }
 
-impl<K: std::hash::Hash + Eq + Clone> Cache<K> {
-    /// Empty; `None`: no limit.
-    pub fn new(limit: Option<usize>) -> Self {
-        Self { slots: Mutex::new(Slots { by_key: HashMap::new(), clock: 0 }), limit }
+/// Bytes that a key holds.
+pub trait Size {
+    /// On the heap, roughly.
+    fn heap_bytes(&self) -> usize;
+}
+
+impl<K: std::hash::Hash + Eq + Clone + Size> Cache<K> {
+    /// Empty; grammars are kept on a shelf.
+    pub fn new(shelf: Arc<Shelf>) -> Self {
+        let slots = Slots { by_key: HashMap::new(), look_at: 64, hits: 0, misses: 0 };
+        Self { slots: Mutex::new(slots), shelf }
     }
 
     /// Look up, or take on the compile.
     pub fn begin(&self, key: &K) -> Found {
         let mut slots = lock(&self.slots);
-        slots.clock += 1;
-        let now = slots.clock;
-        match slots.by_key.get_mut(key) {
-            Some(Slot::Ready { compiled, used, .. }) => {
-                *used = now;
-                Found::Ready(compiled.clone())
+        let found = match slots.by_key.get(key) {
+            Some(Slot::Ready(compiled)) => compiled.upgrade().map(Found::Ready),
+            Some(Slot::Pending(flight)) if !flight.is_stranded() => Some(Found::Pending(flight.clone())),
+            _ => None,
+        };
+        if let Some(found) = found {
+            slots.hits += 1;
+            drop(slots);
+            if let Found::Ready(compiled) = &found {
+                self.shelf.keep(compiled, 0);
             }
-            Some(Slot::Pending(flight)) if !flight.is_stranded() => Found::Pending(flight.clone()),
-            _ => {
-                let flight = Flight::new();
-                slots.by_key.insert(key.clone(), Slot::Pending(flight.clone()));
-                Found::Yours(flight)
-            }
+            return found;
         }
+        slots.misses += 1;
+        let flight = Flight::new();
+        slots.by_key.insert(key.clone(), Slot::Pending(flight.clone()));
+        Found::Yours(flight)
     }
 
     /// The flight for `key` ended. A slot that is no longer this flight's (the cache was cleared) is left alone.
     pub fn finish(&self, key: &K, flight: &Compiling, compiled: Option<&Arc<CompiledGrammar>>) {
-        let bytes = compiled.map_or(0, |c| c.memory_bytes());
-        let mut dropped = Vec::new();
-        let mut slots = lock(&self.slots);
-        if !matches!(slots.by_key.get(key), Some(Slot::Pending(f)) if Arc::ptr_eq(f, flight)) {
-            return;
-        }
-        slots.clock += 1;
-        let used = slots.clock;
-        match compiled {
-            Some(compiled) => {
-                slots.by_key.insert(key.clone(), Slot::Ready { compiled: compiled.clone(), bytes, used });
-                dropped = self.evict(&mut slots);
+        {
+            let mut slots = lock(&self.slots);
+            if !matches!(slots.by_key.get(key), Some(Slot::Pending(f)) if Arc::ptr_eq(f, flight)) {
+                return;
             }
-            None => drop(slots.by_key.remove(key)),
-        }
-        drop(slots);
-        // Freeing a grammar takes time: not under the lock.
-        drop(dropped);
-    }
-
-    /// Grammars grow as they learn masks, so all are measured again before any goes.
-    fn evict(&self, slots: &mut Slots<K>) -> Vec<Slot> {
-        let Some(limit) = self.limit else { return Vec::new() };
-        let mut total = 0;
-        let mut order = Vec::new();
-        for (key, slot) in &mut slots.by_key {
-            if let Slot::Ready { compiled, bytes, used } = slot {
-                *bytes = compiled.memory_bytes();
-                total += *bytes;
-                order.push((*used, *bytes, key.clone()));
+            match compiled {
+                Some(compiled) => {
+                    slots.by_key.insert(key.clone(), Slot::Ready(Arc::downgrade(compiled)));
+                    if slots.by_key.len() > slots.look_at {
+                        slots.by_key.retain(|_, slot| !matches!(slot, Slot::Ready(compiled) if compiled.strong_count() == 0));
+                        slots.look_at = 64 + slots.by_key.len() * 2;
+                    }
+                }
+                None => drop(slots.by_key.remove(key)),
             }
         }
-        order.sort_unstable_by_key(|(used, ..)| *used);
-        let mut dropped = Vec::new();
-        for (_, bytes, key) in order {
-            if total <= limit {
-                break;
-            }
-            total -= bytes;
-            dropped.extend(slots.by_key.remove(&key));
+        // Not under the lock: making room frees other grammars.
+        if let Some(compiled) = compiled {
+            self.shelf.keep(compiled, key.heap_bytes());
         }
-        dropped
     }
 
     /// Forget everything; compiles under way go on for those who wait.
     pub fn clear(&self) {
         let old = std::mem::take(&mut lock(&self.slots).by_key);
         drop(old);
+        self.shelf.clear();
     }
 
-    /// Bytes held now, roughly.
-    pub fn size_bytes(&self) -> usize {
-        let held: Vec<Arc<CompiledGrammar>> = lock(&self.slots)
-            .by_key
-            .values()
-            .filter_map(|slot| match slot {
-                Slot::Ready { compiled, .. } => Some(compiled.clone()),
-                Slot::Pending(_) => None,
-            })
-            .collect();
-        held.iter().map(|c| c.memory_bytes()).sum()
+    /// Requests answered, and requests that had to be compiled.
+    pub fn counts(&self) -> (u64, u64) {
+        let slots = lock(&self.slots);
+        (slots.hits, slots.misses)
     }
 }

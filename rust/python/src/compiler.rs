@@ -3,6 +3,7 @@
 //! Invariant: identical compiles at the same time are done once; a caller's Ctrl-C or timeout never fails another caller.
 //! Must not know: what compiling means.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,13 +12,13 @@ use maskwright::frontend::json_schema::Options;
 use maskwright::frontend::{ebnf, json_schema, regex};
 use maskwright::grammar::Grammar as CoreGrammar;
 use maskwright::limits::{Interrupt, Limits as CoreLimits};
-use maskwright::matcher::CompiledGrammar as Core;
+use maskwright::matcher::{CompiledGrammar as Core, Shelf};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::background::{self, Flight};
-use crate::cache::{Cache, Compiling, Found};
+use crate::cache::{Cache, Compiling, Found, Size};
 use crate::compiled::CompiledGrammar;
 use crate::errors::IntoPython;
 use crate::fork::detached;
@@ -35,6 +36,16 @@ enum Source {
     BuiltinJson,
     /// By identity.
     Grammar(u128),
+}
+
+impl Size for Source {
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Schema(text, _) | Self::Regex(text) => text.len(),
+            Self::Ebnf(text, root) => text.len() + root.len(),
+            Self::BuiltinJson | Self::Grammar(_) => 0,
+        }
+    }
 }
 
 impl Source {
@@ -57,12 +68,14 @@ impl Source {
 ///     tokenizer_info: the tokenizer.
 ///     max_threads: for compatibility; compiling is lazy and takes one thread.
 ///     cache_enabled: remember what was compiled.
-///     cache_limit_bytes: forget the least recently used beyond so many bytes; -1: never.
+///     cache_limit_bytes: what all grammars of this compiler, with all they learn, and the tokenizer's shared store may hold; -1: no
+///         limit. Beyond it the least recently used grammars are forgotten, then masks of grammars in use, which are learned again when needed.
 ///     limits: how much one grammar may cost.
 #[pyclass(frozen, module = "maskwright")]
 pub struct GrammarCompiler {
     tokenizer: Arc<Tokenizer>,
     cache: Option<Arc<Cache<Source>>>,
+    shelf: Arc<Shelf>,
     limits: CoreLimits,
     cache_limit_bytes: i64,
 }
@@ -116,10 +129,12 @@ impl GrammarCompiler {
             let grammar = what.grammar(given.as_deref(), &limits)?;
             Core::compile(&grammar, vocabulary, &limits, interrupt)
         };
-        flight.launch(deadline, work, move |result| {
-            if let Some(cache) = cache {
-                cache.finish(&key, &ticket, result.as_ref().ok());
-            }
+        let keeper = self.shelf.clone();
+        flight.launch(deadline, work, move |result| match (cache, result) {
+            (Some(cache), result) => cache.finish(&key, &ticket, result.as_ref().ok()),
+            // Not to be found again, but what it learns is bounded as well.
+            (None, Ok(compiled)) => keeper.keep(compiled, 0),
+            (None, Err(_)) => {}
         });
         let outcome = flight.wait(py, deadline);
         if !matches!(outcome, Ok(Ok(_))) {
@@ -154,9 +169,11 @@ impl GrammarCompiler {
                     .map_err(|_| PyValueError::new_err(format!("cache_limit_bytes must be -1 (no limit) or at least 0, got {bytes}")))?,
             ),
         };
+        let shelf = Shelf::new(&tokenizer_info.tokenizer.vocabulary, limit, cache_enabled);
         Ok(Self {
             tokenizer: tokenizer_info.tokenizer.clone(),
-            cache: cache_enabled.then(|| Arc::new(Cache::new(limit))),
+            cache: cache_enabled.then(|| Arc::new(Cache::new(shelf.clone()))),
+            shelf,
             limits: limits.map_or_else(CoreLimits::default, |l| l.0.clone()),
             cache_limit_bytes,
         })
@@ -259,7 +276,31 @@ impl GrammarCompiler {
 
     /// Bytes that the remembered grammars hold now, roughly.
     fn get_cache_size_bytes(&self, py: Python<'_>) -> usize {
-        self.cache.as_ref().map_or(0, |cache| detached(py, || cache.size_bytes()))
+        detached(py, || self.shelf.kept_bytes())
+    }
+
+    /// What all grammars of this compiler have learned and hold, as numbers by name: those of :meth:`CompiledGrammar.statistics` summed up
+    /// (what grammars that are gone had counted included, ``mask_bytes`` and ``states`` only of those that are not), and ``grammars`` kept or in use,
+    /// ``evicted_grammars``, ``bytes`` of all grammars, ``shared_bytes``, ``shared_entries`` and ``shared_evictions`` of the tokenizer's shared store,
+    /// ``compile_hits`` and ``compile_misses``.
+    fn statistics(&self, py: Python<'_>) -> BTreeMap<&'static str, u64> {
+        detached(py, || {
+            let all = self.shelf.statistics();
+            let states = self.shelf.grammars().iter().map(|grammar| grammar.state_count() as u64).sum();
+            let (hits, misses) = self.cache.as_ref().map_or((0, 0), |cache| cache.counts());
+            let own = [
+                ("states", states),
+                ("grammars", all.grammars),
+                ("evicted_grammars", all.evicted_grammars),
+                ("bytes", all.bytes),
+                ("shared_bytes", all.shared_bytes),
+                ("shared_entries", all.shared_entries),
+                ("shared_evictions", all.shared_evictions),
+                ("compile_hits", hits),
+                ("compile_misses", misses),
+            ];
+            all.masks.fields().chain(own).collect()
+        })
     }
 
     /// As given: -1 for no limit.

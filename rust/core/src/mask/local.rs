@@ -71,6 +71,15 @@ impl LocalTable {
         }
     }
 
+    /// Bytes held, roughly.
+    pub fn memory_bytes(&self) -> usize {
+        self.steps.len() * (size_of::<((Local, u8), u32)>() + 8)
+            + self.outcomes.len() * size_of::<Outcome>()
+            + self.configurations.len() * (size_of::<Configuration>() + 96)
+            + self.parents.len() * 96
+            + self.frames.len() * (size_of::<Frame>() + 64)
+    }
+
     /// Intern a configuration; `None` if it has no items. What items and frames remember of keys is dropped: masks do not depend on it.
     pub fn intern(&mut self, mut configuration: Configuration) -> Option<Local> {
         configuration.returned.clear();

@@ -12,15 +12,19 @@ mod exits;
 mod local;
 mod path;
 pub mod residual;
+mod resolve;
 mod shared;
+pub mod statistics;
 pub mod store;
 pub mod token_set;
 mod walk;
 
-pub use store::{MaskStore, SharedMasks, Statistics};
+pub use statistics::Statistics;
+pub use store::{MaskStore, SharedMasks};
 pub use token_set::TokenSet;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What one item (or one return state, for a residual) allows.
 #[derive(Debug)]
@@ -29,11 +33,34 @@ pub struct Mask {
     pub accepted: TokenSet,
     /// Tokens that leave the rule, if any.
     pub residual: Option<Arc<residual::Residual>>,
+    /// Nanoseconds it took to learn, all that had to be learned for it included.
+    pub cost: u32,
+    /// Asked for since the store last looked for what to give up.
+    used: AtomicBool,
 }
 
 impl Mask {
+    /// Just learned, at no cost so far.
+    pub fn new(accepted: TokenSet, residual: Option<Arc<residual::Residual>>) -> Self {
+        Self { accepted, residual, cost: 0, used: AtomicBool::new(true) }
+    }
+
     /// Bytes held, bases not counted.
     pub fn memory_bytes(&self) -> usize {
-        self.accepted.memory_bytes() + self.residual.as_ref().map_or(0, |residual| residual.memory_bytes()) + 96
+        self.accepted.memory_bytes() + self.residual.as_ref().map_or(0, |residual| residual.memory_bytes()) + 160
+    }
+
+    /// Somebody asks for it.
+    #[inline]
+    fn touch(&self) {
+        // PERF: a line that all read stays with all of them as long as nobody writes it.
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Was it asked for since this was asked last?
+    fn was_used(&self) -> bool {
+        self.used.swap(false, Ordering::Relaxed)
     }
 }

@@ -5,26 +5,35 @@
 //! Must not know: states of one grammar.
 
 use std::hash::Hash;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hashbrown::HashMap;
 
-/// Bytes kept for one vocabulary.
-const LIMIT: usize = 64 << 20;
+/// Bytes kept for one vocabulary, of masks and of parts each, unless a limit says less.
+const LIMIT: usize = 32 << 20;
 
-type Map<K, V> = HashMap<K, Arc<V>, foldhash::fast::RandomState>;
+type Map<K, V> = HashMap<K, (Arc<V>, usize), foldhash::fast::RandomState>;
 
 /// Values by content.
-pub struct Shared<K, V> {
-    limit: usize,
-    inner: RwLock<Generations<K, V>>,
-}
+pub struct Shared<K, V>(RwLock<Generations<K, V>>);
 
 struct Generations<K, V> {
     young: Map<K, V>,
     old: Map<K, V>,
-    /// Of the young.
-    bytes: usize,
+    young_bytes: usize,
+    old_bytes: usize,
+    limit: usize,
+    evictions: u64,
+}
+
+impl<K, V> Generations<K, V> {
+    /// The old are forgotten, the young are the old.
+    fn age(&mut self) -> Map<K, V> {
+        let forgotten = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
+        self.old_bytes = std::mem::take(&mut self.young_bytes);
+        self.evictions += forgotten.len() as u64;
+        forgotten
+    }
 }
 
 impl<K: Hash + Eq, V> Default for Shared<K, V> {
@@ -35,23 +44,56 @@ impl<K: Hash + Eq, V> Default for Shared<K, V> {
 
 impl<K: Hash + Eq, V> Shared<K, V> {
     fn with_limit(limit: usize) -> Self {
-        Self { limit, inner: RwLock::new(Generations { young: Map::default(), old: Map::default(), bytes: 0 }) }
+        let (young, old) = (Map::default(), Map::default());
+        Self(RwLock::new(Generations { young, old, young_bytes: 0, old_bytes: 0, limit, evictions: 0 }))
     }
 
-    /// What is known; `bytes` says what it takes to keep it.
-    pub fn get(&self, key: &K, bytes: impl FnOnce(&V) -> usize) -> Option<Arc<V>>
+    fn read(&self) -> RwLockReadGuard<'_, Generations<K, V>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Generations<K, V>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes kept.
+    pub fn bytes(&self) -> usize {
+        let inner = self.read();
+        inner.young_bytes + inner.old_bytes
+    }
+
+    /// Values kept, and values forgotten so far.
+    pub fn counts(&self) -> (usize, u64) {
+        let inner = self.read();
+        (inner.young.len() + inner.old.len(), inner.evictions)
+    }
+
+    /// Keep at most so many bytes from now on. A limit is never raised: the smallest that was asked for counts.
+    pub fn limit_to(&self, bytes: usize) {
+        let mut forgotten = Vec::new();
+        let mut inner = self.write();
+        inner.limit = inner.limit.min(bytes);
+        while inner.young_bytes + inner.old_bytes > inner.limit {
+            forgotten.push(inner.age());
+        }
+        drop(inner);
+        // Dropped with nothing locked.
+        drop(forgotten);
+    }
+
+    /// What is known, with what it takes to keep it.
+    pub fn get(&self, key: &K) -> Option<Arc<V>>
     where
         K: Clone,
     {
-        let old = {
-            let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(value) = inner.young.get(key) {
+        let (old, bytes) = {
+            let inner = self.read();
+            if let Some((value, _)) = inner.young.get(key) {
                 return Some(Arc::clone(value));
             }
-            Arc::clone(inner.old.get(key)?)
+            inner.old.get(key)?.clone()
         };
-        let size = bytes(&old);
-        self.insert(key.clone(), Arc::clone(&old), size);
+        self.insert(key.clone(), Arc::clone(&old), bytes);
         Some(old)
     }
 
@@ -59,18 +101,22 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     pub fn insert(&self, key: K, value: Arc<V>, bytes: usize) {
         let mut forgotten = Map::default();
         {
-            let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+            let mut inner = self.write();
             let inner = &mut *inner;
-            if inner.bytes.saturating_add(bytes) > self.limit / 2 {
-                std::mem::swap(&mut forgotten, &mut inner.old);
-                inner.old = std::mem::take(&mut inner.young);
-                inner.bytes = 0;
+            if bytes > inner.limit / 2 {
+                return;
             }
-            if inner.young.insert(key, value).is_none() {
-                inner.bytes = inner.bytes.saturating_add(bytes);
+            if inner.young_bytes + bytes > inner.limit / 2 {
+                forgotten = inner.age();
             }
+            if let Some((_, bytes)) = inner.old.remove(&key) {
+                inner.old_bytes -= bytes;
+            }
+            if let Some((_, before)) = inner.young.insert(key, (value, bytes)) {
+                inner.young_bytes -= before;
+            }
+            inner.young_bytes += bytes;
         }
-        // Dropped with nothing locked.
         drop(forgotten);
     }
 }
@@ -82,14 +128,28 @@ mod tests {
     #[test]
     fn what_is_asked_for_stays_and_the_rest_is_bounded() {
         let shared: Shared<u32, u32> = Shared::with_limit(100);
-        let size = |_: &u32| 10;
         for key in 0..1000 {
             shared.insert(key, Arc::new(key), 10);
-            assert_eq!(shared.get(&0, size).as_deref(), Some(&0), "asked for all the time, after {key}");
-            assert_eq!(shared.get(&key, size).as_deref(), Some(&key));
-            let inner = shared.inner.read().unwrap();
-            assert!(inner.young.len() + inner.old.len() <= 11);
+            assert_eq!(shared.get(&0).as_deref(), Some(&0), "asked for all the time, after {key}");
+            assert_eq!(shared.get(&key).as_deref(), Some(&key));
+            let (count, forgotten) = shared.counts();
+            assert!(count <= 10 && shared.bytes() == count * 10);
+            assert_eq!(count as u64 + forgotten, u64::from(key) + 1, "each is kept or counted as forgotten");
         }
-        assert_eq!(shared.get(&500, size), None);
+        assert_eq!(shared.get(&500), None);
+    }
+
+    #[test]
+    fn a_limit_holds_at_once_and_is_never_raised() {
+        let shared: Shared<u32, u32> = Shared::with_limit(1000);
+        (0..100).for_each(|key| shared.insert(key, Arc::new(key), 10));
+        assert_eq!(shared.bytes(), 1000);
+        shared.limit_to(40);
+        assert!(shared.bytes() <= 40);
+        shared.limit_to(1000);
+        (0..100).for_each(|key| shared.insert(key, Arc::new(key), 10));
+        assert!(shared.bytes() <= 40);
+        shared.insert(0, Arc::new(0), 30);
+        assert_eq!(shared.get(&0).as_deref(), None, "larger than half the limit is not kept");
     }
 }

@@ -1,30 +1,34 @@
 //! Where masks are kept: per grammar by state, and per vocabulary by content.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use dashmap::DashMap;
 use hashbrown::HashSet;
 use smallvec::SmallVec;
 
+use super::Mask;
 use super::difference::{Difference, difference, near};
 use super::local::{Local, LocalTable};
 use super::residual::{Leaving, Residual};
 use super::shared::Shared;
+use super::statistics::{Counters, Statistics};
 use super::token_set::TokenSet;
 use super::walk::{Found, Parts, Walk};
-use super::{Mask, token_set};
 use crate::bitmask;
 use crate::error::EngineError;
 use crate::ids::StateId;
-use crate::provider::{Arena, ByteSet};
-use crate::stack::{Configuration, Frame, Item, Parents};
+use crate::provider::Arena;
+use crate::stack::{Frame, Item, Parents};
 use crate::vocab::Vocabulary;
 
 /// A base is given up when more tokens than this differ from it.
 const DIFFERENCE_BOUND: usize = 4096;
 /// This close before its limit, a state is compared with the one that takes over there.
 const CLOSE: u64 = 3;
+/// Bytes of a place in a map, roughly.
+const ENTRY: usize = 64;
 /// In the place of a register or a view: far from any limit.
 const FROZEN: u64 = u64::MAX;
 
@@ -35,44 +39,42 @@ pub struct SharedMasks {
     parts: Shared<(u32, u128, u64), Part>,
 }
 
-/// What the store has done so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Statistics {
-    /// Masks computed.
-    pub masks: u64,
-    /// Of those, by a walk over the whole trie that looked at more than a tenth of it.
-    pub full_walks: u64,
-    /// Of those, as a difference from a base.
-    pub differences: u64,
-    /// Taken from another grammar of the same vocabulary.
-    pub shared: u64,
-    /// Residuals resolved against a return state.
-    pub resolved: u64,
-    /// Bytes of all masks and residuals kept.
-    pub bytes: u64,
-}
+impl SharedMasks {
+    /// Of a vocabulary.
+    pub fn of(vocabulary: &Vocabulary) -> Option<Arc<Self>> {
+        vocabulary.learned(Self::default)
+    }
 
-#[derive(Default)]
-struct Counters {
-    masks: AtomicU64,
-    full_walks: AtomicU64,
-    differences: AtomicU64,
-    shared: AtomicU64,
-    resolved: AtomicU64,
-    bytes: AtomicU64,
+    /// Bytes kept.
+    pub fn memory_bytes(&self) -> usize {
+        self.masks.bytes() + self.parts.bytes()
+    }
+
+    /// Keep at most so many bytes from now on; never more than an earlier limit.
+    pub fn limit_to(&self, bytes: usize) {
+        self.masks.limit_to(bytes / 2);
+        self.parts.limit_to(bytes / 2);
+    }
+
+    /// Masks and parts kept, and forgotten so far.
+    pub fn counts(&self) -> (usize, u64) {
+        let ((masks, gone), (parts, lost)) = (self.masks.counts(), self.parts.counts());
+        (masks + parts, gone + lost)
+    }
 }
 
 /// All masks learned for one grammar.
 pub struct MaskStore {
-    vocabulary: Arc<Vocabulary>,
+    pub(super) vocabulary: Arc<Vocabulary>,
     shared: Option<Arc<SharedMasks>>,
     masks: DashMap<(StateId, u64, bool), Arc<Mask>, foldhash::fast::RandomState>,
-    resolved: DashMap<(u128, StateId, u64), Arc<Mask>, foldhash::fast::RandomState>,
+    pub(super) resolved: DashMap<(u128, StateId, u64), Arc<Mask>, foldhash::fast::RandomState>,
     /// By node of the vocabulary's trie, state and view: what the state allows below the node.
     parts: DashMap<(u32, StateId, u64), Arc<Part>, foldhash::fast::RandomState>,
     /// Memoised steps of configurations; a walk that finds it taken makes its own.
     locals: Mutex<LocalTable>,
-    counters: Counters,
+    local_bytes: AtomicUsize,
+    pub(super) counters: Counters,
 }
 
 /// What a state allows below a node of the vocabulary's trie.
@@ -102,7 +104,7 @@ pub enum Effort {
 impl MaskStore {
     /// An empty store.
     pub fn new(vocabulary: Arc<Vocabulary>) -> Self {
-        let shared = vocabulary.learned(SharedMasks::default);
+        let shared = SharedMasks::of(&vocabulary);
         Self {
             vocabulary,
             shared,
@@ -110,6 +112,7 @@ impl MaskStore {
             resolved: DashMap::default(),
             parts: DashMap::default(),
             locals: Mutex::default(),
+            local_bytes: AtomicUsize::new(0),
             counters: Counters::default(),
         }
     }
@@ -119,17 +122,56 @@ impl MaskStore {
         &self.vocabulary
     }
 
-    /// What the store has done so far.
+    /// What was learned and asked so far.
     pub fn statistics(&self) -> Statistics {
-        let c = &self.counters;
-        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Statistics {
-            masks: get(&c.masks),
-            full_walks: get(&c.full_walks),
-            differences: get(&c.differences),
-            shared: get(&c.shared),
-            resolved: get(&c.resolved),
-            bytes: get(&c.bytes),
+        self.counters.read()
+    }
+
+    /// For those who count by themselves.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Bytes of what is kept.
+    pub fn memory_bytes(&self) -> usize {
+        let masks = self.counters.mask_bytes.load(Ordering::Relaxed) as usize;
+        masks + self.local_bytes.load(Ordering::Relaxed) + size_of::<Self>()
+    }
+
+    /// Give up what was not asked for since the last time; if that is less than half, everything. Who holds a mask keeps it, and what is
+    /// asked for again is learned again.
+    pub fn forget(&self) {
+        let before = self.counters.mask_bytes.load(Ordering::Relaxed);
+        let (mut kept, mut gone) = (0, 0);
+        let mut keep = |used: bool, bytes: usize| {
+            if used {
+                kept += (bytes + ENTRY) as u64;
+            } else {
+                gone += 1;
+            }
+            used
+        };
+        self.masks.retain(|_, mask| keep(mask.was_used(), mask.memory_bytes()));
+        self.resolved.retain(|_, mask| keep(mask.was_used(), mask.memory_bytes()));
+        // Parts only serve to learn masks.
+        self.parts.retain(|_, part| keep(false, part.memory_bytes()));
+        if kept > before / 2 {
+            gone += (self.masks.len() + self.resolved.len()) as u64;
+            kept = 0;
+            self.masks.clear();
+            self.resolved.clear();
+        }
+        // What others learned in between is not counted: little, and once.
+        self.counters.mask_bytes.store(kept, Ordering::Relaxed);
+        self.counters.evictions.fetch_add(gone, Ordering::Relaxed);
+        if kept == 0 {
+            self.masks.shrink_to_fit();
+            self.resolved.shrink_to_fit();
+        }
+        self.parts.shrink_to_fit();
+        if let Ok(mut locals) = self.locals.try_lock() {
+            *locals = LocalTable::default();
+            self.local_bytes.store(0, Ordering::Relaxed);
         }
     }
 
@@ -144,6 +186,7 @@ impl MaskStore {
     ) -> Result<Option<Arc<Mask>>, EngineError> {
         let view = arena.view(state, register, self.vocabulary.longest_token() as u64);
         if let Some(mask) = self.masks.get(&(state, view, framed)) {
+            mask.touch();
             return Ok(Some(Arc::clone(&mask)));
         }
         if effort == Effort::Known {
@@ -151,13 +194,14 @@ impl MaskStore {
         }
         let identity = arena.facts(state).identity.filter(|_| framed);
         if let (Some(identity), Some(shared)) = (identity, &self.shared) {
-            let known = shared.masks.get(&(identity, view), Mask::memory_bytes);
+            let known = shared.masks.get(&(identity, view));
             let mask = if let Some(mask) = known {
                 self.counters.shared.fetch_add(1, Ordering::Relaxed);
+                self.count_bytes(&mask);
                 mask
             } else {
                 let mask = Arc::new(self.learn(arena, state, register, framed)?);
-                shared.masks.insert((identity, view), Arc::clone(&mask), mask.memory_bytes());
+                shared.masks.insert((identity, view), Arc::clone(&mask), mask.memory_bytes() + ENTRY);
                 mask
             };
             self.masks.insert((state, view, framed), Arc::clone(&mask));
@@ -170,21 +214,26 @@ impl MaskStore {
 
     fn learn(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Mask, EngineError> {
         self.counters.masks.fetch_add(1, Ordering::Relaxed);
+        let started = Instant::now();
         let mask = match self.relative(arena, state, register, framed)? {
             Some(mask) => mask,
             None => self.walked(arena, state, register, framed)?,
         };
         self.count_bytes(&mask);
-        Ok(mask)
+        Ok(Mask { cost: nanoseconds(started), ..mask })
     }
 
     /// Run a walk with the shared table, or with a new one while another walk has it.
-    fn with_locals<T>(&self, run: impl FnOnce(&mut LocalTable) -> T) -> T {
+    pub(super) fn with_locals<T>(&self, run: impl FnOnce(&mut LocalTable) -> T) -> T {
         let mut fresh = LocalTable::default();
-        let mut shared = self.locals.try_lock().ok();
-        let table = shared.as_deref_mut().unwrap_or(&mut fresh);
+        let mut kept = self.locals.try_lock().ok();
+        let table = kept.as_deref_mut().unwrap_or(&mut fresh);
         table.trim();
-        run(table)
+        let result = run(table);
+        if let Some(table) = kept {
+            self.local_bytes.store(table.memory_bytes(), Ordering::Relaxed);
+        }
+        result
     }
 
     fn walked(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Mask, EngineError> {
@@ -206,7 +255,7 @@ impl MaskStore {
         };
         leaving.leftovers.retain(|leftover| !accepted.contains(leftover.token));
         let residual = self.residual(leaving, None);
-        Ok(Mask { accepted, residual })
+        Ok(Mask::new(accepted, residual))
     }
 
     /// A mask of tokens by their places in the vocabulary's trie, and others. If most are in, those that are out are cleared instead.
@@ -300,101 +349,31 @@ impl MaskStore {
         let less: Vec<u32> = touched.iter().copied().filter(|t| accepted.binary_search(t).is_err()).collect();
         let below = base.residual.clone().map(|residual| (residual, Arc::<[u32]>::from(touched)));
         let residual = if framed { self.residual(leaving, below) } else { None };
-        Mask { accepted: TokenSet::relative(base, accepted, less), residual }
+        Mask::new(TokenSet::relative(base, accepted, less), residual)
     }
 
-    /// What a return state allows of the tokens that left the rule it called; `None` if that is not known and must not be learned.
-    pub fn resolve(
-        &self,
-        arena: &Arena,
-        residual: &Residual,
-        return_to: StateId,
-        register: u64,
-        effort: Effort,
-    ) -> Result<Option<Arc<Mask>>, EngineError> {
-        let view = arena.view(return_to, register, self.vocabulary.longest_token() as u64);
-        if let Some(mask) = self.resolved.get(&(residual.id, return_to, view)) {
-            return Ok(Some(Arc::clone(&mask)));
-        }
-        if effort == Effort::Known {
-            return Ok(None);
-        }
-        self.with_locals(|table| self.resolve_with(arena, table, residual, (return_to, register), 0)).map(Some)
-    }
-
-    fn resolve_with(
-        &self,
-        arena: &Arena,
-        table: &mut LocalTable,
-        residual: &Residual,
-        (return_to, register): (StateId, u64),
-        depth: usize,
-    ) -> Result<Arc<Mask>, EngineError> {
-        let view = arena.view(return_to, register, self.vocabulary.longest_token() as u64);
-        let key = (residual.id, return_to, view);
-        if let Some(mask) = self.resolved.get(&key) {
-            return Ok(Arc::clone(&mask));
-        }
-        self.counters.resolved.fetch_add(1, Ordering::Relaxed);
-        let mut accepted: Vec<u32> = Vec::new();
-        let mut leaving = Leaving::default();
-        for (value, trie) in &residual.groups {
-            if let Some(state) = arena.on_return(return_to, *value)? {
-                let (start, follow) = Configuration::closed(arena, state, register)?;
-                let mut found = Found { leaving, ..Found::default() };
-                Walk::over(arena, trie).run_from(table, start, follow, &mut found)?;
-                accepted.append(&mut found.accepted(trie));
-                leaving = found.leaving;
-            }
-        }
-        let trie = self.vocabulary.trie();
-        let parts = PartStore { arena, store: self, depth: depth + 1 };
-        let parts: Option<&dyn Parts> = if parts.depth < PART_DEPTH { Some(&parts) } else { None };
-        for &(value, node) in &residual.subtrees {
-            if let Some(state) = arena.on_return(return_to, value)? {
-                let (mut start, _) = Configuration::closed(arena, state, register)?;
-                // What returns at once leaves all that lies there to the next.
-                leaving.subtrees.extend(start.returned.drain(..).map(|value| (value, node)));
-                let nodes = node as usize + 1..trie.nodes()[node as usize].end as usize;
-                let mut found = Found { leaving, ..Found::default() };
-                Walk { nodes, ..Walk::over_vocabulary(arena, trie, parts) }.run_from(table, start, ByteSet::ALL, &mut found)?;
-                accepted.append(&mut found.accepted(trie));
-                leaving = found.leaving;
-            }
-        }
-        accepted.sort_unstable();
-        accepted.dedup();
-        leaving.leftovers.retain(|l| accepted.binary_search(&l.token).is_err());
-        let mut below = None;
-        if let Some((base, without)) = &residual.base {
-            let mask = self.resolve_with(arena, table, base, (return_to, register), depth)?;
-            accepted.extend(mask.accepted.ids().into_iter().filter(|t| without.binary_search(t).is_err()));
-            below = mask.residual.clone().map(|next| (next, Arc::clone(without)));
-        }
-        let residual = self.residual(leaving, below);
-        let mask = Arc::new(Mask { accepted: TokenSet::from_ids(accepted, self.vocabulary.words()), residual });
-        self.count_bytes(&mask);
-        self.resolved.insert(key, Arc::clone(&mask));
-        Ok(mask)
-    }
-
-    fn residual(&self, leaving: Leaving, base: Option<(Arc<Residual>, Arc<[u32]>)>) -> Option<Arc<Residual>> {
+    pub(super) fn residual(&self, leaving: Leaving, base: Option<(Arc<Residual>, Arc<[u32]>)>) -> Option<Arc<Residual>> {
         Residual::build(&self.vocabulary, leaving, base).map(Arc::new)
     }
 
-    fn count_bytes(&self, mask: &Mask) {
-        self.counters.bytes.fetch_add(mask.memory_bytes() as u64, Ordering::Relaxed);
+    pub(super) fn count_bytes(&self, mask: &Mask) {
+        self.counters.mask_bytes.fetch_add((mask.memory_bytes() + ENTRY) as u64, Ordering::Relaxed);
     }
 }
 
+/// Since then, as a mask keeps it.
+pub(super) fn nanoseconds(started: Instant) -> u32 {
+    u32::try_from(started.elapsed().as_nanos()).unwrap_or(u32::MAX)
+}
+
 /// Parts nest at most so deep; beyond, a walk goes on by itself.
-const PART_DEPTH: usize = 24;
+pub(super) const PART_DEPTH: usize = 24;
 
 /// The parts of a store, seen from a walk.
-struct PartStore<'a> {
-    arena: &'a Arena,
-    store: &'a MaskStore,
-    depth: usize,
+pub(super) struct PartStore<'a> {
+    pub(super) arena: &'a Arena,
+    pub(super) store: &'a MaskStore,
+    pub(super) depth: usize,
 }
 
 impl PartStore<'_> {
@@ -408,7 +387,7 @@ impl PartStore<'_> {
         }
         let shared = self.arena.facts(state).identity.zip(store.shared.as_ref());
         if let Some((identity, shared)) = shared
-            && let Some(part) = shared.parts.get(&(i as u32, identity, view), Part::memory_bytes)
+            && let Some(part) = shared.parts.get(&(i as u32, identity, view))
         {
             store.parts.insert(key, Arc::clone(&part));
             return Ok(part);
@@ -428,9 +407,9 @@ impl PartStore<'_> {
         let residual = store.residual(found.leaving, None);
         let part = Arc::new(Part { places: found.places.into(), tokens: found.tokens.into(), residual });
         let bytes = part.memory_bytes();
-        store.counters.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        store.counters.mask_bytes.fetch_add((bytes + ENTRY) as u64, Ordering::Relaxed);
         if let Some((identity, shared)) = shared {
-            shared.parts.insert((i as u32, identity, view), Arc::clone(&part), bytes);
+            shared.parts.insert((i as u32, identity, view), Arc::clone(&part), bytes + ENTRY);
         }
         store.parts.insert(key, Arc::clone(&part));
         Ok(part)
@@ -462,21 +441,5 @@ impl Parts for PartStore<'_> {
             }
         }
         Ok(())
-    }
-}
-
-impl TokenSet {
-    /// The ids, ascending for lists and bits.
-    pub fn ids(&self) -> Vec<u32> {
-        match self {
-            Self::List(ids) => ids.to_vec(),
-            Self::Bits(bits) => token_set::ones(bits).collect(),
-            Self::Relative { base, more, less } => {
-                let mut ids: Vec<u32> = base.accepted.ids().into_iter().filter(|t| less.binary_search(t).is_err()).collect();
-                ids.extend_from_slice(more);
-                ids.sort_unstable();
-                ids
-            }
-        }
     }
 }

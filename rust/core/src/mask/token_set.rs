@@ -132,6 +132,20 @@ impl TokenSet {
         }
     }
 
+    /// The ids, ascending.
+    pub fn ids(&self) -> Vec<u32> {
+        match self {
+            Self::List(ids) => ids.to_vec(),
+            Self::Bits(bits) => ones(bits).collect(),
+            Self::Relative { base, more, less } => {
+                let mut ids: Vec<u32> = base.accepted.ids().into_iter().filter(|t| less.binary_search(t).is_err()).collect();
+                ids.extend_from_slice(more);
+                ids.sort_unstable();
+                ids
+            }
+        }
+    }
+
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
         match self {
@@ -162,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_relative_set_keeps_what_a_row_had() {
-        let base = Arc::new(Mask { accepted: TokenSet::from_ids(vec![0, 1, 2, 40], 2), residual: None });
+        let base = Arc::new(Mask::new(TokenSet::from_ids(vec![0, 1, 2, 40], 2), None));
         assert!(base.accepted.is_broad());
         let set = TokenSet::Relative { base, more: [5].into(), less: [1, 40].into() };
         let mut row = vec![0b10, 0];
@@ -173,7 +187,7 @@ mod tests {
         for id in 0..64 {
             assert_eq!(set.contains(id), [0, 2, 5].contains(&id));
         }
-        let set = Arc::new(Mask { accepted: set, residual: None });
+        let set = Arc::new(Mask::new(set, None));
         let further = TokenSet::relative(&set, vec![1, 7], vec![2, 5]);
         assert_eq!(further.ids(), [0, 1, 7]);
     }

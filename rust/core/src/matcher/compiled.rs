@@ -1,6 +1,6 @@
 //! A grammar bound to a vocabulary.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::automaton;
 use crate::error::{CompileError, EngineError};
@@ -14,6 +14,8 @@ use crate::report::{Enforcement, KeywordReport};
 use crate::stack::Configuration;
 use crate::vocab::Vocabulary;
 
+use super::shelf::Place;
+
 /// A grammar ready to match texts of one vocabulary. Immutable to its users; what it learns it shares among all its matchers.
 pub struct CompiledGrammar {
     grammar: Grammar,
@@ -21,6 +23,8 @@ pub struct CompiledGrammar {
     arena: Arena,
     start: Configuration,
     store: MaskStore,
+    /// On a shelf, if it stands on one.
+    pub(super) place: OnceLock<Place>,
 }
 
 impl CompiledGrammar {
@@ -59,7 +63,7 @@ impl CompiledGrammar {
         if !start.is_alive() {
             return Err(EngineError::Internal("a grammar without a start was attached").into());
         }
-        Ok(Arc::new(Self { grammar, limits, arena, start, store: MaskStore::new(vocabulary) }))
+        Ok(Arc::new(Self { grammar, limits, arena, start, store: MaskStore::new(vocabulary), place: OnceLock::new() }))
     }
 
     /// The grammar, as compiled.
@@ -79,7 +83,14 @@ impl CompiledGrammar {
 
     /// Bytes held by states and masks so far, roughly; grows as texts are matched.
     pub fn memory_bytes(&self) -> usize {
-        self.arena.memory_bytes() + self.store.statistics().bytes as usize + size_of::<Self>()
+        self.arena.memory_bytes() + self.store.memory_bytes() + size_of::<Self>()
+    }
+
+    /// It has learned something: whoever keeps it wants to know how large it is.
+    pub(super) fn grew(&self) {
+        if let Some(place) = self.place.get() {
+            place.tell(self.memory_bytes());
+        }
     }
 
     /// What has been learned so far.
@@ -125,5 +136,13 @@ impl CompiledGrammar {
 
     pub(crate) fn start(&self) -> &Configuration {
         &self.start
+    }
+}
+
+impl Drop for CompiledGrammar {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.get() {
+            place.leave(&self.statistics());
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! Putting a mask together: what each item allows, and what the frames below allow of the tokens that leave.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use hashbrown::HashSet;
 use smallvec::SmallVec;
 
-use super::Matcher;
+use super::{CompiledGrammar, Matcher};
 use crate::bitmask;
 use crate::error::EngineError;
 use crate::mask::residual::Residual;
@@ -34,8 +35,7 @@ impl Matcher {
         if self.history.stopped() {
             row.fill(0);
         } else {
-            let configuration = self.configuration();
-            let Some(parts) = gather(arena, store, configuration, effort)? else { return Ok(None) };
+            let Some(parts) = self.parts(&compiled, effort)? else { return Ok(None) };
             let first = parts.iter().position(|mask| mask.accepted.is_broad());
             match first {
                 Some(first) => parts[first].accepted.write(row),
@@ -67,14 +67,32 @@ impl Matcher {
     }
 }
 
+type Union = SmallVec<[Arc<Mask>; 4]>;
+
+impl Matcher {
+    /// What is joined here, learned if it has to and may be; counted either way.
+    fn parts(&mut self, compiled: &CompiledGrammar, effort: Effort) -> Result<Option<Union>, EngineError> {
+        let (arena, store) = (compiled.arena(), compiled.store());
+        if let Some(parts) = gather(arena, store, self.configuration(), Effort::Known)? {
+            let saved_ns = parts.iter().map(|mask| u64::from(mask.cost)).sum();
+            self.tally.hit(saved_ns, store.counters());
+            return Ok(Some(parts));
+        }
+        if effort == Effort::Known {
+            return Ok(None);
+        }
+        let started = Instant::now();
+        let parts = gather(arena, store, self.configuration(), Effort::Learn);
+        self.tally.miss(started.elapsed().as_nanos() as u64, store.counters());
+        // After the masks are in hand: they may go from the store at once.
+        compiled.grew();
+        parts
+    }
+}
+
 /// The masks whose union is what `configuration` allows.
-fn gather(
-    arena: &Arena,
-    store: &MaskStore,
-    configuration: &Configuration,
-    effort: Effort,
-) -> Result<Option<SmallVec<[Arc<Mask>; 4]>>, EngineError> {
-    let mut parts: SmallVec<[Arc<Mask>; 4]> = SmallVec::new();
+fn gather(arena: &Arena, store: &MaskStore, configuration: &Configuration, effort: Effort) -> Result<Option<Union>, EngineError> {
+    let mut parts = Union::new();
     let mut open: SmallVec<[(Arc<Residual>, Parents); 4]> = SmallVec::new();
     // What must repeat an item is decided token by token.
     for item in configuration.items.iter().filter(|item| item.parents.free()) {

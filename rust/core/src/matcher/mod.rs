@@ -9,6 +9,7 @@ mod fill;
 mod forced;
 mod history;
 mod repeats;
+mod shelf;
 mod suspects;
 #[cfg(test)]
 mod tests;
@@ -17,12 +18,14 @@ mod unique;
 
 pub use compiled::{CompiledGrammar, Statistics};
 pub use drafts::{DraftError, DraftTree};
+pub use shelf::{Shelf, ShelfStatistics};
 
 use std::sync::Arc;
 
 use thiserror::Error;
 
 use crate::error::EngineError;
+use crate::mask::statistics::Tally;
 use crate::stack::Configuration;
 use history::History;
 use unique::viable;
@@ -68,6 +71,13 @@ pub struct Matcher {
     stop: Arc<[u32]>,
     options: MatcherOptions,
     history: History,
+    tally: Tally,
+}
+
+impl Drop for Matcher {
+    fn drop(&mut self) {
+        self.tally.tell(self.compiled.store().counters());
+    }
 }
 
 impl Clone for Matcher {
@@ -91,7 +101,7 @@ impl Matcher {
             return Err(MatcherError::StopTokenOutOfRange { id, vocab_size });
         }
         let history = History::new(compiled.start().clone());
-        Ok(Self { compiled, stop: stop.into(), options, history })
+        Ok(Self { compiled, stop: stop.into(), options, history, tally: Tally::default() })
     }
 
     /// The grammar.
@@ -203,6 +213,7 @@ impl Matcher {
             stop: Arc::clone(&self.stop),
             options: self.options.clone(),
             history: self.history.clone(),
+            tally: Tally::default(),
         }
     }
 }

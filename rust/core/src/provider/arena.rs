@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use super::{Also, Alternative, ByteSet, Facts, Provider};
 use crate::error::EngineError;
@@ -106,6 +106,7 @@ pub struct Arena {
     tracks_keys: AtomicBool,
     fewest_keys: AtomicU64,
     tracks_items: AtomicBool,
+    step_bytes: AtomicUsize,
 }
 
 impl Arena {
@@ -126,6 +127,7 @@ impl Arena {
             tracks_keys: AtomicBool::new(false),
             fewest_keys: AtomicU64::new(u64::MAX),
             tracks_items: AtomicBool::new(false),
+            step_bytes: AtomicUsize::new(0),
         }
     }
 
@@ -195,12 +197,10 @@ impl Arena {
         self.providers.iter().filter_map(|(_, p)| p.undecided()).collect()
     }
 
-    /// Bytes held by states and rows, roughly.
+    /// Bytes held by states, their steps and their providers, roughly.
     pub fn memory_bytes(&self) -> usize {
-        let rows = self.states.iter().filter(|(_, s)| s.row.get().is_some()).count();
         self.states.count() * size_of::<State>()
-            + rows * 1024
-            + self.edges.count() * 64
+            + self.step_bytes.load(Ordering::Relaxed)
             + self.providers.iter().map(|(_, p)| p.memory_bytes()).sum::<usize>()
     }
 
@@ -314,9 +314,17 @@ impl Arena {
         let code = match step.alternatives.as_slice() {
             [] => DEAD,
             [one] if one.push.is_empty() => self.simple(one.target, one.increment),
-            many => COMPLEX | self.edges.push(many.into()) as u32,
+            many => {
+                let spilled = many.iter().filter(|way| way.push.spilled()).count();
+                let bytes = size_of::<Box<[Alternative]>>() + size_of_val(many) + spilled * 64;
+                self.step_bytes.fetch_add(bytes, Ordering::Relaxed);
+                COMPLEX | self.edges.push(many.into()) as u32
+            }
         };
-        let row = s.row.get_or_init(|| Box::new(Row([const { AtomicU32::new(0) }; 256])));
+        let row = s.row.get_or_init(|| {
+            self.step_bytes.fetch_add(size_of::<Row>(), Ordering::Relaxed);
+            Box::new(Row([const { AtomicU32::new(0) }; 256]))
+        });
         let set = |bytes: ByteSet, code: &dyn Fn(usize) -> u32| {
             let mut bytes = bytes;
             bytes.keep(&self.alphabet);
