@@ -4,7 +4,7 @@ PYTHON ?= python3
 DEMO := .demo-venv
 RACE := .race-venv
 
-.PHONY: demo wheel test rust python lint docs ratchets conformance maskbench walks fuzz bench bench-apply hard scaling race endurance
+.PHONY: demo wheel test rust python lint docs ratchets conformance maskbench walks fuzz bench profile bench-apply hard scaling race record endurance
 
 # One thread: on a busy machine two collapse.
 demo: $(DEMO)/ready
@@ -109,11 +109,23 @@ OPERATIONS ?= 1000000
 endurance: $(TEST)/ready
 	MASKWRIGHT_OPERATIONS=$(OPERATIONS) $(TEST)/bin/python -m pytest -q tests/python/test_endurance.py
 
-# What the core costs, piece by piece, over the vocabulary of Llama 3; FILTER picks benches by name.
+# What the core costs, piece by piece, over the vocabulary of Llama 3; FILTER picks benches by name. Without the file `cargo bench` makes one up.
 FILTER ?=
-bench: $(RACE)/ready
-	PYTHONPATH=tests/python $(RACE)/bin/python -c 'import tokenizer_files; tokenizer_files.downloaded("llama3.tiktoken")'
-	MASKWRIGHT_VOCABULARY=$(CURDIR)/build/tokenizers/llama3.tiktoken cargo bench --package maskwright-benches -- $(FILTER)
+bench: build/tokenizers/llama3.tiktoken
+	cargo bench --package maskwright-benches -- $(FILTER)
+
+build/tokenizers/llama3.tiktoken:
+	PYTHONPATH=tests/python $(PYTHON) -c 'import tokenizer_files; tokenizer_files.downloaded("llama3.tiktoken")'
+
+# Where its time goes, function by function, counted in instructions: cold and warm masks of the texts in benches/data (PROFILE=schemas or grammars).
+PROFILE ?= schemas
+profile: build/tokenizers/llama3.tiktoken
+	cargo build --quiet --release --package maskwright-benches --example profile
+	@for pass in cold warm; do \
+	  echo "-- $(PROFILE), $$pass masks"; \
+	  valgrind --quiet --tool=callgrind --toggle-collect="profile::$${pass}_pass" --callgrind-out-file=build/callgrind.$$pass target/release/examples/profile $(PROFILE); \
+	  callgrind_annotate build/callgrind.$$pass | grep -v '^--' | sed 's/ \[.*//' | head -45; \
+	done
 
 # What applying masks to logits costs, as multiples of a pass over them; XGrammar's kernel beside it.
 bench-apply: $(RACE)/ready
@@ -135,6 +147,10 @@ N ?= 200
 ARGUMENTS ?=
 race: $(RACE)/ready
 	OMP_NUM_THREADS=1 $(RACE)/bin/python benches/python/race.py --tokenizer $(TOKENIZER) $(if $(MASKBENCH),--schemas $(MASKBENCH) --n $(N)) --picture build/race.svg $(ARGUMENTS)
+
+# All of these in less than twenty minutes, kept in benches/record with machine and date, shown in the README. Take MASKBENCH for real figures.
+record: $(RACE)/ready
+	OMP_NUM_THREADS=1 $(RACE)/bin/python benches/python/record.py --tokenizer $(TOKENIZER) $(if $(MASKBENCH),--schemas $(MASKBENCH)) --n $(N)
 
 $(RACE)/ready: pyproject.toml Cargo.toml Cargo.lock $(shell find rust python -name '*.rs' -o -name '*.py' -o -name Cargo.toml)
 	$(PYTHON) -m venv $(RACE)

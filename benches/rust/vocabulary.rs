@@ -1,28 +1,59 @@
-//! The vocabulary that the benches run over: that of Llama 3, from the file named by `MASKWRIGHT_VOCABULARY`.
+//! The vocabulary that the benches run over: that of Llama 3 where its file is at hand, else one made of the texts of `benches/data`.
 //!
-//! Invariant: the token bytes are those of the file, in its order; one stop token follows them.
+//! Invariant: every byte is a token, in the first places; one stop token follows all others; the same every time.
 //! Must not know: what is measured.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use maskwright::vocab::Vocabulary;
 
 /// The bytes of the first `count` tokens (`usize::MAX`: all), then a stop token.
 ///
+/// The file is the one named by `MASKWRIGHT_VOCABULARY`, or the one that `make bench` downloads.
+///
 /// # Panics
-/// Without the file: `make bench` downloads it.
+/// If there is a file, but not of tokens.
 #[must_use]
 pub fn tokens(count: usize) -> Vec<Vec<u8>> {
-    let path = std::env::var("MASKWRIGHT_VOCABULARY").expect("MASKWRIGHT_VOCABULARY names no file; run `make bench`");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let decode = |line: &str| {
-        let token = line.split(' ').next().unwrap_or_default();
-        data_encoding::BASE64.decode(token.as_bytes()).unwrap_or_else(|error| panic!("{token}: {error}"))
+    let downloaded = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../build/tokenizers/llama3.tiktoken"));
+    let path = std::env::var_os("MASKWRIGHT_VOCABULARY").map_or_else(downloaded, PathBuf::from);
+    let mut tokens = match std::fs::read_to_string(&path) {
+        // The single bytes come first in such files, so that any first part of one spells every text.
+        Ok(text) => text.lines().take(count).map(decode).collect(),
+        Err(_) => made(count.min(128_000)),
     };
-    // The single bytes come first in such files, so that any first part of one spells every text.
-    let mut tokens: Vec<Vec<u8>> = text.lines().take(count).map(decode).collect();
     tokens.push(b"</s>".to_vec());
     tokens
+}
+
+fn decode(line: &str) -> Vec<u8> {
+    let token = line.split(' ').next().unwrap_or_default();
+    data_encoding::BASE64.decode(token.as_bytes()).unwrap_or_else(|error| panic!("{token}: {error}"))
+}
+
+/// Every byte, and what stands most often in the texts of the benches.
+fn made(count: usize) -> Vec<Vec<u8>> {
+    const TEXTS: [&str; 6] = [
+        include_str!("../data/schemas.jsonl"),
+        include_str!("../data/grammars/json.txt"),
+        include_str!("../data/grammars/markup.txt"),
+        include_str!("../data/grammars/program.txt"),
+        include_str!("../data/grammars/query.txt"),
+        include_str!("vocabulary.rs"),
+    ];
+    let mut pieces: HashMap<&str, usize> = HashMap::new();
+    for text in TEXTS {
+        let places: Vec<usize> = text.char_indices().map(|(place, _)| place).chain([text.len()]).collect();
+        for length in 2..=9 {
+            places.windows(length + 1).for_each(|w| *pieces.entry(&text[w[0]..w[length]]).or_default() += 1);
+        }
+    }
+    let mut pieces: Vec<(&str, usize)> = pieces.into_iter().collect();
+    pieces.sort_unstable_by_key(|&(piece, times)| (std::cmp::Reverse(times), piece));
+    let bytes = (0..=255).map(|byte| vec![byte]);
+    bytes.chain(pieces.into_iter().map(|(piece, _)| piece.as_bytes().to_vec())).take(count).collect()
 }
 
 /// A vocabulary of these tokens, the last of which ends the text.
