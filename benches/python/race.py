@@ -253,6 +253,9 @@ def main() -> int:
             cases = list(maskbench(options.schemas, options.n) if options.schemas else own_schemas())
         else:
             cases = list(grammars(options.grammars))
+            for runner in runners.values():
+                # One text is all there is.
+                runner.timeout = max(runner.timeout, 60.0)
         outcomes = race(cases, runners, vocabulary.encode)
         report[part] = schemas_part(outcomes) if part == "schemas" else grammars_part(outcomes)
         if options.slowest and "maskwright" in outcomes:
