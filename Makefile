@@ -118,13 +118,13 @@ build/tokenizers/llama3.tiktoken:
 	PYTHONPATH=tests/python $(PYTHON) -c 'import tokenizer_files; tokenizer_files.downloaded("llama3.tiktoken")'
 
 # Where its time goes, function by function, counted in instructions: cold and warm masks of the texts in benches/data (PROFILE=schemas or grammars).
+# First what a function costs with all that it calls, then what it costs by itself.
 PROFILE ?= schemas
 profile: build/tokenizers/llama3.tiktoken
 	cargo build --quiet --release --package maskwright-benches --example profile
 	@for pass in cold warm; do \
-	  echo "-- $(PROFILE), $$pass masks"; \
-	  valgrind --quiet --tool=callgrind --toggle-collect="profile::$${pass}_pass" --callgrind-out-file=build/callgrind.$$pass target/release/examples/profile $(PROFILE); \
-	  callgrind_annotate build/callgrind.$$pass | grep -v '^--' | sed 's/ \[.*//' | head -45; \
+	  valgrind --quiet --tool=callgrind --toggle-collect="profile::$${pass}_pass" --callgrind-out-file=build/callgrind.$$pass target/release/examples/profile $(PROFILE) | sed "s/^/-- $$pass: /"; \
+	  for inclusive in yes no; do callgrind_annotate --auto=no --inclusive=$$inclusive build/callgrind.$$pass | $(PYTHON) benches/python/profile_lines.py $$inclusive; done; \
 	done
 
 # What applying masks to logits costs, as multiples of a pass over them; XGrammar's kernel beside it.
