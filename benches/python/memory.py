@@ -1,8 +1,8 @@
 """How much memory many grammars take: compile them one after the other under a limit, follow a text of each, and watch the process.
 
 A process of its own builds the vocabulary, compiles the schemas of a file of MaskBench (or those of `benches/data`, varied), fills the
-mask before every token of their texts, and drops what it was given. It fails if the resident memory ever passes that of the vocabulary alone by
-the limit and an allowance, or if the compiler says that it holds more than its limit.
+mask before every token of their texts, and drops what it was given. It fails if the resident memory ever passes that of the vocabulary
+alone by the limit and an allowance, or if the compiler says that it holds more than its limit.
 
     memory.py [--data FILE.jsonl[.gz]] [--n 1000] [--limit-mb 256] [--allow-mb 200] [--tokenizer llama3]
 """
@@ -52,8 +52,9 @@ def schemas(data: Path | None, count: int) -> list[tuple[Any, list[str]]]:
 
 
 def measure(arguments: argparse.Namespace, report: Any) -> None:
-    import maskwright
     import vocabularies
+
+    import maskwright
 
     cases = [(json.dumps(schema), texts) for schema, texts in schemas(arguments.data, arguments.n)]
     vocabulary = vocabularies.load(arguments.tokenizer)
