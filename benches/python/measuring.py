@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 import platform
+import queue
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -59,6 +62,35 @@ def copying(words: int) -> float:
     took = best(lambda: np.copyto(ours, theirs), inner=200, turns=15)
     assert (ours == theirs).all()
     return took
+
+
+def spare_cores(threads: int, turns: int = 200) -> float:
+    """How many cores' work so many threads get done now: the best speed-up of hashing, which shares nothing. A busy machine gives fewer
+    than it has, and then no batch can gain more.
+    """
+    data, answers = bytes(200_000), queue.SimpleQueue[bytes]()
+    tasks = [queue.SimpleQueue[bool]() for _ in range(threads)]
+
+    def work(own: queue.SimpleQueue[bool]) -> None:
+        while own.get():
+            answers.put(hashlib.sha256(data).digest())
+
+    workers = [threading.Thread(target=work, args=(own,), daemon=True) for own in tasks]
+    for worker in workers:
+        worker.start()
+    alone = together = float("inf")
+    for _ in range(turns):
+        start = time.perf_counter_ns()
+        right = [hashlib.sha256(data).digest() for _ in tasks]
+        alone = min(alone, time.perf_counter_ns() - start)
+        start = time.perf_counter_ns()
+        for own in tasks:
+            own.put(True)
+        assert [answers.get() for _ in tasks] == right
+        together = min(together, time.perf_counter_ns() - start)
+    for own in tasks:
+        own.put(False)
+    return max(1.0, alone / together)
 
 
 def machine() -> str:
