@@ -127,9 +127,10 @@ profile: build/tokenizers/llama3.tiktoken
 	  for inclusive in yes no; do callgrind_annotate --auto=no --inclusive=$$inclusive build/callgrind.$$pass | $(PYTHON) benches/python/profile_lines.py $$inclusive; done; \
 	done
 
-# What applying masks to logits costs, as multiples of a pass over them; XGrammar's kernel beside it.
+# What applying masks to logits costs, as multiples of a pass over them (DEVICE=cuda: as a share of the bandwidth); XGrammar's kernel beside it.
+DEVICE ?= cpu
 bench-apply: $(RACE)/ready
-	OMP_NUM_THREADS=1 $(RACE)/bin/python benches/python/apply.py
+	OMP_NUM_THREADS=1 $(RACE)/bin/python benches/python/apply.py --device $(DEVICE)
 
 # Cases that engines find hard, each with what is asked of it; ONLY picks by name.
 TOKENIZER ?= llama3

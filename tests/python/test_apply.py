@@ -63,7 +63,7 @@ def random_case(rng: random.Random) -> tuple[torch.Tensor, torch.Tensor, list[in
 
 
 def storage_of(logits: torch.Tensor) -> torch.Tensor:
-    return torch.tensor([], dtype=logits.dtype).set_(logits.untyped_storage())
+    return torch.tensor([], dtype=logits.dtype, device=logits.device).set_(logits.untyped_storage())
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -284,3 +284,15 @@ def test_a_child_process_has_threads_of_its_own():
         mw.apply_token_bitmask_inplace(logits, bitmask)
         os._exit(0 if np.isneginf(logits).all() else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_whatever_the_default_device_is(compiler, tiny):
+    logits, bitmask = torch.randn(3, tiny.vocab_size), random_bitmask(random.Random(6), 3, 10)
+    right = expected(logits, bitmask, [2, 0], None)
+    matcher = mw.GrammarMatcher(compiler.compile_regex("[ab]+c"))
+    with torch.device("meta"):
+        apply_token_bitmask_inplace(logits, bitmask, indices=[2, 0])
+        scattered = torch.randn(70, 3, device="cpu").t()
+        apply_token_bitmask_inplace(scattered, bitmask, indices=[1])
+        matcher.fill_next_token_bitmask(mw.allocate_token_bitmask(1, tiny.vocab_size))
+    assert torch.equal(logits, right)

@@ -58,6 +58,11 @@ def apply_token_bitmask_inplace(
         if not isinstance(indices, torch.Tensor):
             if device.type != "cpu":
                 _operator.check_rows(indices, logits, words)
-            indices = torch.tensor(indices, dtype=torch.int32)
+            indices = torch.tensor(indices, dtype=torch.int32, device="cpu")
+        elif indices.device != device and not torch.compiler.is_compiling():
+            _operator.check_rows(indices.tolist(), logits, words)
         indices = _operator.on_device(indices, device, "indices")
+    if type(logits) is torch.Tensor and type(words) is torch.Tensor and logits.is_cuda and _operator.is_plain_call():
+        _operator.on_cuda(logits, words, indices, vocab_size)
+        return
     _operator.apply(logits, words, indices, vocab_size)

@@ -1,9 +1,9 @@
 // Masks on logits: every logit whose bit is not set gets the bits of minus infinity.
 //
 // A thread looks at 16 bytes of logits, which are 8, 4 or 2 of them, and at as many bits. Where all are allowed it does nothing, where all are
-// refused it stores 16 bytes, else it stores those that are refused; logits are never read. The 4, 8 or 16 neighbours that share a word of the
-// mask are in one warp and load it in one go. Rows may start anywhere: vectors lie where 16 bytes are aligned, and the first and the last of a
-// row may reach past it, where all counts as allowed.
+// refused it stores 16 bytes, else it loads the 16 bytes and stores them again: memory takes single logits at half the speed. The 4, 8 or 16
+// neighbours that share a word of the mask are in one warp and load it in one go. Rows may start anywhere: vectors lie where 16 bytes are
+// aligned, and the first and the last of a row may reach past it, where all counts as allowed and nothing is touched.
 //
 // Logits are bits here, so that no header is needed; whether they are float16 or bfloat16 only the pattern tells.
 
@@ -19,67 +19,97 @@ struct Arguments {
     int columns;
 };
 
-// The `count` bits from column `first` on, which may be as much as count - 1 before the row; set where there is no column.
-static __device__ __forceinline__ unsigned bits_from(const unsigned* words, int first, int count, int columns) {
-    const unsigned all = (1u << count) - 1;
-    unsigned bits;
-    if (first < 0) {
-        bits = words[0] << -first | ((1u << -first) - 1);
+// How many vectors a thread looks at: their bits, and then their logits, are loaded together, since each load waits for memory.
+#ifndef IN_FLIGHT
+#define IN_FLIGHT 4
+#endif
+
+// The `COUNT` bits from a column on, which may lie before the row or past it: set where there is no column. Without a branch around its
+// loads, so that the compiler can start several.
+template <int COUNT, bool ALIGNED>
+static __device__ __forceinline__ unsigned bits_from(const unsigned* words, int column, int columns) {
+    const int last = (columns - 1) / 32, word = column >> 5, shift = column & 31, rest = columns - column;
+    unsigned bits = words[word < 0 ? 0 : word < last ? word : last];
+    if (ALIGNED) {
+        bits >>= shift;
     } else {
-        const int word = first / 32, shift = first % 32;
-        bits = words[word] >> shift;
-        // Only where the row is not aligned to as many logits as a thread has.
-        if (shift + count > 32 && word < (columns - 1) / 32) bits |= words[word + 1] << (32 - shift);
+        const unsigned next = words[word < last ? word + 1 : last];
+        if (word < 0) bits = ~0u;
+        bits = static_cast<unsigned>((static_cast<unsigned long long>(next) << 32 | bits) >> shift);
     }
-    if (columns - first < count) bits |= all << (columns - first);
-    return bits & all;
+    if (rest < COUNT) bits |= rest > 0 ? ~0u << rest : ~0u;
+    return bits & ((1u << COUNT) - 1);
+}
+
+template <typename Logit>
+union Vector {
+    Logit logits[16 / sizeof(Logit)];
+    uint4 whole;
+};
+
+template <typename Logit, bool ALIGNED>
+static __device__ __forceinline__ void apply_to_row(Logit* logits, const unsigned* words, Logit refused, int columns, int skew) {
+    constexpr int COUNT = 16 / sizeof(Logit);
+    constexpr unsigned ALL = (1u << COUNT) - 1;
+    const int vectors = (columns - 1 + skew) / COUNT + 1, threads = static_cast<int>(blockDim.x);
+    // A block looks at vectors that lie side by side.
+    const int step = static_cast<int>(gridDim.x) * threads * IN_FLIGHT;
+    for (int first = static_cast<int>(blockIdx.x) * threads * IN_FLIGHT + static_cast<int>(threadIdx.x); first < vectors; first += step) {
+        unsigned bits[IN_FLIGHT];
+        Vector<Logit> vector[IN_FLIGHT];
+#pragma unroll
+        for (int i = 0; i < IN_FLIGHT; ++i) bits[i] = bits_from<COUNT, ALIGNED>(words, (first + i * threads) * COUNT - skew, columns);
+#pragma unroll
+        for (int i = 0; i < IN_FLIGHT; ++i) {
+            const int column = (first + i * threads) * COUNT - skew;
+            const bool inside = column >= 0 && column + COUNT <= columns;
+            if (bits[i] != 0 && bits[i] != ALL && inside) vector[i].whole = *reinterpret_cast<const uint4*>(logits + column);
+        }
+#pragma unroll
+        for (int i = 0; i < IN_FLIGHT; ++i) {
+            const int column = (first + i * threads) * COUNT - skew;
+            if (bits[i] == ALL) continue;
+            if (column >= 0 && column + COUNT <= columns) {
+#pragma unroll
+                for (int k = 0; k < COUNT; ++k) {
+                    if (bits[i] == 0 || !(bits[i] >> k & 1)) vector[i].logits[k] = refused;
+                }
+                *reinterpret_cast<uint4*>(logits + column) = vector[i].whole;
+            } else {
+                // The others of these 16 bytes are another row's, or nobody's.
+#pragma unroll
+                for (int k = 0; k < COUNT; ++k) {
+                    if (!(bits[i] >> k & 1)) logits[column + k] = refused;
+                }
+            }
+        }
+    }
 }
 
 template <typename Logit>
 static __device__ __forceinline__ void apply(const Arguments& arguments) {
-    constexpr int COUNT = 16 / sizeof(Logit);
-    constexpr unsigned ALL = (1u << COUNT) - 1;
     const Logit refused = static_cast<Logit>(arguments.refused);
-    union {
-        Logit logits[COUNT];
-        uint4 vector;
-    } full;
-    for (int i = 0; i < COUNT; ++i) full.logits[i] = refused;
-
     for (int place = blockIdx.y; place < arguments.rows; place += gridDim.y) {
         const int row = arguments.indices ? arguments.indices[place] : place;
         if (row < 0 || row >= arguments.limit) continue;
         Logit* const logits = static_cast<Logit*>(arguments.logits) + row * arguments.logits_stride;
         const unsigned* const words = arguments.bitmask + row * arguments.bitmask_stride;
-        const int skew = static_cast<int>(reinterpret_cast<unsigned long long>(logits) / sizeof(Logit) % COUNT);
-        const int vectors = (arguments.columns - 1 + skew) / COUNT + 1;
-        const int step = gridDim.x * blockDim.x;
-        // One vector a turn: a load of the mask waits 700 cycles, in which the 64 warps of a processor have started 32 KiB of stores,
-        // several times what the memory takes.
-#pragma unroll 1
-        for (int vector = blockIdx.x * blockDim.x + threadIdx.x; vector < vectors; vector += step) {
-            const int column = vector * COUNT - skew;
-            const unsigned bits = bits_from(words, column, COUNT, arguments.columns);
-            if (bits == ALL) continue;
-            if (bits == 0) {
-                *reinterpret_cast<uint4*>(logits + column) = full.vector;
-                continue;
-            }
-#pragma unroll
-            for (int i = 0; i < COUNT; ++i) {
-                if (!(bits >> i & 1)) logits[column + i] = refused;
-            }
+        const int skew = static_cast<int>(reinterpret_cast<unsigned long long>(logits) % 16 / sizeof(Logit));
+        if (skew == 0) {
+            apply_to_row<Logit, true>(logits, words, refused, arguments.columns, 0);
+        } else {
+            apply_to_row<Logit, false>(logits, words, refused, arguments.columns, skew);
         }
     }
 }
 
 // Compiled for the size of logits that is asked for, since each takes as long as all the rest; without one, for all.
 #if !defined(LOGIT_BITS) || LOGIT_BITS == 16
-extern "C" __global__ void __launch_bounds__(256) apply_16(const Arguments arguments) { apply<unsigned short>(arguments); }
+extern "C" __global__ void __launch_bounds__(128) apply_16(const Arguments arguments) { apply<unsigned short>(arguments); }
 #endif
 #if !defined(LOGIT_BITS) || LOGIT_BITS == 32
-extern "C" __global__ void __launch_bounds__(256) apply_32(const Arguments arguments) { apply<unsigned>(arguments); }
+extern "C" __global__ void __launch_bounds__(128) apply_32(const Arguments arguments) { apply<unsigned>(arguments); }
 #endif
 #if !defined(LOGIT_BITS) || LOGIT_BITS == 64
-extern "C" __global__ void __launch_bounds__(256) apply_64(const Arguments arguments) { apply<unsigned long long>(arguments); }
+extern "C" __global__ void __launch_bounds__(128) apply_64(const Arguments arguments) { apply<unsigned long long>(arguments); }
 #endif

@@ -11,11 +11,10 @@ import importlib.resources
 import threading
 from typing import Any
 
-#: Threads of a block; bytes of logits that each of them looks at in one turn of its loop; turns, where there are logits for so many.
-_THREADS = 256
+#: Threads of a block; bytes of a vector of logits; vectors that a thread looks at.
+_THREADS = 128
 _BYTES = 16
-_TURNS = 4
-_MANY_BYTES = 8 << 20
+_IN_FLIGHT = 4
 #: Bounds of a grid, far above what is needed.
 _MAX_BLOCKS_Y = 65535
 #: More columns might overflow the kernel's indices.
@@ -87,6 +86,7 @@ def compile_for(architecture: int, item_size: int) -> bytes:
         options = [
             f"--gpu-architecture={'sm' if exact else 'compute'}_{target}".encode(),
             f"--define-macro=LOGIT_BITS={8 * item_size}".encode(),
+            f"--define-macro=IN_FLIGHT={_IN_FLIGHT}".encode(),
             b"--std=c++17",
         ]
         (error,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
@@ -117,6 +117,7 @@ class Kernel:
         self._driver = driver
         # torch's own context of the device; retaining it once more keeps it for as long as the process lives.
         self._context = _succeed(driver.cuDevicePrimaryCtxRetain(_succeed(driver.cuDeviceGet(ordinal))))
+        self._context_address = int(self._context)
         with _Current(driver, self._context):
             library = _succeed(driver.cuLibraryLoadData(code, [], [], 0, [], [], 0))
             kernel = _succeed(driver.cuLibraryGetKernel(library, f"apply_{8 * item_size}".encode()))
@@ -131,21 +132,23 @@ class Kernel:
             RuntimeError: the driver refuses.
 
         """
-        driver = self._driver
         per_vector = _BYTES // self._item_size
-        turns = _TURNS if arguments.rows * arguments.columns * self._item_size >= _MANY_BYTES else 1
-        per_block = _THREADS * turns * per_vector
         # One vector more, for rows that start between two.
-        columns = arguments.columns + per_vector
-        blocks = (-(-columns // per_block), min(arguments.rows, _MAX_BLOCKS_Y))
+        vectors = arguments.columns // per_vector + 2
+        blocks = (-(-vectors // (_THREADS * _IN_FLIGHT)), min(arguments.rows, _MAX_BLOCKS_Y))
         # Copied by the driver before the launch returns.
         place = ctypes.c_void_p(ctypes.addressof(arguments))
-        with _Current(driver, self._context):
-            (error,) = driver.cuLaunchKernel(
-                self._function, *blocks, 1, _THREADS, 1, 1, 0, driver.CUstream(stream), ctypes.addressof(place), 0
-            )
-        if int(error) != 0:
+        if int(self._driver.cuCtxGetCurrent()[1]) == self._context_address:
+            error = self._start(blocks, stream, place)
+        else:
+            with _Current(self._driver, self._context):
+                error = self._start(blocks, stream, place)
+        if error != 0:
             raise RuntimeError(f"maskwright's kernel could not be launched: {getattr(error, 'name', error)}")
+
+    def _start(self, blocks: tuple[int, int], stream: int, place: ctypes.c_void_p) -> Any:
+        (error,) = self._driver.cuLaunchKernel(self._function, *blocks, 1, _THREADS, 1, 1, 0, stream, ctypes.addressof(place), 0)
+        return error
 
 
 class _Current:

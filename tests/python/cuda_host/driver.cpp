@@ -38,7 +38,7 @@ int cuKernelGetFunction(Handle* function, Handle kernel) { return *function = ke
 int cuLaunchKernel(void (*function)(const Arguments), unsigned x, unsigned y, unsigned z, unsigned threads, unsigned ty, unsigned tz, unsigned shared,
                    Handle stream, void** parameters, void** extra) {
     if (current != &CONTEXT) return 201;
-    if (z != 1 || ty != 1 || tz != 1 || shared != 0 || extra || x == 0 || y == 0 || y > 65535 || threads > 256) return 1;
+    if (z != 1 || ty != 1 || tz != 1 || shared != 0 || extra || x == 0 || y == 0 || y > 65535 || threads > 128) return 1;
     std::printf("launch %u %u %u on %llx\n", x, y, threads, static_cast<unsigned long long>(reinterpret_cast<uintptr_t>(stream)));
     run(function, *static_cast<const Arguments*>(parameters[0]), {x, y, 1}, {threads, 1, 1});
     return 0;
