@@ -14,10 +14,10 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use rayon::ThreadPool;
-use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
 
 use crate::background::{POLL, lock};
 use crate::bitmask::{RowIndex, RowPointer, Rows};
+use crate::crew::share;
 use crate::drafts::{self, Drafts, Judged};
 use crate::errors::{self, IntoPython};
 use crate::fork::{Work, detached};
@@ -27,11 +27,11 @@ use crate::pool::Pool;
 /// With fewer matchers than this, all of them warm, waking the pool would take longer than the masks.
 const ALONE: usize = 8;
 /// Warm masks that one thread takes at a time.
-const PIECE: usize = 8;
+const PIECE: usize = 4;
 /// Drafts, each of several masks, are judged on the pool from this many matchers on.
 const MANY_DRAFTS: usize = 2;
-/// Tokens are accepted on the pool from this many on.
-const MANY_TOKENS: usize = 64;
+/// Tokens are accepted on the pool from this many on: fewer take no longer than it takes to wake a thread.
+const MANY_TOKENS: usize = 512;
 
 type Matchers = Vec<Py<GrammarMatcher>>;
 
@@ -44,11 +44,10 @@ struct Taken {
 impl Taken {
     /// Do something with the matcher. If that panics the matcher is lost, and says so when it is used.
     fn run<T>(&mut self, work: impl FnOnce(&mut Matcher) -> Result<T, EngineError>) -> Result<T, EngineError> {
-        let failed = EngineError::Internal("a matcher of a batch failed");
-        let Some(state) = &mut self.state else { return Err(failed) };
+        let Some(state) = &mut self.state else { return Err(LOST) };
         catch_unwind(AssertUnwindSafe(|| work(&mut state.matcher))).unwrap_or_else(|_| {
             self.state = None;
-            Err(failed)
+            Err(LOST)
         })
     }
 }
@@ -61,18 +60,18 @@ impl Drop for Taken {
 
 /// Take every matcher, or none. A matcher that is there twice is refused.
 fn take(py: Python<'_>, matchers: &Matchers) -> PyResult<Vec<Taken>> {
-    let mut seen = HashSet::with_capacity(matchers.len());
-    for (place, matcher) in matchers.iter().enumerate() {
-        if !seen.insert(matcher.as_ptr()) {
-            return Err(PyValueError::new_err(format!(
-                "the matcher at place {place} is in the batch twice; fork() makes an independent copy"
-            )));
-        }
-    }
     let mut taken = Vec::with_capacity(matchers.len());
-    for matcher in matchers {
-        let matcher = matcher.get();
-        taken.push(Taken { state: Some(matcher.take(py)?), home: matcher.slot.clone() });
+    for (place, matcher) in matchers.iter().enumerate() {
+        match matcher.get().take(py) {
+            Ok(state) => taken.push(Taken { state: Some(state), home: matcher.get().slot.clone() }),
+            // Busy because it is in this batch.
+            Err(_) if matchers[..place].iter().any(|before| before.is(matcher)) => {
+                return Err(PyValueError::new_err(format!(
+                    "the matcher at place {place} is in the batch twice; fork() makes an independent copy"
+                )));
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(taken)
 }
@@ -134,22 +133,55 @@ impl Fill {
     }
 }
 
-/// Fill every row, and give the matchers back.
+/// What a piece of work that panicked comes to.
+const LOST: EngineError = EngineError::Internal("a matcher of a batch failed");
+
+/// Share out work that returns what it has used, so that all of that is given back at the end and not before.
+fn share_out<A, K, T>(
+    pool: &ThreadPool,
+    piece: usize,
+    items: Vec<A>,
+    run: impl Fn(A) -> (K, Result<T, EngineError>) + Send + Sync + 'static,
+) -> Vec<(Option<K>, Result<T, EngineError>)>
+where
+    A: Send + 'static,
+    K: Send + 'static,
+    T: Send + 'static,
+{
+    let done = share(pool, piece, items, run);
+    done.into_iter().map(|done| done.map_or((None, Err(LOST)), |(used, result)| (Some(used), result))).collect()
+}
+
+/// Fill every row, and give the matchers back, all at the end.
 fn run_fills(pool: &ThreadPool, mut fills: Vec<Fill>) -> Vec<Result<bool, EngineError>> {
     if pool.current_num_threads() == 1 {
         return fills.iter_mut().map(Fill::run).collect();
     }
+    let run = |mut fill: Fill| {
+        let result = fill.run();
+        (fill, result)
+    };
     if fills.len() >= ALONE {
-        return pool.install(|| fills.par_iter_mut().with_min_len(PIECE).map(Fill::run).collect());
+        return share_out(pool, PIECE, fills, run).into_iter().map(|(_, result)| result).collect();
     }
     // Few: what is warm is done by the time a thread would be awake.
-    let warm: Vec<Option<bool>> = fills.iter_mut().map(Fill::run_warm).collect();
-    let mut work: Vec<(&mut Fill, Option<bool>)> = fills.iter_mut().zip(warm).collect();
-    let fill = |(fill, known): &mut (&mut Fill, Option<bool>)| known.map_or_else(|| fill.run(), Ok);
-    if work.iter().filter(|(_, known)| known.is_none()).count() <= 1 {
-        return work.iter_mut().map(fill).collect();
+    let mut results: Vec<Option<Result<bool, EngineError>>> = fills.iter_mut().map(|fill| fill.run_warm().map(Ok)).collect();
+    let (mut cold, mut kept) = (Vec::new(), Vec::new());
+    for (fill, known) in fills.into_iter().zip(&results) {
+        if known.is_none() { cold.push(fill) } else { kept.push(fill) }
     }
-    pool.install(|| work.par_iter_mut().map(fill).collect())
+    let mut found = match &mut cold[..] {
+        [only] => vec![(None, only.run())],
+        _ => share_out(pool, 1, std::mem::take(&mut cold), run),
+    }
+    .into_iter();
+    for result in results.iter_mut().filter(|known| known.is_none()) {
+        *result = found.next().map(|(fill, result)| {
+            kept.extend(fill);
+            result
+        });
+    }
+    results.into_iter().map(|result| result.unwrap_or(Err(LOST))).collect()
 }
 
 /// The outcome of a batch of masks.
@@ -247,18 +279,19 @@ impl BatchGrammarMatcher {
         bitmask: &Bound<'_, PyAny>,
         indices: Option<Vec<RowIndex>>,
     ) -> PyResult<Option<(Rows, Vec<Fill>)>> {
-        let indices = match indices {
-            Some(indices) => indices,
-            None => (0..).map(RowIndex).take(matchers.len()).collect(),
-        };
-        same_length("indices", indices.len(), matchers.len())?;
-        let Some(width) = common_width(matchers)? else { return Ok(None) };
-        let mut used = HashSet::with_capacity(indices.len());
-        if let Some(twice) = indices.iter().find(|index| !used.insert(index.0)) {
-            return Err(PyValueError::new_err(format!("row {} is asked for twice", twice.0)));
+        if let Some(indices) = &indices {
+            same_length("indices", indices.len(), matchers.len())?;
+            let mut used = HashSet::with_capacity(indices.len());
+            if let Some(twice) = indices.iter().find(|index| !used.insert(index.0)) {
+                return Err(PyValueError::new_err(format!("row {} is asked for twice", twice.0)));
+            }
         }
+        let Some(width) = common_width(matchers)? else { return Ok(None) };
         let rows = Rows::hold(bitmask, width)?;
-        let pointers: PyResult<Vec<RowPointer>> = indices.iter().map(|index| rows.row(py, index.0)).collect();
+        let pointers: PyResult<Vec<RowPointer>> = match indices {
+            Some(indices) => indices.iter().map(|index| rows.row(py, index.0)).collect(),
+            None => (0..).take(matchers.len()).map(|index| rows.row(py, index)).collect(),
+        };
         match pointers.and_then(|pointers| Ok((pointers, take(py, matchers)?))) {
             Ok((pointers, taken)) => {
                 let fills = taken.into_iter().zip(pointers).map(|(taken, row)| Fill { taken, row }).collect();
@@ -298,23 +331,25 @@ impl BatchGrammarMatcher {
     }
 
     /// Do `work` with each matcher and its argument, on the pool if there are `many`.
-    fn each<A: Send, T: Send>(
+    fn each<A: Send + 'static, T: Send + 'static>(
         &self,
         py: Python<'_>,
         matchers: &Matchers,
         arguments: Vec<A>,
         many: usize,
-        work: impl Fn(&mut Matcher, A) -> Result<T, EngineError> + Send + Sync,
+        work: impl Fn(&mut Matcher, A) -> Result<T, EngineError> + Send + Sync + 'static,
     ) -> PyResult<Vec<T>> {
         let taken = take(py, matchers)?;
         let pool = if taken.len() >= many && self.threads > 1 { Some(self.pool()?) } else { None };
-        let mut all: Vec<(Taken, A)> = taken.into_iter().zip(arguments).collect();
+        let all: Vec<(Taken, A)> = taken.into_iter().zip(arguments).collect();
         let results = detached(py, || {
-            let run = |(mut taken, argument): (Taken, A)| taken.run(|matcher| work(matcher, argument));
-            let all = std::mem::take(&mut all);
+            let run = move |(mut taken, argument): (Taken, A)| {
+                let result = taken.run(|matcher| work(matcher, argument));
+                (taken, result)
+            };
             match pool {
-                Some(pool) => pool.install(|| all.into_par_iter().with_min_len(PIECE.min(many)).map(run).collect()),
-                None => all.into_iter().map(run).collect(),
+                Some(pool) => share_out(&pool, PIECE.min(many), all, run).into_iter().map(|(_, result)| result).collect(),
+                None => all.into_iter().map(run).map(|(_, result)| result).collect(),
             }
         });
         collect(py, results)
@@ -441,8 +476,8 @@ impl BatchGrammarMatcher {
     ///     ValueError: lengths that differ, or a matcher twice.
     fn batch_accept_string(&self, py: Python<'_>, matchers: Matchers, input_strs: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<bool>> {
         same_length("texts", input_strs.len(), matchers.len())?;
-        let texts: PyResult<Vec<&[u8]>> = input_strs.iter().map(text_bytes).collect();
-        self.each(py, &matchers, texts?, MANY_TOKENS, Matcher::accept_bytes)
+        let texts: PyResult<Vec<Vec<u8>>> = input_strs.iter().map(|text| Ok(text_bytes(text)?.to_vec())).collect();
+        self.each(py, &matchers, texts?, MANY_TOKENS, |matcher, text| matcher.accept_bytes(&text))
     }
 
     /// ``accept_tokens`` of each matcher.

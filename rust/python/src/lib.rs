@@ -17,6 +17,7 @@ mod bitmask;
 mod cache;
 mod compiled;
 mod compiler;
+mod crew;
 mod drafts;
 mod encoding;
 mod errors;
