@@ -6,8 +6,14 @@ Invariant: the matcher has accepted exactly ``accepted``. Must not import: torch
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from maskwright._core import GrammarMatcher
+import numpy as np
+
+from maskwright._core import CompiledGrammar, GrammarMatcher
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass
@@ -44,3 +50,28 @@ class Row:
         count = self.matcher.accept_tokens(tokens)
         self.accepted += tokens[:count]
         self.refused = count < len(tokens)
+
+
+class PromptedRow:
+    """A row whose tokens come with the prompt before them, all of them each time.
+
+    The first tokens are a prompt, and so are any that do not begin with the last one.
+    """
+
+    def __init__(self, grammar: CompiledGrammar) -> None:
+        self._grammar = grammar
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the text: the next tokens are a prompt."""
+        self._row = Row(GrammarMatcher(self._grammar))
+        self.prompt: NDArray[Any] | None = None
+
+    def follow(self, tokens: NDArray[Any]) -> Row:
+        """Become the text after the prompt."""
+        prompt = self.prompt
+        if prompt is None or len(tokens) < len(prompt) or not np.array_equal(tokens[: len(prompt)], prompt):
+            self.reset()
+            self.prompt = prompt = tokens.copy()
+        self._row.follow(tokens[len(prompt) :].tolist())
+        return self._row

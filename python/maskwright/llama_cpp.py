@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maskwright._core import CompiledGrammar, GrammarMatcher
-from maskwright._rows import Row
+from maskwright._core import CompiledGrammar
+from maskwright._rows import PromptedRow
 from maskwright.bitmask import allocate_token_bitmask, apply_token_bitmask_inplace, bitmask_to_bool_mask
 
 if TYPE_CHECKING:
@@ -36,16 +36,15 @@ class LogitsProcessor:
     error: BaseException | None
 
     def __init__(self, compiled_grammar: CompiledGrammar) -> None:
-        self._grammar = compiled_grammar
+        self._text = PromptedRow(compiled_grammar)
         self._vocab_size = compiled_grammar.tokenizer_info.vocab_size
         self._stop = np.array(compiled_grammar.tokenizer_info.stop_token_ids)
         self._bitmask = allocate_token_bitmask(1, self._vocab_size)
-        self.reset()
+        self.error = None
 
     def reset(self) -> None:
         """Forget the text: the next call's tokens are a prompt."""
-        self._row = Row(GrammarMatcher(self._grammar))
-        self._prompt: NDArray[Any] | None = None
+        self._text.reset()
         self.error = None
 
     def __call__(self, input_ids: NDArray[np.intc], scores: NDArray[np.single]) -> NDArray[np.single]:
@@ -68,16 +67,15 @@ class LogitsProcessor:
     def _apply(self, input_ids: NDArray[Any], scores: NDArray[np.single]) -> None:
         if scores.shape != (self._vocab_size,):
             raise ValueError(f"the scores have shape {scores.shape}, but the grammar is compiled for {self._vocab_size} tokens")
-        prompt = self._prompt
-        if prompt is None or len(input_ids) < len(prompt) or not np.array_equal(input_ids[: len(prompt)], prompt):
-            self.reset()
-            self._prompt = prompt = input_ids.copy()
-        self._row.follow(input_ids[len(prompt) :].tolist())
-        if self._row.refused:
+        before = self._text.prompt
+        row = self._text.follow(input_ids)
+        if self._text.prompt is not before:
+            self.error = None
+        if row.refused:
             allowed = np.zeros(self._vocab_size, dtype=np.bool_)
             allowed[self._stop] = True
         else:
-            if not self._row.matcher.fill_next_token_bitmask(self._bitmask):
+            if not row.matcher.fill_next_token_bitmask(self._bitmask):
                 return
             if scores.flags.c_contiguous:
                 apply_token_bitmask_inplace(scores, self._bitmask[0])

@@ -1,4 +1,4 @@
-"""Masks on MLX's logits.
+"""Masks on MLX's logits, and a logits processor for mlx-lm.
 
 Importing this loads MLX. Arrays of MLX are values, so the logits come back rather than change.
 """
@@ -11,10 +11,54 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from maskwright.bitmask import BitmaskLike
+from maskwright._core import CompiledGrammar
+from maskwright._rows import PromptedRow
+from maskwright.bitmask import BitmaskLike, allocate_token_bitmask
 from maskwright.exceptions import BitmaskError
 
-__all__ = ["apply_token_bitmask"]
+__all__ = ["LogitsProcessor", "apply_token_bitmask"]
+
+
+class LogitsProcessor:
+    """Makes what mlx-lm generates a text of the grammar: one of the ``logits_processors`` of its ``generate`` and ``stream_generate``.
+
+    It may be used for any number of calls: one whose tokens do not begin with the last prompt begins anew. A chat that is continued, so
+    that its prompt begins with all of the last one, needs :meth:`reset` before the call. A text that the grammar refuses is offered
+    only stop tokens.
+
+    Args:
+        compiled_grammar: compiled for the width of the model's logits.
+
+    """
+
+    def __init__(self, compiled_grammar: CompiledGrammar) -> None:
+        self._text = PromptedRow(compiled_grammar)
+        self._stop_token_ids = compiled_grammar.tokenizer_info.stop_token_ids
+        self._bitmask = allocate_token_bitmask(1, compiled_grammar.tokenizer_info.vocab_size)
+
+    def reset(self) -> None:
+        """Forget the text: the next call's tokens are a prompt."""
+        self._text.reset()
+
+    def __call__(self, tokens: mx.array, logits: mx.array) -> mx.array:
+        """Logits with minus infinity for every token that is not allowed next.
+
+        Args:
+            tokens: the prompt, and what was generated after it.
+            logits: floats of shape ``(1, vocab_size)`` or ``(vocab_size,)``.
+
+        Raises:
+            ValueError: the logits are wider than the grammar is compiled for.
+
+        """
+        row = self._text.follow(np.array(tokens))
+        if row.refused:
+            self._bitmask[:] = 0
+            for token in self._stop_token_ids:
+                self._bitmask.view(np.uint32)[0, token // 32] |= np.uint32(1 << token % 32)
+        elif not row.matcher.fill_next_token_bitmask(self._bitmask):
+            return logits
+        return apply_token_bitmask(logits, self._bitmask[0] if logits.ndim == 1 else self._bitmask)
 
 
 def apply_token_bitmask(

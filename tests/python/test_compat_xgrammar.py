@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import subprocess
@@ -396,6 +397,50 @@ def test_a_script_runs_but_for_the_import(import_):
     assert module == ("maskwright.compat.xgrammar.matcher" if import_ else "xgrammar.matcher")
 
 
+KERNELS = ["cpu", "torch", "torch_compile", "triton", "cuda"]
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_kernels(theirs, name):
+    path = f"kernels.apply_token_bitmask_inplace_{name}"
+    mine = getattr(importlib.import_module(f"maskwright.compat.xgrammar.{path}"), f"apply_token_bitmask_inplace_{name}")
+    try:
+        other = getattr(importlib.import_module(f"xgrammar.{path}"), f"apply_token_bitmask_inplace_{name}")
+    except ImportError:
+        assert name in ("triton", "cuda")  # They need Triton, or a compiler for graphics cards.
+    else:
+        assert parameters(mine) == parameters(other)
+    bitmask = ours.allocate_token_bitmask(3, 70)
+    bitmask[1:, 0] = 5
+    for options in ({}, {"indices": [1]}, {"vocab_size": 40}):
+        if name == "cuda" and "vocab_size" in options:
+            continue
+        logits, right = torch.zeros(3, 70), torch.zeros(3, 70)
+        mine(logits, bitmask, **options)
+        theirs.apply_token_bitmask_inplace(right, bitmask, backend="cpu", **options)
+        assert torch.equal(logits, right)
+
+
+def test_the_processor_for_mlx(compiler):
+    mx = pytest.importorskip("mlx.core", reason="needs mlx")
+    from maskwright.compat.xgrammar.contrib.mlxlm import XGrammarLogitsProcessor
+    from maskwright.compat.xgrammar.kernels.apply_token_bitmask_mlx import apply_token_bitmask_mlx
+
+    processor = XGrammarLogitsProcessor(compiler.compile_regex("[ab]c"))
+    prompt = [1, 2, 3]
+
+    def allowed(text, prompt=prompt):
+        scores = np.array(processor(mx.array([*prompt, *text]), mx.zeros((1, 300))))
+        return np.flatnonzero(np.isfinite(scores[0])).tolist()
+
+    assert allowed([]) == [97, 98]
+    assert allowed([97]) == [99]
+    assert allowed([98, 99]) == [TINY_STOP]
+    assert allowed([120, 120]) == [TINY_STOP]
+    assert allowed([], [4]) == [97, 98]
+    assert np.array(apply_token_bitmask_mlx(mx.array(np.array([[5]], np.int32)), mx.zeros((1, 40)), 3)).tolist() == [[0, -np.inf, 0]]
+
+
 def test_install_in_a_process_of_its_own():
     script = """
         import sys
@@ -408,8 +453,10 @@ def test_install_in_a_process_of_its_own():
         assert xgrammar is ours and xgrammar.compiler is ours.compiler and testing is ours.testing
         assert xgrammar.__name__ == "maskwright.compat.xgrammar" == xgrammar.__spec__.name
         assert "transformers" not in sys.modules
+        from xgrammar.kernels.apply_token_bitmask_inplace_cpu import apply_token_bitmask_inplace_cpu as kernel
+        assert kernel.__module__ == "maskwright.compat.xgrammar.kernels.apply_token_bitmask_inplace_cpu"
         try:
-            import xgrammar.kernels
+            import xgrammar.tvm_ffi_binding
         except ModuleNotFoundError:
             pass
         else:

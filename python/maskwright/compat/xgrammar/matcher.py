@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 
 import maskwright
-import maskwright.torch
+from maskwright.compat.xgrammar import kernels
 from maskwright.compat.xgrammar.base import XGRObject, runtime_errors
 from maskwright.compat.xgrammar.compiler import CompiledGrammar
 
@@ -57,8 +57,7 @@ def apply_token_bitmask_inplace(
             "Allocate the bitmask with the full vocab size, or pass vocab_size explicitly."
         )
         warnings.warn(message, stacklevel=2)
-    width = min(logits.shape[-1], covered if vocab_size is None else min(vocab_size, covered))
-    maskwright.torch.apply_token_bitmask_inplace(logits, bitmask, vocab_size=width, indices=indices)
+    kernels.apply(logits, bitmask, vocab_size, indices)
 
 
 class GrammarMatcher(XGRObject):

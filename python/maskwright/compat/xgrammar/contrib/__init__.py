@@ -7,7 +7,7 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """``hf`` loads transformers, so it waits until it is asked for."""
-    if name == "hf":
-        return importlib.import_module("maskwright.compat.xgrammar.contrib.hf")
+    """``hf`` loads transformers and ``mlxlm`` MLX, so they wait until they are asked for."""
+    if name in ("hf", "mlxlm"):
+        return importlib.import_module(f"maskwright.compat.xgrammar.contrib.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,14 @@
+"""In XGrammar written in Triton."""
+
+from __future__ import annotations
+
+import torch
+
+from maskwright.compat.xgrammar.kernels import apply
+
+
+def apply_token_bitmask_inplace_triton(
+    logits: torch.Tensor, bitmask: torch.Tensor, vocab_size: int | None = None, indices: list[int] | torch.Tensor | None = None
+) -> None:
+    """See :func:`maskwright.compat.xgrammar.apply_token_bitmask_inplace`."""
+    apply(logits, bitmask, vocab_size, indices)
