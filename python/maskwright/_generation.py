@@ -1,52 +1,21 @@
-"""A plain decoding loop around a transformers model, for the command line and the demo: it streams, and keeps the time.
+"""A transformers model with its tokenizer, for the command line and the demo.
 
-Invariant: what is measured as the engine's time is everything that would not be there without constraints.
 Must not import: torch or transformers before a function is called.
 """
 
 from __future__ import annotations
 
-import codecs
 import os
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maskwright import CompiledGrammar, GrammarMatcher, TokenizerInfo, allocate_token_bitmask
-from maskwright._model_cache import cache_name
+from maskwright import CompiledGrammar, TokenizerInfo
+from maskwright._streaming import Stream, stream
 
 # The conversion of a GGUF file draws a progress bar whatever transformers is told. Read when tqdm is loaded, which torch does.
 os.environ.setdefault("TQDM_DISABLE", "1")
-
-
-@dataclass
-class Generation:
-    """One output and what it cost."""
-
-    text: str = ""
-    token_ids: list[int] = field(default_factory=list)
-    #: False when the output was cut off by the number of tokens.
-    finished: bool = False
-    #: From the first forward pass to the last token.
-    seconds: float = 0.0
-    #: Of those, the reading of the prompt: not part of the speed per token.
-    prompt_seconds: float = 0.0
-    #: Of those, filling and applying masks and accepting tokens.
-    engine_seconds: float = 0.0
-
-    @property
-    def tokens_per_second(self) -> float:
-        """Tokens a second after the prompt was read."""
-        rest = self.seconds - self.prompt_seconds
-        return (len(self.token_ids) - 1) / rest if rest > 0 and len(self.token_ids) > 1 else 0.0
-
-    @property
-    def engine_share(self) -> float:
-        """The part of the time per token that constraining took."""
-        rest = self.seconds - self.prompt_seconds
-        return self.engine_seconds / rest if rest > 0 else 0.0
 
 
 @dataclass
@@ -92,7 +61,7 @@ class Model:
         *,
         max_tokens: int,
         on_text: Callable[[str], None] = lambda _: None,
-    ) -> Generation:
+    ) -> Stream:
         """Continue the prompt with the likeliest token each time, among those that the grammar allows.
 
         Args:
@@ -102,47 +71,17 @@ class Model:
             on_text: called with each new piece of text.
 
         """
-        import torch
-
-        from maskwright.torch import apply_token_bitmask_inplace
-
-        matcher = None if grammar is None else GrammarMatcher(grammar)
-        bitmask = torch.from_numpy(allocate_token_bitmask(1, self.tokenizer_info.vocab_size))
-        never_text = set(self.tokenizer_info.special_token_ids) | set(self.tokenizer_info.stop_token_ids)
-        stop = set(self.tokenizer_info.stop_token_ids)
-        vocabulary = self.tokenizer_info.decoded_vocab
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        out = Generation()
-        pieces: list[str] = []
-        ids, cache, past = self.prompt_ids(prompt), cache_name(self.model), None
-        begin = time.perf_counter()
-        with torch.inference_mode():
-            while len(out.token_ids) < max_tokens:
-                result = self.model(input_ids=ids, use_cache=True, **{cache: past})
-                past, logits = result[cache], result.logits[:, -1]
-                if not out.token_ids:
-                    out.prompt_seconds = time.perf_counter() - begin
-                if matcher is not None:
-                    start = time.perf_counter()
-                    if matcher.fill_next_token_bitmask(bitmask):
-                        apply_token_bitmask_inplace(logits, bitmask)
-                    out.engine_seconds += time.perf_counter() - start
-                token = int(logits.argmax())
-                if matcher is not None:
-                    start = time.perf_counter()
-                    if not matcher.accept_token(token):
-                        raise RuntimeError(f"the mask allowed token {token}, but the matcher refuses it")
-                    out.engine_seconds += time.perf_counter() - start
-                out.token_ids.append(token)
-                if token in stop:
-                    out.finished = True
-                    break
-                if token not in never_text:
-                    pieces.append(decoder.decode(vocabulary[token]))
-                    on_text(pieces[-1])
-                ids = torch.tensor([[token]])
-        out.seconds = time.perf_counter() - begin
-        out.text = "".join(pieces) + decoder.decode(b"", final=True)
+        out = stream(
+            self.model,
+            self.tokenizer_info,
+            grammar,
+            self.prompt_ids(prompt),
+            max_new_tokens=max_tokens,
+            # The model is asked for every token, so that the speeds can be compared.
+            jump_forward=False,
+        )
+        for piece in out:
+            on_text(piece.text)
         return out
 
 

@@ -1,6 +1,8 @@
-"""One output of a transformers model, token by token, without asking it for what is certain. Behind ``maskwright.transformers``.
+"""One output of a transformers model, token by token, without asking it for what is certain. Behind ``maskwright.transformers``, the
+command line and the demo.
 
-Invariant: every piece continues a text of the grammar; what is forced is spelled as the tokenizer would. Needs torch when it is used.
+Invariant: every piece continues a text of the grammar; what is forced is spelled as the tokenizer would; what is measured as the engine's
+time is all that would not be there without a grammar. Needs torch when it is used.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from maskwright._core import CompiledGrammar, GrammarMatcher
+from maskwright._core import CompiledGrammar, GrammarMatcher, TokenizerInfo
 from maskwright._model_cache import cache_name
 
 if TYPE_CHECKING:
@@ -76,9 +78,23 @@ class Stream:
     #: How often the model was asked, and how many tokens came without.
     forward_passes: int = 0
     forced_tokens: int = 0
-    #: Since the first token was asked for, and the part of it that constraining took.
+    #: Since the first token was asked for, the part of it that the first forward pass took, which reads the prompt, and the part that
+    #: constraining took.
     seconds: float = 0.0
+    prompt_seconds: float = 0.0
     engine_seconds: float = 0.0
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens a second after the prompt was read."""
+        rest = self.seconds - self.prompt_seconds
+        return (len(self.token_ids) - 1) / rest if rest > 0 and len(self.token_ids) > 1 else 0.0
+
+    @property
+    def engine_share(self) -> float:
+        """The part of the time per token that constraining took."""
+        rest = self.seconds - self.prompt_seconds
+        return self.engine_seconds / rest if rest > 0 else 0.0
 
     def __iter__(self) -> Iterator[Piece]:
         return self
@@ -98,18 +114,21 @@ class Stream:
 
 def stream(
     model: Any,
-    compiled_grammar: CompiledGrammar,
+    info: TokenizerInfo,
+    grammar: CompiledGrammar | None,
     input_ids: Tensor,
     *,
     max_new_tokens: int,
-    encode: Callable[[str], Sequence[int]] | None,
-    jump_forward: bool,
-    sampling: Sampling,
-    logits_processor: Sequence[Callable[[Tensor, Tensor], Tensor]],
+    encode: Callable[[str], Sequence[int]] | None = None,
+    jump_forward: bool = True,
+    sampling: Sampling | None = None,
+    logits_processor: Sequence[Callable[[Tensor, Tensor], Tensor]] = (),
 ) -> Stream:
-    """See :func:`maskwright.transformers.generate`."""
+    """See :func:`maskwright.transformers.generate`. Without a grammar any text may come, and special tokens are left out of it."""
     out = Stream(iter(()))
-    out._pieces = _Loop(out, model, compiled_grammar, encode, jump_forward, sampling, logits_processor).pieces(input_ids, max_new_tokens)
+    matcher = None if grammar is None else GrammarMatcher(grammar)
+    loop = _Loop(out, model, info, matcher, encode, jump_forward, sampling or Sampling(), logits_processor)
+    out._pieces = loop.pieces(input_ids, max_new_tokens)
     return out
 
 
@@ -117,7 +136,8 @@ def stream(
 class _Loop:
     out: Stream
     model: Any
-    grammar: CompiledGrammar
+    info: TokenizerInfo
+    matcher: GrammarMatcher | None
     encode: Callable[[str], Sequence[int]] | None
     jump_forward: bool
     sampling: Sampling
@@ -126,24 +146,24 @@ class _Loop:
     def pieces(self, input_ids: Tensor, max_new_tokens: int) -> Iterator[Piece]:
         import torch
 
-        from maskwright.torch import apply_token_bitmask_inplace
-
-        out, info = self.out, self.grammar.tokenizer_info
-        matcher = GrammarMatcher(self.grammar)
-        vocabulary, stop = info.decoded_vocab, set(matcher.stop_token_ids)
-        bitmask = torch.empty((1, -(-info.vocab_size // 32)), dtype=torch.int32)
+        out, info = self.out, self.info
+        stop = set(info.stop_token_ids)
+        silent = stop if self.matcher else stop | set(info.special_token_ids)
+        vocabulary = info.decoded_vocab
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
         def piece(tokens: list[int], forced: int) -> Piece:
             out.token_ids += tokens
             out.finished = bool(tokens) and tokens[-1] in stop
-            text = b"".join(vocabulary[token] for token in tokens if token not in stop)
+            text = b"".join(vocabulary[token] for token in tokens if token not in silent)
             return Piece(decoder.decode(text, final=out.finished), tuple(tokens), forced)
 
+        # On the CPU, whatever the default device is.
+        bitmask = torch.empty((1, -(-info.vocab_size // 32)), dtype=torch.int32, device="cpu")
         begin = time.perf_counter()
         cache, past = cache_name(self.model), None
         # What the model has not read yet, and what it has said.
-        unread, said = input_ids, self._jump(matcher, max_new_tokens)
+        unread, said = input_ids, self._jump(max_new_tokens)
         if said:
             yield piece(said, len(said))
         while not out.finished and len(out.token_ids) < max_new_tokens:
@@ -155,20 +175,16 @@ class _Loop:
                 past = result[cache]
                 logits = result.logits[:, -1].clone()
                 out.forward_passes += 1
+                if out.forward_passes == 1:
+                    out.prompt_seconds = time.perf_counter() - begin
                 if self.logits_processor:
                     history = torch.cat([input_ids, self._tensor(out.token_ids, input_ids)], dim=1)
                     for processor in self.logits_processor:
                         logits = processor(history, logits)
-                start = time.perf_counter()
-                if matcher.fill_next_token_bitmask(bitmask):
-                    apply_token_bitmask_inplace(logits, bitmask)
-                out.engine_seconds += time.perf_counter() - start
+                self._constrain(logits, bitmask)
                 token = self.sampling.choose(logits[0])
-            start = time.perf_counter()
-            if not matcher.accept_token(token):
-                raise RuntimeError(f"the mask allowed token {token}, but the matcher refuses it")
-            out.engine_seconds += time.perf_counter() - start
-            forced = self._jump(matcher, max_new_tokens - len(out.token_ids) - 1)
+            self._accept(token)
+            forced = self._jump(max_new_tokens - len(out.token_ids) - 1)
             said = [token, *forced]
             out.seconds = time.perf_counter() - begin
             yield piece(said, len(forced))
@@ -182,9 +198,28 @@ class _Loop:
 
         return torch.tensor([tokens], dtype=like.dtype, device=like.device)
 
-    def _jump(self, matcher: GrammarMatcher, room: int) -> list[int]:
+    def _constrain(self, logits: Tensor, bitmask: Tensor) -> None:
+        from maskwright.torch import apply_token_bitmask_inplace
+
+        if self.matcher is None:
+            return
+        start = time.perf_counter()
+        if self.matcher.fill_next_token_bitmask(bitmask):
+            apply_token_bitmask_inplace(logits, bitmask)
+        self.out.engine_seconds += time.perf_counter() - start
+
+    def _accept(self, token: int) -> None:
+        if self.matcher is None:
+            return
+        start = time.perf_counter()
+        if not self.matcher.accept_token(token):
+            raise RuntimeError(f"the mask allowed token {token}, but the matcher refuses it")
+        self.out.engine_seconds += time.perf_counter() - start
+
+    def _jump(self, room: int) -> list[int]:
         """Take the tokens that are certain, the end among them."""
-        if not self.jump_forward or matcher.is_terminated() or room <= 0:
+        matcher = self.matcher
+        if matcher is None or not self.jump_forward or matcher.is_terminated() or room <= 0:
             return []
         start = time.perf_counter()
         tokens = matcher.find_jump_forward_tokens(self.encode)[:room]

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from maskwright import CompiledGrammar, GrammarCompiler
-from maskwright._generation import Generation, Model
+from maskwright._generation import Model
+from maskwright._streaming import Stream
 
 _WIDTH = 56
 _FREE_TOKENS = 64
@@ -166,7 +167,7 @@ def _side_by_side(left: str, right: str) -> str:
     return "\n".join(f"  {x:<{_WIDTH}} │ {y}".rstrip() for x, y in zip(a, b, strict=True))
 
 
-def _judgement(task: Task, result: Generation) -> str | None:
+def _judgement(task: Task, result: Stream) -> str | None:
     if not result.finished:
         return f"cut off after {len(result.token_ids)} tokens"
     return task.problem(result.text)
@@ -215,16 +216,16 @@ def _verdict(problem: str | None) -> str:
     return "valid" if problem is None else f"INVALID: {problem}"
 
 
-def _speed(result: Generation) -> str:
+def _speed(result: Stream) -> str:
     return f"{len(result.token_ids)} tokens, {result.tokens_per_second:.1f} tokens/s"
 
 
-def _mean_speed(runs: list[Generation]) -> float:
+def _mean_speed(runs: list[Stream]) -> float:
     seconds = sum(run.seconds - run.prompt_seconds for run in runs)
     return sum(len(run.token_ids) - 1 for run in runs) / seconds if seconds > 0 else 0.0
 
 
-def _mean_share(runs: list[Generation]) -> float:
+def _mean_share(runs: list[Stream]) -> float:
     seconds = sum(run.seconds - run.prompt_seconds for run in runs)
     return sum(run.engine_seconds for run in runs) / seconds if seconds > 0 else 0.0
 

@@ -62,6 +62,7 @@ class LogitsProcessor(transformers.LogitsProcessor):  # type: ignore[misc]
         self._grammars = grammars
         (self._vocab_size,) = sizes
         self._batch = BatchGrammarMatcher()
+        self._stop_masks: dict[tuple[int, ...], Tensor] = {}
         self._warned = False
         self.reset()
 
@@ -89,7 +90,9 @@ class LogitsProcessor(transformers.LogitsProcessor):  # type: ignore[misc]
                 warnings.warn(message, stacklevel=2)
             return scores
         self._follow(input_ids)
-        bitmask = torch.empty((len(self._rows), (self._vocab_size + 31) // 32), dtype=torch.int32)
+        # Where the default device is another one; pinned, so that the copy to a graphics card waits for nothing.
+        shape = (len(self._rows), (self._vocab_size + 31) // 32)
+        bitmask = torch.empty(shape, dtype=torch.int32, device="cpu", pin_memory=scores.is_cuda)
         matchers = [row.matcher for row in self._rows]
         if len(matchers) == 1:
             restricts = [matchers[0].fill_next_token_bitmask(bitmask)]
@@ -98,14 +101,17 @@ class LogitsProcessor(transformers.LogitsProcessor):  # type: ignore[misc]
         for i, row in enumerate(self._rows):
             if row.refused:
                 restricts[i] = True
-                bitmask[i] = self._stop_mask(row.matcher)
+                bitmask[i] = self._stop_mask(tuple(row.matcher.stop_token_ids))
         return _masked(scores, bitmask) if any(restricts) else scores
 
-    def _stop_mask(self, matcher: GrammarMatcher) -> Tensor:
-        mask = torch.zeros((self._vocab_size + 31) // 32, dtype=torch.int64)
-        for token in matcher.stop_token_ids:
-            mask[token // 32] |= 1 << token % 32
-        return mask.to(torch.int32)
+    def _stop_mask(self, stop_token_ids: tuple[int, ...]) -> Tensor:
+        """Rows that have ended get it at every step."""
+        if stop_token_ids not in self._stop_masks:
+            mask = torch.zeros((self._vocab_size + 31) // 32, dtype=torch.int64, device="cpu")
+            for token in stop_token_ids:
+                mask[token // 32] |= 1 << token % 32
+            self._stop_masks[stop_token_ids] = mask.to(torch.int32)
+        return self._stop_masks[stop_token_ids]
 
     def _follow(self, input_ids: Tensor) -> None:
         """Bring every row to its text."""
@@ -153,6 +159,9 @@ def _goes_on(ids: Tensor, before: Tensor) -> bool:
 def _masked(scores: Tensor, bitmask: Tensor) -> Tensor:
     """A copy of the scores with minus infinity where the bit is not set."""
     masked = scores.clone()
+    if scores.is_cuda:
+        # Torch keeps its memory until the copy is done.
+        bitmask = bitmask.to(scores.device, non_blocking=True)
     apply_token_bitmask_inplace(masked, bitmask)
     return masked
 
@@ -216,6 +225,7 @@ def generate(
     encode = None if tokenizer is None else lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]
     return stream(
         model,
+        compiled_grammar.tokenizer_info,
         compiled_grammar,
         input_ids.to(model.device),
         max_new_tokens=max_new_tokens,

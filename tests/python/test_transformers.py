@@ -292,6 +292,15 @@ def test_rows_are_followed_whatever_they_do(compiler):
     assert allowed(processor, [[7, 7, 7, a]])[0] == first
 
 
+def test_the_default_device_is_another_one(compiled):
+    processor = maskwright.transformers.LogitsProcessor(compiled)
+    prompt, scores = prompt_of(2, 4), torch.zeros(2, VOCAB_SIZE)
+    with torch.device("meta"):
+        masked = processor(prompt, scores)
+    assert (masked == 0).any(dim=1).all()
+    assert torch.isneginf(masked).any()
+
+
 def test_scores_of_another_width_pass_through(compiler):
     processor = maskwright.transformers.LogitsProcessor(compiler.compile_regex("a"))
     scores = torch.zeros(1, 17)
