@@ -1,8 +1,10 @@
 """What the README says of speed is what the newest record of the benches says."""
 
 import json
+import re
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -37,3 +39,35 @@ def test_a_hand_written_figure_is_noticed():
     assert section.count("µs")
     readme = record.README.read_text().replace("| p99", "| p98").replace("– p99", "– p98")
     assert record.updated(readme, record.newest()) != readme
+
+
+def test_pictures_are_well_formed_and_always_the_same():
+    import chart
+
+    lines = [
+        chart.Line("a <b> & c", chart.tail([0.5, 1.0, 30.0, 4000.0] * 50)),
+        chart.Line("none", []),
+        chart.Line("one", [(1.0, 7.0)]),
+    ]
+    panels = [chart.Panel("<t>", "x", "µs", lines, x, y, mark=(10.0, "asked")) for x, y in (("tail", "log"), ("log", "linear"))]
+    panels.append(chart.Panel("empty", "x", "y", []))
+    picture = chart.svg(panels, 'said "so"')
+    assert picture == chart.svg(panels, 'said "so"')
+    root = ElementTree.fromstring(picture)
+    assert [text for text in root.itertext() if text == "a <b> & c"] == ["a <b> & c"]
+    # Every place is a finite number inside the picture.
+    for points in re.findall(r'points="([^"]*)"', picture):
+        for x, y in (point.split(",") for point in points.split()):
+            assert 0 <= float(x) <= chart.WIDTH
+            assert 0 <= float(y) <= chart.HEIGHT
+
+
+@pytest.mark.parametrize(("kind", "low", "high"), [("linear", 0, 0.13), ("linear", 0, 310), ("log", 1e-3, 1e9), ("log", 5, 5), ("tail", 1e-5, 1)])
+def test_an_axis_names_a_few_values_within_it(kind, low, high):
+    import chart
+
+    place, ticks = chart.scale(kind, low, high, 100, 300)
+    assert (2 if low < high else 1) <= len(ticks) <= 12
+    assert all(99 <= place(value) <= 301 for value, _ in ticks)
+    assert 99 <= place(low) <= 301
+    assert 99 <= place(high) <= 301
