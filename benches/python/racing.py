@@ -51,26 +51,32 @@ def learned(engine: Any) -> int:
 
 
 def walk(engine: Engine, tokens: list[int], stop: int, times: list[float], learning: list[float] | None) -> str | None:
-    """Feed one text; what it refuses, if anything."""
-    watch, row = Stopwatch(), engine.row
-    watch.start()
+    """Feed one text, timing mask and commit of each token together; what it refuses, if anything."""
+    watch, row, lead = Stopwatch(), engine.row, 0.0
     engine.start()
-    lead = watch.stop()
     for place, token in enumerate(tokens):
-        before = learned(engine) if learning is not None else 0
-        watch.start()
-        engine.fill()
-        filled = watch.stop()
-        if learning is not None and learned(engine) > before:
-            learning.append(lead + filled)
-        if not row[token >> 5] >> (token & 31) & 1:
-            return f"refuses its text after {place} of {len(tokens)} tokens"
-        watch.start()
-        accepted = engine.commit(token)
-        lead = watch.stop()
-        if not accepted:
-            return f"allows token {place} and then refuses it"
-        times.append(filled + lead)
+        if learning is None:
+            watch.start()
+            engine.fill()
+            accepted = engine.commit(token)
+            times.append(watch.stop())
+        else:
+            before = learned(engine)
+            watch.start()
+            engine.fill()
+            filled = watch.stop()
+            if learned(engine) > before:
+                # The acceptance that led here may have met new states, too.
+                learning.append(filled + lead)
+            watch.start()
+            accepted = engine.commit(token)
+            lead = watch.stop()
+            times.append(filled + lead)
+        allowed = row[token >> 5] >> (token & 31) & 1
+        if not allowed or not accepted:
+            times.pop()
+            wrong = f"refuses its text after {place} of {len(tokens)} tokens"
+            return wrong if not allowed and not accepted else f"mask and commit disagree on token {place}"
     engine.fill()
     return None if row[stop >> 5] >> (stop & 31) & 1 else "does not let its text end"
 
@@ -105,8 +111,10 @@ def run(engine: Any, name: str, case: Case, texts: list[list[int]], vocabulary: 
         outcome.ttfm = watch.stop()
         for times in (outcome.cold, outcome.warm):
             for tokens in texts:
-                outcome.refused = walk(engine, tokens, vocabulary.stop, times, outcome.learning if ours and times is outcome.cold else None)
-                if outcome.refused is not None:
+                problem = walk(engine, tokens, vocabulary.stop, times, outcome.learning if ours and times is outcome.cold else None)
+                if problem is not None:
+                    outcome.refused = problem
+                    outcome.wrong = problem if ours and "disagree" in problem else None
                     return outcome
             if ours and times is outcome.cold:
                 outcome.full_walks = engine.statistics()["full_walks"]
