@@ -58,6 +58,11 @@ impl Configuration {
         Self { watching: true, ..self }
     }
 
+    /// Does it watch for items that repeat others?
+    pub fn watches(&self) -> bool {
+        self.watching
+    }
+
     /// The same with only this item, which must be one of its items or above the same frames.
     #[must_use]
     pub fn alone(&self, item: Item) -> Self {

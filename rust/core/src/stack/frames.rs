@@ -12,6 +12,9 @@ use crate::ids::StateId;
 /// So many frames are sorted, more are looked up.
 const FEW: usize = 64;
 
+/// So many frames one below the other are compared.
+const ALIKE: usize = 8;
+
 /// Where to go on when a called rule returns.
 #[derive(Debug)]
 pub struct Frame {
@@ -89,6 +92,23 @@ impl Parents {
             }
             _ => false,
         }
+    }
+
+    /// Frames that go on alike, if not the same ones? No if that is not seen at once.
+    pub fn alike(&self, other: &Self) -> bool {
+        let (mut a, mut b) = (self, other);
+        for _ in 0..ALIKE {
+            let (Self::One(x), Self::One(y)) = (a, b) else { break };
+            if Arc::ptr_eq(x, y) {
+                return true;
+            }
+            let equal = x.return_to == y.return_to && x.register == y.register && x.memory.same(&y.memory) && x.seen.same(&y.seen);
+            if !equal || x.tracked || y.tracked || x.free != y.free {
+                return false;
+            }
+            (a, b) = (&x.parents, &y.parents);
+        }
+        a.same(b)
     }
 
     /// A number that equal sets share, and few others.

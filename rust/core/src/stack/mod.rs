@@ -8,6 +8,7 @@
 mod configuration;
 mod frames;
 mod keys;
+mod plain;
 mod seen;
 mod text;
 mod unused;
@@ -17,6 +18,7 @@ mod value;
 pub use configuration::{Configuration, Item};
 pub use frames::{Frame, Parents};
 pub use keys::{Memory, Partial};
+pub use plain::Plain;
 pub use seen::Seen;
 pub use unused::can_be_new;
 pub use used::Used;
