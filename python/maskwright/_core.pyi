@@ -185,6 +185,8 @@ class GrammarCompiler:
         cache_enabled: bool = True,
         cache_limit_bytes: int = -1,
         limits: Limits | None = None,
+        precompute: bool = False,
+        precompute_timeout: float | None = 10.0,
     ) -> GrammarCompiler: ...
     def compile_json_schema(
         self,
@@ -225,6 +227,14 @@ class CompiledGrammar:
     @property
     def memory_size_bytes(self) -> int: ...
     def statistics(self) -> dict[str, int]: ...
+    def precompute(
+        self,
+        *,
+        timeout: float | None = None,
+        max_places: int = 20_000,
+        max_threads: int | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> bool: ...
     def json_schema_report(self) -> list[KeywordReport]: ...
     @staticmethod
     def _from_state(grammar: Grammar, tokenizer_info: TokenizerInfo, limits: Limits) -> CompiledGrammar: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 
 import numpy as np
@@ -123,3 +124,111 @@ def test_statistics_count(info):
     last = gone(compiler)
     assert last["hits"] == warm["hits"]
     assert last["mask_bytes"] == last["states"] == last["bytes"] == 0
+
+
+# Precomputing
+
+
+SMALL = {
+    "type": "object",
+    "properties": {"name": {"type": "string", "maxLength": 20}, "kind": {"enum": ["one", "two"]}, "sizes": {"items": {"type": "integer"}}},
+    "required": ["name", "kind"],
+    "additionalProperties": False,
+}
+DOCUMENT = json.dumps({"name": "a name of some", "kind": "two", "sizes": [1, 20, 300]}).encode()
+
+
+@pytest.mark.parametrize("threads", [1, 3, None])
+def test_nothing_is_missed_after_precomputing(info, threads):
+    expected = masks(mw.GrammarCompiler(mw.TokenizerInfo(TOKENS)).compile_json_schema(SMALL), DOCUMENT)
+    compiled = mw.GrammarCompiler(info).compile_json_schema(SMALL)
+    seen = []
+    assert compiled.precompute(max_threads=threads, timeout=60, progress=lambda done, left: seen.append((done, left)))
+    assert seen[-1][0] > 50
+    assert seen[-1][1] == 0
+    assert seen == sorted(seen, key=lambda entry: entry[0])
+    before = compiled.statistics()
+    assert (masks(compiled, DOCUMENT) == expected).all()
+    assert compiled.statistics()["misses"] == before["misses"] == 0
+    assert compiled.precompute(max_threads=threads), "a second time there is nothing to learn"
+    assert compiled.statistics()["masks"] == before["masks"]
+
+
+def test_precomputing_ends_at_its_bounds(info):
+    compiled = mw.GrammarCompiler(info).compile_builtin_json_grammar()
+    start = time.monotonic()
+    assert not compiled.precompute(timeout=0.2, max_places=10**9, max_threads=2)
+    assert time.monotonic() - start < 5
+    assert not mw.GrammarCompiler(info).compile_builtin_json_grammar().precompute(max_places=10)
+    for wrong in ({"timeout": 0}, {"max_threads": 0}):
+        with pytest.raises(ValueError, match="must be"):
+            compiled.precompute(**wrong)
+
+
+def test_precomputing_is_stopped_by_its_caller(info):
+    compiled = mw.GrammarCompiler(info).compile_builtin_json_grammar()
+    assert not compiled.precompute(max_places=10**9, progress=lambda done, left: False)
+
+    def fail(done, left):
+        raise KeyError(done)
+
+    with pytest.raises(KeyError):
+        compiled.precompute(max_places=10**9, progress=fail)
+    assert not [t for t in thread_names() if t.startswith("maskwright-prec")], "no thread is left"
+
+
+def thread_names() -> list[str]:
+    from pathlib import Path
+
+    names = []
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            names.append((task / "comm").read_text().strip())
+        except OSError:  # it has just ended
+            continue
+    return names
+
+
+def test_other_threads_run_while_precomputing(info):
+    compiled = mw.GrammarCompiler(info).compile_builtin_json_grammar()
+    ended = threading.Event()
+
+    def work():
+        compiled.precompute(max_places=10**9, timeout=1)
+        ended.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    rounds = 0
+    while not ended.is_set():
+        masks(compiled, DOCUMENT)
+        rounds += 1
+    thread.join()
+    assert rounds > 1
+
+
+def test_a_compiler_precomputes_in_the_background_if_asked(info):
+    compiler = mw.GrammarCompiler(info, precompute=True, precompute_timeout=60, max_threads=2)
+    compiled = compiler.compile_json_schema(SMALL)
+    deadline = time.monotonic() + 60
+    while any(name.startswith("maskwright-prec") for name in thread_names()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert (masks(compiled, DOCUMENT) == masks(mw.GrammarCompiler(mw.TokenizerInfo(TOKENS)).compile_json_schema(SMALL), DOCUMENT)).all()
+    assert compiled.statistics()["misses"] == 0
+    # One that recurses is stopped by the end of its compiler.
+    compiler.compile_builtin_json_grammar()
+    del compiler, compiled
+    while any(name.startswith("maskwright-prec") for name in thread_names()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    with pytest.raises(ValueError, match="timeout"):
+        mw.GrammarCompiler(info, precompute=True, precompute_timeout=-1)
+
+
+def test_without_precomputing_nothing_runs_when_idle(info):
+    compiler = mw.GrammarCompiler(info)
+    masks(compiler.compile_json_schema(SMALL), DOCUMENT)
+    time.sleep(0.1)
+    used = time.process_time()
+    time.sleep(0.5)
+    assert time.process_time() - used < 0.05

@@ -9,13 +9,16 @@ use std::sync::Arc;
 use maskwright::limits::{Interrupt, Limits as CoreLimits};
 use maskwright::matcher::CompiledGrammar as Core;
 use maskwright::report::{Enforcement, KeywordReport};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::background;
+use crate::compiler::deadline_of;
 use crate::errors::IntoPython;
 use crate::fork::detached;
 use crate::grammar::Grammar;
 use crate::limits::Limits;
+use crate::precompute::Running;
 use crate::tokenizer::{Tokenizer, TokenizerInfo};
 
 /// A grammar compiled for a tokenizer: made by :class:`GrammarCompiler`, used by any number of matchers in any number of threads.
@@ -55,6 +58,38 @@ impl CompiledGrammar {
             let states = self.compiled.state_count() as u64;
             self.compiled.statistics().fields().chain([("states", states)]).collect()
         })
+    }
+
+    /// Learn the masks of the places that texts of this grammar reach, the likeliest first, so that no matcher has to wait for them.
+    ///
+    /// Without this nothing is computed before it is asked for. Other threads run meanwhile, and matchers may be used.
+    ///
+    /// Args:
+    ///     timeout: seconds after which to stop; what was learned stays.
+    ///     max_places: stop when so many places are known; a recursive grammar has no end of them.
+    ///     max_threads: threads that work; as many as there are processors if left out. They end with the work.
+    ///     progress: called about twenty times a second, and at the end, with the number of places done and of those known to be open; to stop,
+    ///         return ``False`` or raise.
+    ///
+    /// Returns:
+    ///     Whether all places were done, within ``max_places`` and ``timeout``.
+    #[pyo3(signature = (*, timeout=None, max_places=20_000, max_threads=None, progress=None))]
+    fn precompute(
+        &self,
+        py: Python<'_>,
+        timeout: Option<f64>,
+        max_places: usize,
+        max_threads: Option<usize>,
+        progress: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        let deadline = deadline_of(timeout)?;
+        let threads = match max_threads {
+            Some(0) => return Err(PyValueError::new_err("max_threads must be at least 1, got 0")),
+            Some(threads) => threads,
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let running = py.detach(|| Running::start(&self.compiled, max_places, threads, deadline));
+        running.wait(py, progress.as_ref())
     }
 
     /// How each keyword of the JSON Schemas in it is enforced: exactly, narrowed (with what is lost), or as an annotation. Empty if the

@@ -4,7 +4,7 @@
 //! Must not know: what compiling means.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use maskwright::error::{CompileError, EngineError};
@@ -17,13 +17,14 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::background::{self, Flight};
+use crate::background::{self, Flight, lock};
 use crate::cache::{Cache, Compiling, Found, Size};
 use crate::compiled::CompiledGrammar;
 use crate::errors::IntoPython;
 use crate::fork::detached;
 use crate::grammar::Grammar;
 use crate::limits::Limits;
+use crate::precompute::{PLACES, Running};
 use crate::schema::{self, Given};
 use crate::tokenizer::{Tokenizer, TokenizerInfo};
 
@@ -66,11 +67,14 @@ impl Source {
 ///
 /// Args:
 ///     tokenizer_info: the tokenizer.
-///     max_threads: for compatibility; compiling is lazy and takes one thread.
+///     max_threads: threads that precompute; compiling itself is lazy and takes one.
 ///     cache_enabled: remember what was compiled.
 ///     cache_limit_bytes: what all grammars of this compiler, with all they learn, and the tokenizer's shared store may hold; -1: no
 ///         limit. Beyond it the least recently used grammars are forgotten, then masks of grammars in use, which are learned again when needed.
 ///     limits: how much one grammar may cost.
+///     precompute: after each compile go on in the background and learn masks before they are asked for, as
+///         :meth:`CompiledGrammar.precompute` does; it ends when the grammar is gone, or another compile begins. Without it nothing runs between calls.
+///     precompute_timeout: seconds that this may take for one grammar.
 #[pyclass(frozen, module = "maskwright")]
 pub struct GrammarCompiler {
     tokenizer: Arc<Tokenizer>,
@@ -78,9 +82,26 @@ pub struct GrammarCompiler {
     shelf: Arc<Shelf>,
     limits: CoreLimits,
     cache_limit_bytes: i64,
+    precompute: Option<Ahead>,
 }
 
-fn deadline_of(timeout: Option<f64>) -> PyResult<Option<Instant>> {
+/// How masks are learned in the background.
+struct Ahead {
+    threads: usize,
+    timeout: Option<f64>,
+    running: Mutex<Option<Running>>,
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        if let Some(running) = &*lock(&self.running) {
+            running.stop();
+        }
+    }
+}
+
+/// When a timeout in seconds, counted from now, has passed.
+pub fn deadline_of(timeout: Option<f64>) -> PyResult<Option<Instant>> {
     match timeout {
         None => Ok(None),
         Some(seconds) if seconds > 0.0 => Ok(Duration::try_from_secs_f64(seconds).ok().and_then(|d| Instant::now().checked_add(d))),
@@ -96,6 +117,7 @@ impl GrammarCompiler {
                 Some(cache) => cache.begin(&source),
                 None => Found::Yours(Flight::new()),
             };
+            let led = matches!(found, Found::Yours(_));
             let result = match found {
                 Found::Ready(compiled) => Ok(compiled),
                 Found::Yours(flight) => self.lead(py, &flight, &source, given.clone(), deadline)?,
@@ -109,8 +131,23 @@ impl GrammarCompiler {
                 }
             };
             let compiled = result.map_err(|error| error.into_python(py))?;
+            self.go_ahead(py, &compiled, led)?;
             return Ok(CompiledGrammar { compiled, tokenizer: self.tokenizer.clone(), limits: self.limits.clone() });
         }
+    }
+
+    /// Learn masks of what was just compiled, if that is wanted.
+    fn go_ahead(&self, py: Python<'_>, compiled: &Arc<Core>, new: bool) -> PyResult<()> {
+        let Some(ahead) = self.precompute.as_ref().filter(|_| new) else { return Ok(()) };
+        let deadline = deadline_of(ahead.timeout)?;
+        py.detach(|| {
+            let mut running = lock(&ahead.running);
+            if let Some(before) = &*running {
+                before.stop();
+            }
+            *running = Some(Running::start(compiled, PLACES, ahead.threads, deadline));
+        });
+        Ok(())
     }
 
     /// Compile, and wait for it like everyone else who wants it.
@@ -150,15 +187,19 @@ impl GrammarCompiler {
 #[pymethods]
 impl GrammarCompiler {
     #[new]
-    #[pyo3(signature = (tokenizer_info, *, max_threads=8, cache_enabled=true, cache_limit_bytes=-1, limits=None),
-        text_signature = "(tokenizer_info, *, max_threads=8, cache_enabled=True, cache_limit_bytes=-1, limits=None)")]
+    #[pyo3(signature = (tokenizer_info, *, max_threads=8, cache_enabled=true, cache_limit_bytes=-1, limits=None, precompute=false,
+        precompute_timeout=Some(10.0)),
+        text_signature = "(tokenizer_info, *, max_threads=8, cache_enabled=True, cache_limit_bytes=-1, limits=None, precompute=False, precompute_timeout=10.0)")]
     fn new(
         tokenizer_info: &TokenizerInfo,
         max_threads: i64,
         cache_enabled: bool,
         cache_limit_bytes: i64,
         limits: Option<&Limits>,
+        precompute: bool,
+        precompute_timeout: Option<f64>,
     ) -> PyResult<Self> {
+        deadline_of(precompute_timeout)?;
         if max_threads < 1 {
             return Err(PyValueError::new_err(format!("max_threads must be at least 1, got {max_threads}")));
         }
@@ -176,6 +217,11 @@ impl GrammarCompiler {
             shelf,
             limits: limits.map_or_else(CoreLimits::default, |l| l.0.clone()),
             cache_limit_bytes,
+            precompute: precompute.then(|| {
+                let processors = std::thread::available_parallelism().map_or(1, usize::from);
+                let threads = usize::try_from(max_threads).map_or(1, |most| most.min(processors));
+                Ahead { threads, timeout: precompute_timeout, running: Mutex::new(None) }
+            }),
         })
     }
 

@@ -26,6 +26,7 @@ mod grammar;
 mod limits;
 mod matcher;
 mod pool;
+mod precompute;
 mod schema;
 mod tokenizer;
 

@@ -67,7 +67,7 @@ impl Matcher {
     }
 }
 
-type Union = SmallVec<[Arc<Mask>; 4]>;
+pub(super) type Union = SmallVec<[Arc<Mask>; 4]>;
 
 impl Matcher {
     /// What is joined here, learned if it has to and may be; counted either way.
@@ -91,7 +91,12 @@ impl Matcher {
 }
 
 /// The masks whose union is what `configuration` allows.
-fn gather(arena: &Arena, store: &MaskStore, configuration: &Configuration, effort: Effort) -> Result<Option<Union>, EngineError> {
+pub(super) fn gather(
+    arena: &Arena,
+    store: &MaskStore,
+    configuration: &Configuration,
+    effort: Effort,
+) -> Result<Option<Union>, EngineError> {
     let mut parts = Union::new();
     let mut open: SmallVec<[(Arc<Residual>, Parents); 4]> = SmallVec::new();
     // What must repeat an item is decided token by token.

@@ -211,7 +211,7 @@ impl History {
             left -= self.used;
             let Some(block) = self.before.take() else { return };
             self.used = block.used_before;
-            self.before = block.before.clone();
+            self.before.clone_from(&block.before);
         }
         self.used -= left;
         if let Some((configuration, stopped)) = self.before.as_ref().and_then(|block| block.get(self.used, &self.now)) {

@@ -8,6 +8,9 @@ mod drafts;
 mod fill;
 mod forced;
 mod history;
+#[cfg(test)]
+mod history_tests;
+mod precompute;
 mod repeats;
 mod shelf;
 mod suspects;
@@ -18,6 +21,7 @@ mod unique;
 
 pub use compiled::{CompiledGrammar, Statistics};
 pub use drafts::{DraftError, DraftTree};
+pub use precompute::Precompute;
 pub use shelf::{Shelf, ShelfStatistics};
 
 use std::sync::Arc;
@@ -123,6 +127,11 @@ impl Matcher {
     pub fn steps(&self) -> usize {
         // The history forgets in bulk, so it may still hold more than was asked for.
         self.options.max_rollback_tokens.map_or(self.history.steps(), |bound| bound.min(self.history.steps()))
+    }
+
+    /// Bytes of what it remembers to roll back to, what its forks share included; the frames that are open, or were, are not counted.
+    pub fn history_bytes(&self) -> usize {
+        self.history.memory_bytes()
     }
 
     /// May the text end here?
