@@ -87,7 +87,7 @@ def disagreement(engine: Any, tokens: list[int], size: int, chance: random.Rando
     for place, token in enumerate(tokens):
         engine.fill()
         if chance.random() < 0.05:
-            some = chance.sample(range(size), 300)
+            some = chance.sample(range(size), min(size, 300))
             bit = lambda other: bool(engine.row[other >> 5] >> (other & 31) & 1)  # noqa: E731
             for other in some[:8] + [other for other in some if bit(other)][:8] + [token]:
                 if bit(other) != engine.accepts(other):

@@ -99,10 +99,12 @@ def resized(vocabulary: Vocabulary, size: int) -> Resized:
     tokens = bytes_first + [token for token in dict.fromkeys(tokens) if len(token) > 1]
     chance = random.Random(1)
     words = [token for token in tokens[256:40_000] if token.decode(errors="ignore").encode() == token and token.strip().isalpha()]
-    ends = [word for word in words if not word.startswith(b" ")]
+    ends = [word for word in words if not word.startswith(b" ")] or words
     while len(tokens) < size - 1:
         merged = chance.choice(words) + chance.choice(ends)
-        if merged not in known and len(merged) <= 24:
-            known.add(merged)
-            tokens.append(merged)
+        if merged in known or len(merged) > 24:
+            # A number, so that there is always another.
+            merged = chance.choice(words) + b"%d" % len(tokens)
+        known.add(merged)
+        tokens.append(merged)
     return Resized([*tokens[: size - 1], b"</s>"])

@@ -2,16 +2,12 @@
 
 import json
 import re
-import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
+import chart
 import pytest
+import record
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "benches" / "python"))
-
-record = pytest.importorskip("record")
 RECORDS = sorted(record.RECORDS.glob("*.json"))
 
 
@@ -42,8 +38,6 @@ def test_a_hand_written_figure_is_noticed():
 
 
 def test_pictures_are_well_formed_and_always_the_same():
-    import chart
-
     lines = [
         chart.Line("a <b> & c", chart.tail([0.5, 1.0, 30.0, 4000.0] * 50)),
         chart.Line("none", []),
@@ -64,8 +58,6 @@ def test_pictures_are_well_formed_and_always_the_same():
 
 @pytest.mark.parametrize(("kind", "low", "high"), [("linear", 0, 0.13), ("linear", 0, 310), ("log", 1e-3, 1e9), ("log", 5, 5), ("tail", 1e-5, 1)])
 def test_an_axis_names_a_few_values_within_it(kind, low, high):
-    import chart
-
     place, ticks = chart.scale(kind, low, high, 100, 300)
     assert (2 if low < high else 1) <= len(ticks) <= 12
     assert all(99 <= place(value) <= 301 for value, _ in ticks)
