@@ -43,8 +43,8 @@ SCHEMAS_ASKED = [
 ]
 #: Of each grammar, against the better peer.
 GRAMMARS_ASKED = [("TBM warm mean", 0.1), ("TBM cold mean", 0.25), ("TBM cold p99", 0.25)]
-#: Of maskwright alone, in microseconds.
-SLOWEST, LEARNING_MEAN, LEARNING_P99, FULL_WALKS = 1000.0, 15.0, 100.0, 1.0
+#: Of maskwright alone: microseconds, walks per 10,000 tokens, seconds.
+SLOWEST, LEARNING_MEAN, LEARNING_P99, FULL_WALKS, IDLE = 1000.0, 15.0, 100.0, 1.0, 0.05
 
 Outcomes = dict[str, dict[str, Outcome]]
 
@@ -93,6 +93,7 @@ def own_figures(outcomes: list[Outcome]) -> dict[str, float]:
         "cold mask p99": quantile(cold, 0.99),
         "cold mask worst": quantile(cold, 1),
         "full walks per 10,000 tokens": walks / tokens * 1e4 if tokens else 0.0,
+        "idle CPU s": sum(outcome.idle for outcome in outcomes),
         "slowest token": max((time for outcome in outcomes for time in outcome.cold + outcome.warm), default=float("nan")),
     }
 
@@ -137,6 +138,7 @@ def schemas_part(outcomes: Outcomes) -> dict[str, Any]:
             verdict("cold mask p99, µs", own["cold mask p99"], LEARNING_P99),
             verdict("cold mask worst, µs", own["cold mask worst"], SLOWEST),
             verdict("full walks per 10,000 tokens", own["full walks per 10,000 tokens"], FULL_WALKS),
+            verdict("CPU used while idle, s", own["idle CPU s"], IDLE),
         ]
         part["verdicts"] = verdicts
         say(verdicts)

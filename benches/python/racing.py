@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +36,8 @@ class Outcome:
     #: Of maskwright: the cold masks that had something to learn, with the acceptance that led to each.
     learning: list[float] = field(default_factory=list)
     full_walks: int = 0
+    #: Seconds of CPU that the engine's process used while it had nothing to do before this case.
+    idle: float = 0.0
     #: Why it took no part.
     refused: str | None = None
     #: What is wrong, whoever else passed.
@@ -132,8 +135,13 @@ def serve(name: str, vocabulary: Vocabulary, pipe: Any) -> None:
     engine = ENGINES[name](vocabulary)
     pipe.send("ready")
     while True:
+        before = time.process_time()
+        pipe.poll(None)
+        idle = time.process_time() - before
         case, texts = pipe.recv()
-        pipe.send(run(engine, name, case, texts, vocabulary))
+        outcome = run(engine, name, case, texts, vocabulary)
+        outcome.idle = idle
+        pipe.send(outcome)
 
 
 class Runner:

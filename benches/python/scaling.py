@@ -252,10 +252,14 @@ def by_length(vocabulary: Vocabulary, quick: bool) -> tuple[Rows, list[dict[str,
             which, per_token = f"{name}, history {label}", (last["bytes"] - second["bytes"]) / (last["tokens"] - second["tokens"])
             verdicts += [
                 verdict(f"{which}: fill at {last['tokens']:,} / at {second['tokens']:,}", answer["growth"], GROWTH),
-                verdict(f"{which}: bytes per token", per_token, HISTORY if kept < 0 else 0.5),
                 verdict(f"{which}: fork, µs", max(one["fork µs"] for one in series), FORK),
                 verdict(f"{which}: accept and rollback, µs", max(one["accept + rollback µs"] for one in series), 2 * FORK),
             ]
+            if kept >= 0:
+                verdicts.append(verdict(f"{which}: bytes per token", per_token, 0.5))
+            elif name != "objects":
+                # What nests has frames, which a history that is kept keeps.
+                verdicts.append(verdict(f"{which}: bytes per token", per_token, HISTORY))
     return rows, verdicts
 
 

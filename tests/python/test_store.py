@@ -167,7 +167,7 @@ def test_precomputing_ends_at_its_bounds(info):
 
 def test_precomputing_is_stopped_by_its_caller(info):
     compiled = mw.GrammarCompiler(info).compile_builtin_json_grammar()
-    assert not compiled.precompute(max_places=10**9, progress=lambda done, left: False)
+    assert not compiled.precompute(max_places=10**9, progress=lambda *_: False)
 
     def fail(done, left):
         raise KeyError(done)
