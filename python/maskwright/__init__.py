@@ -25,6 +25,7 @@ from maskwright.bitmask import (
 )
 from maskwright.exceptions import (
     BitmaskError,
+    CacheFileError,
     CompileInterrupted,
     CompileTimeout,
     EBNFError,
@@ -46,6 +47,7 @@ from maskwright.tokenizers import VocabType
 __all__ = [
     "BatchGrammarMatcher",
     "BitmaskError",
+    "CacheFileError",
     "BitmaskLike",
     "CompileInterrupted",
     "CompileTimeout",

@@ -64,6 +64,10 @@ class BitmaskError(MaskwrightError, ValueError):
     """A bitmask has the wrong dtype, shape, layout or device, or the index is outside it."""
 
 
+class CacheFileError(MaskwrightError, ValueError):
+    """A file of saved masks is none, is damaged, or is for another tokenizer or version."""
+
+
 class LimitExceeded(MaskwrightError, RuntimeError):
     """A bound of :class:`maskwright.Limits` was passed; ``limit`` names it."""
 
@@ -95,6 +99,7 @@ class InternalError(MaskwrightError, RuntimeError):
 
 __all__ = [
     "BitmaskError",
+    "CacheFileError",
     "CompileInterrupted",
     "CompileTimeout",
     "EBNFError",

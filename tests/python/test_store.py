@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -178,8 +181,6 @@ def test_precomputing_is_stopped_by_its_caller(info):
 
 
 def thread_names() -> list[str]:
-    from pathlib import Path
-
     names = []
     for task in Path("/proc/self/task").iterdir():
         try:
@@ -211,7 +212,12 @@ def test_a_compiler_precomputes_in_the_background_if_asked(info):
     compiler = mw.GrammarCompiler(info, precompute=True, precompute_timeout=60, max_threads=2)
     compiled = compiler.compile_json_schema(SMALL)
     deadline = time.monotonic() + 60
-    while any(name.startswith("maskwright-prec") for name in thread_names()) and time.monotonic() < deadline:
+
+    def going() -> bool:
+        # A thread has its name shortly after it was made.
+        return not compiled.statistics()["masks"] or any(name.startswith("maskwright-prec") for name in thread_names())
+
+    while going() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert (masks(compiled, DOCUMENT) == masks(mw.GrammarCompiler(mw.TokenizerInfo(TOKENS)).compile_json_schema(SMALL), DOCUMENT)).all()
     assert compiled.statistics()["misses"] == 0
@@ -232,3 +238,83 @@ def test_without_precomputing_nothing_runs_when_idle(info):
     used = time.process_time()
     time.sleep(0.5)
     assert time.process_time() - used < 0.05
+
+
+# Saving and loading
+
+
+GRAMMAR = 'root ::= sum  sum ::= part (" + " part)*  part ::= [a-z]+ | "(" sum ")"'
+FORMULA = b"a + (bc + (d)) + ef"
+
+WARM = """
+import sys
+import maskwright as mw
+sys.path.insert(0, sys.argv[1])
+from test_store import GRAMMAR, FORMULA, TOKENS, masks
+compiler = mw.GrammarCompiler(mw.TokenizerInfo(TOKENS))
+print(compiler.load_cache(sys.argv[2]))
+compiled = compiler.compile_grammar(GRAMMAR)
+print(masks(compiled, FORMULA).tobytes().hex())
+statistics = compiled.statistics()
+print(statistics["masks"], statistics["resolved"])
+"""
+
+
+def test_another_process_starts_warm(info, tmp_path):
+    compiler = mw.GrammarCompiler(info)
+    compiled = compiler.compile_grammar(GRAMMAR)
+    expected = masks(compiled, FORMULA)
+    path = tmp_path / "masks.bin"
+    path.write_bytes(b"what was there before")
+    count = compiler.save_cache(path)
+    assert count > 10
+    assert [entry.name for entry in tmp_path.iterdir()] == ["masks.bin"]
+    script = tmp_path / "warm.py"
+    script.write_text(WARM)
+    arguments = [sys.executable, str(script), str(Path(__file__).parent), str(path)]
+    out = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.split()
+    assert out[0] == str(count)
+    assert bytes.fromhex(out[1]) == expected.tobytes()
+    assert out[2:] == ["0", "0"], "nothing was computed"
+
+
+def test_strings_and_numbers_of_schemas_start_warm(info, tmp_path):
+    compiler = mw.GrammarCompiler(info)
+    expected = masks(compiler.compile_json_schema(SMALL), DOCUMENT)
+    compiler.save_cache(str(tmp_path / "masks"))
+    other = mw.GrammarCompiler(mw.TokenizerInfo(TOKENS))
+    other.load_cache(str(tmp_path / "masks"))
+    compiled = other.compile_json_schema(SMALL)
+    assert (masks(compiled, DOCUMENT) == expected).all()
+    assert compiled.statistics()["shared"] > 0
+
+
+def test_other_files_are_refused(info, tmp_path):
+    compiler = mw.GrammarCompiler(info)
+    masks(compiler.compile_grammar(GRAMMAR), FORMULA)
+    path = tmp_path / "masks"
+    compiler.save_cache(path)
+    content = path.read_bytes()
+    another = mw.GrammarCompiler(mw.TokenizerInfo([*TOKENS[:-1], b"more", b"</s>"]))
+    with pytest.raises(mw.CacheFileError, match="another tokenizer"):
+        another.load_cache(path)
+    damaged = [b"", b"nothing of the kind", content[:-1], content[: len(content) // 2], content + b"x"]
+    damaged += [content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :] for at in range(0, len(content), len(content) // 50)]
+    for wrong in damaged:
+        path.write_bytes(wrong)
+        with pytest.raises(mw.CacheFileError):
+            compiler.load_cache(path)
+    with pytest.raises(FileNotFoundError):
+        compiler.load_cache(tmp_path / "none")
+    with pytest.raises(OSError, match="directory"):
+        compiler.save_cache(tmp_path / "none" / "masks")
+
+
+def test_what_is_loaded_keeps_to_the_limit(info, tmp_path):
+    compiler = mw.GrammarCompiler(info)
+    for number in range(50):
+        masks(compiler.compile_regex(f"[a-z]{{2,{number + 3}}}(xy)?"), b"abxy"[: 4 - number % 2])
+    compiler.save_cache(tmp_path / "masks")
+    small = mw.GrammarCompiler(mw.TokenizerInfo(TOKENS), cache_limit_bytes=40_000)
+    small.load_cache(tmp_path / "masks")
+    assert small.statistics()["shared_bytes"] <= 10_000

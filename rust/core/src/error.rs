@@ -157,3 +157,28 @@ pub enum VocabError {
         bound: usize,
     },
 }
+
+/// Why saved masks were not taken.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CacheError {
+    /// It does not begin as such a file does.
+    #[error("this is no file of saved masks")]
+    NotACache,
+    /// Written by another version of this library.
+    #[error("the masks were saved by version {found:?} of the library; this is {expected:?}")]
+    OtherVersion {
+        /// Its version.
+        found: String,
+        /// This one.
+        expected: String,
+    },
+    /// Written for another tokenizer.
+    #[error("the masks were saved for another tokenizer")]
+    OtherVocabulary,
+    /// Cut off or changed.
+    #[error("the file of saved masks is damaged in its {section}")]
+    Damaged {
+        /// Which part of it.
+        section: &'static str,
+    },
+}

@@ -4,6 +4,7 @@
 //! Must not know: what compiling means.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ use crate::background::{self, Flight, lock};
 use crate::cache::{Cache, Compiling, Found, Size};
 use crate::compiled::CompiledGrammar;
 use crate::errors::IntoPython;
+use crate::files;
 use crate::fork::detached;
 use crate::grammar::Grammar;
 use crate::limits::Limits;
@@ -323,6 +325,38 @@ impl GrammarCompiler {
     /// Bytes that the remembered grammars hold now, roughly.
     fn get_cache_size_bytes(&self, py: Python<'_>) -> usize {
         detached(py, || self.shelf.kept_bytes())
+    }
+
+    /// Write down what was learned, so that another process can start warm: masks of strings and numbers of any schema, and all masks of grammars and
+    /// patterns that are kept or in use. States of schemas, and formats, are not saved: their masks are learned anew.
+    ///
+    /// The file is for this tokenizer and this version of the library; it is replaced at once or not at all.
+    ///
+    /// Returns:
+    ///     How many masks, residuals and parts were written.
+    ///
+    /// Raises:
+    ///     OSError: the file cannot be written.
+    fn save_cache(&self, py: Python<'_>, path: PathBuf) -> PyResult<usize> {
+        let (bytes, count) = detached(py, || self.shelf.save(&self.tokenizer.vocabulary));
+        py.detach(|| files::replace(&path, &bytes))?;
+        Ok(count)
+    }
+
+    /// Take what :meth:`save_cache` wrote into the tokenizer's shared store, which grammars compiled before or later look into.
+    ///
+    /// A file that is damaged, cut off, or not of this tokenizer and version is refused as a whole. Checksums find damage, not forgery: someone who
+    /// can write the file can make masks wrong, though nothing worse, so load only files from whom you would take code.
+    ///
+    /// Returns:
+    ///     How many masks, residuals and parts were read; of more than the store may hold, it keeps some.
+    ///
+    /// Raises:
+    ///     CacheFileError: the file is no such file, or damaged, or of another tokenizer or version.
+    ///     OSError: the file cannot be read, or has more than a gibibyte.
+    fn load_cache(&self, py: Python<'_>, path: PathBuf) -> PyResult<usize> {
+        let bytes = py.detach(|| files::read(&path))?;
+        detached(py, || self.shelf.load(&self.tokenizer.vocabulary, &bytes)).map_err(|error| error.into_python(py))
     }
 
     /// What all grammars of this compiler have learned and hold, as numbers by name: those of :meth:`CompiledGrammar.statistics` summed up

@@ -3,7 +3,7 @@
 //! Invariant: every variant has its arm; the exception carries the variant's data as attributes.
 //! Must not know: where an error came from.
 
-use maskwright::error::{CompileError, EngineError, Position, VocabError};
+use maskwright::error::{CacheError, CompileError, EngineError, Position, VocabError};
 use maskwright::matcher::MatcherError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -95,6 +95,14 @@ impl IntoPython for VocabError {
     }
 }
 
+impl IntoPython for CacheError {
+    fn kind(&self) -> (Class, Attributes) {
+        match self {
+            Self::NotACache | Self::OtherVersion { .. } | Self::OtherVocabulary | Self::Damaged { .. } => (Class("CacheFileError"), vec![]),
+        }
+    }
+}
+
 impl IntoPython for MatcherError {
     fn kind(&self) -> (Class, Attributes) {
         match self {
@@ -164,6 +172,14 @@ pub fn error_samples(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         ("VocabError::IdOutOfRange", VocabError::IdOutOfRange { id: 3, vocab_size: 2 }),
         ("VocabError::NoStopToken", VocabError::NoStopToken),
         ("VocabError::TokenTooLong", VocabError::TokenTooLong { id: 3, length: 9, bound: 8 }),
+    ] {
+        out.set_item(name, error.into_python(py).into_value(py))?;
+    }
+    for (name, error) in [
+        ("CacheError::NotACache", CacheError::NotACache),
+        ("CacheError::OtherVersion", CacheError::OtherVersion { found: "0".into(), expected: "1".into() }),
+        ("CacheError::OtherVocabulary", CacheError::OtherVocabulary),
+        ("CacheError::Damaged", CacheError::Damaged { section: "masks" }),
     ] {
         out.set_item(name, error.into_python(py).into_value(py))?;
     }

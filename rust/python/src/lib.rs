@@ -21,6 +21,7 @@ mod crew;
 mod drafts;
 mod encoding;
 mod errors;
+mod files;
 mod fork;
 mod grammar;
 mod limits;

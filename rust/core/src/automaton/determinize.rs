@@ -81,11 +81,13 @@ struct Answer {
 pub(super) struct GrammarProvider {
     pub(super) automaton: LeftCorner,
     /// By symbol: whether its calls push.
-    pushes: Vec<bool>,
+    pub(super) pushes: Vec<bool>,
     /// By symbol: what may follow it.
-    follows: Vec<Follow>,
-    follow_sets: Vec<ByteSet>,
-    contexts: Contexts,
+    pub(super) follows: Vec<Follow>,
+    pub(super) follow_sets: Vec<ByteSet>,
+    pub(super) contexts: Contexts,
+    /// Of all that says what a position means, once it is asked for.
+    pub(super) content: OnceLock<u128>,
     id: OnceLock<ProviderId>,
     states: boxcar::Vec<StateData>,
     known: DashMap<Arc<Key>, StateId>,
@@ -116,6 +118,7 @@ impl GrammarProvider {
             follows,
             follow_sets,
             contexts: Contexts::new(),
+            content: OnceLock::new(),
             id: OnceLock::new(),
             states: boxcar::Vec::new(),
             known: DashMap::new(),
@@ -512,6 +515,10 @@ impl Provider for GrammarProvider {
             Some(next) => self.head(arena, symbol, next, true).map(Some),
             None => self.state(arena, Mode::Plain, Some(self.follows[symbol.index()]), Vec::new()).map(Some),
         }
+    }
+
+    fn identity(&self, arena: &Arena, local: u32) -> Option<u128> {
+        Some(self.state_identity(arena.limits(), local))
     }
 
     fn describe(&self, local: u32) -> String {

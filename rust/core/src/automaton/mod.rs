@@ -6,6 +6,7 @@
 mod absorb;
 mod attach;
 mod components;
+mod content;
 mod context;
 mod count;
 mod describe;

@@ -9,6 +9,7 @@
 
 mod difference;
 mod exits;
+mod file;
 mod local;
 mod path;
 pub mod residual;
@@ -19,6 +20,8 @@ pub mod store;
 pub mod token_set;
 mod walk;
 
+#[cfg(test)]
+pub use file::mend;
 pub use statistics::Statistics;
 pub use store::{MaskStore, SharedMasks};
 pub use token_set::TokenSet;

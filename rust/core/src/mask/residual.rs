@@ -104,7 +104,7 @@ impl Residual {
         self.list_base(vocabulary, into);
     }
 
-    fn list_groups(&self, into: &mut Vec<Leftover>) {
+    pub(super) fn list_groups(&self, into: &mut Vec<Leftover>) {
         for (value, trie) in &self.groups {
             let all = trie.tokens().iter().enumerate();
             into.extend(all.map(|(place, &token)| Leftover { value: *value, token, length: trie.length(place) }));

@@ -52,6 +52,10 @@ impl MaskStore {
         if let Some(mask) = self.resolved.get(&key) {
             return Ok(Arc::clone(&mask));
         }
+        if let Some(mask) = self.loaded_resolved(arena, residual.id, return_to, view) {
+            self.resolved.insert(key, self.counted(Arc::clone(&mask)));
+            return Ok(mask);
+        }
         self.counters.resolved.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
         let mut accepted: Vec<u32> = Vec::new();

@@ -9,8 +9,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hashbrown::HashMap;
 
-/// Bytes kept for one vocabulary, of masks and of parts each, unless a limit says less.
-const LIMIT: usize = 32 << 20;
+/// Bytes kept for one vocabulary, of each kind of thing, unless a limit says less.
+const LIMIT: usize = 24 << 20;
 
 type Map<K, V> = HashMap<K, (Arc<V>, usize), foldhash::fast::RandomState>;
 
@@ -118,6 +118,14 @@ impl<K: Hash + Eq, V> Shared<K, V> {
             inner.young_bytes += bytes;
         }
         drop(forgotten);
+    }
+}
+
+impl<K: Hash + Eq + Clone, V> Shared<K, V> {
+    /// All that is kept.
+    pub fn all(&self) -> Vec<(K, Arc<V>)> {
+        let inner = self.read();
+        inner.young.iter().chain(&inner.old).map(|(key, (value, _))| (key.clone(), Arc::clone(value))).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where masks are kept: per grammar by state, and per vocabulary by content.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::Mask;
 use super::difference::{Difference, difference, near};
+use super::file::{self, Entries, MaskKey, PartKey, ResolvedKey};
 use super::local::{Local, LocalTable};
 use super::residual::{Leaving, Residual};
 use super::shared::Shared;
@@ -17,7 +18,7 @@ use super::statistics::{Counters, Statistics};
 use super::token_set::TokenSet;
 use super::walk::{Found, Parts, Walk};
 use crate::bitmask;
-use crate::error::EngineError;
+use crate::error::{CacheError, EngineError};
 use crate::ids::StateId;
 use crate::provider::Arena;
 use crate::stack::{Frame, Item, Parents};
@@ -35,8 +36,12 @@ const FROZEN: u64 = u64::MAX;
 /// Masks of states whose behaviour is known by content, shared by all grammars of a vocabulary.
 #[derive(Default)]
 pub struct SharedMasks {
-    masks: Shared<(u128, u64), Mask>,
-    parts: Shared<(u32, u128, u64), Part>,
+    masks: Shared<MaskKey, Mask>,
+    /// Only what was loaded: grammars resolve faster than they ask.
+    resolved: Shared<ResolvedKey, Mask>,
+    parts: Shared<PartKey, Part>,
+    /// Something was loaded, so states that are costly to name may be known as well.
+    loaded: AtomicBool,
 }
 
 impl SharedMasks {
@@ -47,19 +52,48 @@ impl SharedMasks {
 
     /// Bytes kept.
     pub fn memory_bytes(&self) -> usize {
-        self.masks.bytes() + self.parts.bytes()
+        self.masks.bytes() + self.resolved.bytes() + self.parts.bytes()
     }
 
     /// Keep at most so many bytes from now on; never more than an earlier limit.
     pub fn limit_to(&self, bytes: usize) {
-        self.masks.limit_to(bytes / 2);
-        self.parts.limit_to(bytes / 2);
+        self.masks.limit_to(bytes / 3);
+        self.resolved.limit_to(bytes / 3);
+        self.parts.limit_to(bytes / 3);
     }
 
     /// Masks and parts kept, and forgotten so far.
     pub fn counts(&self) -> (usize, u64) {
-        let ((masks, gone), (parts, lost)) = (self.masks.counts(), self.parts.counts());
-        (masks + parts, gone + lost)
+        let all = [self.masks.counts(), self.resolved.counts(), self.parts.counts()];
+        all.iter().fold((0, 0), |(kept, gone), (k, g)| (kept + k, gone + g))
+    }
+
+    /// All that is known by content, here and in the stores of some grammars, as bytes; how many masks, residuals and parts that is.
+    pub fn save<'a>(&self, vocabulary: &Vocabulary, grammars: impl Iterator<Item = (&'a Arena, &'a MaskStore)>) -> (Vec<u8>, usize) {
+        let mut entries = Entries { masks: self.masks.all(), resolved: self.resolved.all(), parts: self.parts.all() };
+        grammars.for_each(|(arena, store)| store.list(arena, &mut entries));
+        entries.unique();
+        (file::write(vocabulary, &entries), entries.masks.len() + entries.resolved.len() + entries.parts.len())
+    }
+
+    /// Take what was saved; how many masks, residuals and parts that was. All or, with an error, nothing; of what is more than the limit, some.
+    pub fn load(&self, vocabulary: &Vocabulary, bytes: &[u8]) -> Result<usize, CacheError> {
+        let entries = file::read(vocabulary, bytes)?;
+        let count = entries.masks.len() + entries.resolved.len() + entries.parts.len();
+        for (key, mask) in entries.masks {
+            let bytes = mask.memory_bytes() + ENTRY;
+            self.masks.insert(key, mask, bytes);
+        }
+        for (key, mask) in entries.resolved {
+            let bytes = mask.memory_bytes() + ENTRY;
+            self.resolved.insert(key, mask, bytes);
+        }
+        for (key, part) in entries.parts {
+            let bytes = part.memory_bytes() + ENTRY;
+            self.parts.insert(key, part, bytes);
+        }
+        self.loaded.store(true, Ordering::Relaxed);
+        Ok(count)
     }
 }
 
@@ -78,12 +112,12 @@ pub struct MaskStore {
 }
 
 /// What a state allows below a node of the vocabulary's trie.
-struct Part {
+pub(super) struct Part {
     /// Accepted, as runs of places.
-    places: Box<[(u32, u32)]>,
+    pub(super) places: Box<[(u32, u32)]>,
     /// Accepted as well.
-    tokens: Box<[u32]>,
-    residual: Option<Arc<Residual>>,
+    pub(super) tokens: Box<[u32]>,
+    pub(super) residual: Option<Arc<Residual>>,
 }
 
 impl Part {
@@ -194,22 +228,64 @@ impl MaskStore {
         }
         let identity = arena.facts(state).identity.filter(|_| framed);
         if let (Some(identity), Some(shared)) = (identity, &self.shared) {
-            let known = shared.masks.get(&(identity, view));
+            let known = shared.masks.get(&(identity, view, framed));
             let mask = if let Some(mask) = known {
-                self.counters.shared.fetch_add(1, Ordering::Relaxed);
-                self.count_bytes(&mask);
-                mask
+                self.counted(mask)
             } else {
                 let mask = Arc::new(self.learn(arena, state, register, framed)?);
-                shared.masks.insert((identity, view), Arc::clone(&mask), mask.memory_bytes() + ENTRY);
+                shared.masks.insert((identity, view, framed), Arc::clone(&mask), mask.memory_bytes() + ENTRY);
                 mask
             };
             self.masks.insert((state, view, framed), Arc::clone(&mask));
             return Ok(Some(mask));
         }
-        let mask = Arc::new(self.learn(arena, state, register, framed)?);
+        let loaded = self.loaded(arena, state, |shared, identity| shared.masks.get(&(identity, view, framed)));
+        let mask = match loaded {
+            Some(mask) => self.counted(mask),
+            None => Arc::new(self.learn(arena, state, register, framed)?),
+        };
         self.masks.insert((state, view, framed), Arc::clone(&mask));
         Ok(Some(mask))
+    }
+
+    /// What a file said of a state, if one was loaded.
+    pub(super) fn loaded<T>(&self, arena: &Arena, state: StateId, get: impl FnOnce(&SharedMasks, u128) -> Option<T>) -> Option<T> {
+        let shared = self.shared.as_ref().filter(|shared| shared.loaded.load(Ordering::Relaxed))?;
+        get(shared, arena.identity(state)?)
+    }
+
+    /// A loaded mask of a residual.
+    pub(super) fn loaded_resolved(&self, arena: &Arena, residual: u128, return_to: StateId, view: u64) -> Option<Arc<Mask>> {
+        self.loaded(arena, return_to, |shared, identity| shared.resolved.get(&(residual, identity, view)))
+    }
+
+    /// A mask from elsewhere is kept here.
+    pub(super) fn counted(&self, mask: Arc<Mask>) -> Arc<Mask> {
+        self.counters.shared.fetch_add(1, Ordering::Relaxed);
+        self.count_bytes(&mask);
+        mask
+    }
+
+    /// All that is known of states that have an identity.
+    fn list(&self, arena: &Arena, into: &mut Entries) {
+        for entry in &self.masks {
+            let (state, view, framed) = *entry.key();
+            if let Some(identity) = arena.identity(state).filter(|_| view != FROZEN) {
+                into.masks.push(((identity, view, framed), Arc::clone(entry.value())));
+            }
+        }
+        for entry in &self.resolved {
+            let (residual, state, view) = *entry.key();
+            if let Some(identity) = arena.identity(state) {
+                into.resolved.push(((residual, identity, view), Arc::clone(entry.value())));
+            }
+        }
+        for entry in &self.parts {
+            let (node, state, view) = *entry.key();
+            if let Some(identity) = arena.identity(state) {
+                into.parts.push(((node, identity, view), Arc::clone(entry.value())));
+            }
+        }
     }
 
     fn learn(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Mask, EngineError> {
@@ -389,6 +465,11 @@ impl PartStore<'_> {
         if let Some((identity, shared)) = shared
             && let Some(part) = shared.parts.get(&(i as u32, identity, view))
         {
+            store.parts.insert(key, Arc::clone(&part));
+            return Ok(part);
+        }
+        let loaded = store.loaded(self.arena, state, |shared, identity| shared.parts.get(&(i as u32, identity, view)));
+        if let Some(part) = loaded {
             store.parts.insert(key, Arc::clone(&part));
             return Ok(part);
         }

@@ -12,6 +12,8 @@ mod history;
 mod history_tests;
 mod precompute;
 mod repeats;
+#[cfg(test)]
+mod saved_tests;
 mod shelf;
 mod suspects;
 #[cfg(test)]

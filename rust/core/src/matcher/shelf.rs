@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use hashbrown::HashMap;
 
 use super::CompiledGrammar;
+use crate::error::CacheError;
 use crate::mask::SharedMasks;
 use crate::mask::statistics::{Counters, Statistics};
 use crate::vocab::Vocabulary;
@@ -194,6 +195,18 @@ impl Shelf {
     /// All grammars kept or in use.
     pub fn grammars(&self) -> Vec<Arc<CompiledGrammar>> {
         self.lock().by_number.values().filter_map(|member| member.grammar.upgrade()).collect()
+    }
+
+    /// Masks that are known by content, the shared store's and those of all grammars kept or in use, as bytes for [`Self::load`]; and how many.
+    pub fn save(&self, vocabulary: &Vocabulary) -> (Vec<u8>, usize) {
+        let grammars = self.grammars();
+        let stores = grammars.iter().map(|grammar| (grammar.arena(), grammar.store()));
+        self.shared.as_ref().map_or_else(Default::default, |shared| shared.save(vocabulary, stores))
+    }
+
+    /// Take masks that were saved for the vocabulary, in this process or another; how many.
+    pub fn load(&self, vocabulary: &Vocabulary, bytes: &[u8]) -> Result<usize, CacheError> {
+        self.shared.as_ref().map_or(Ok(0), |shared| shared.load(vocabulary, bytes))
     }
 
     /// Keep nothing any more; what is in use stays valid.

@@ -404,6 +404,12 @@ impl Arena {
         self.providers[s.provider.index()].is_endless(self, s.local)
     }
 
+    /// See [`Provider::identity`]; the one among the facts, where there is one.
+    pub fn identity(&self, state: StateId) -> Option<u128> {
+        let s = &self.states[state.index()];
+        s.facts.identity.or_else(|| self.providers[s.provider.index()].identity(self, s.local))
+    }
+
     /// What may come next, in words.
     pub fn describe(&self, state: StateId) -> String {
         let s = &self.states[state.index()];

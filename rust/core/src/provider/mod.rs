@@ -214,6 +214,12 @@ pub trait Provider: Send + Sync {
         Ok(false)
     }
 
+    /// A keyed 128-bit hash of everything that the state does, pushes and all that they lead to included, the same in every process; `None`:
+    /// there is none. For what is kept beyond this grammar; may take microseconds.
+    fn identity(&self, _arena: &Arena, _local: u32) -> Option<u128> {
+        None
+    }
+
     /// What may come next here, in words, for messages to people.
     fn describe(&self, local: u32) -> String;
 

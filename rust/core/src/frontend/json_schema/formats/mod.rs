@@ -18,7 +18,10 @@ mod regex;
 mod tests;
 mod uris;
 
-use std::sync::{Arc, OnceLock};
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 
 use crate::error::EngineError;
 use crate::frontend::regex::PatternAutomaton;
@@ -108,12 +111,24 @@ impl CodepointAutomaton for Shared {
     }
 
     fn state_identity(&self, state: u32) -> Option<u128> {
-        Some(Identity::new("format state").u128(self.0.identity()).u32(state).finish())
+        // States are numbered as this process visits them.
+        Some(Identity::new("format state").u64(process_number()).u128(self.0.identity()).u32(state).finish())
     }
 
     fn is_trie(&self) -> bool {
         self.0.is_trie()
     }
+}
+
+/// A random number of this process; a fork has its own.
+fn process_number() -> u64 {
+    static NUMBER: Mutex<(u32, u64)> = Mutex::new((0, 0));
+    let mut held = NUMBER.lock().unwrap_or_else(PoisonError::into_inner);
+    let process = std::process::id();
+    if held.0 != process {
+        *held = (process, RandomState::new().hash_one((process, Instant::now())));
+    }
+    held.1
 }
 
 /// Every format of the specification, family by family.
