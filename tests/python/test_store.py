@@ -138,6 +138,8 @@ SMALL = {
     "required": ["name", "kind"],
     "additionalProperties": False,
 }
+#: Each key may be in each: more places than anyone waits for.
+ENDLESS = {"properties": {f"key{number}": {"$ref": "#"} for number in range(40)}}
 DOCUMENT = json.dumps({"name": "a name of some", "kind": "two", "sizes": [1, 20, 300]}).encode()
 
 
@@ -158,18 +160,18 @@ def test_nothing_is_missed_after_precomputing(info, threads):
 
 
 def test_precomputing_ends_at_its_bounds(info):
-    compiled = mw.GrammarCompiler(info).compile_builtin_json_grammar()
+    compiled = mw.GrammarCompiler(info).compile_json_schema(ENDLESS)
     start = time.monotonic()
     assert not compiled.precompute(timeout=0.2, max_places=10**9, max_threads=2)
     assert time.monotonic() - start < 5
-    assert not mw.GrammarCompiler(info).compile_builtin_json_grammar().precompute(max_places=10)
+    assert not mw.GrammarCompiler(info).compile_json_schema(ENDLESS).precompute(max_places=10)
     for wrong in ({"timeout": 0}, {"max_threads": 0}):
         with pytest.raises(ValueError, match="must be"):
             compiled.precompute(**wrong)
 
 
 def test_precomputing_is_stopped_by_its_caller(info):
-    compiled = mw.GrammarCompiler(info).compile_builtin_json_grammar()
+    compiled = mw.GrammarCompiler(info).compile_json_schema(ENDLESS)
     assert not compiled.precompute(max_places=10**9, progress=lambda *_: False)
 
     def fail(done, left):
@@ -191,7 +193,7 @@ def thread_names() -> list[str]:
 
 
 def test_other_threads_run_while_precomputing(info):
-    compiled = mw.GrammarCompiler(info).compile_builtin_json_grammar()
+    compiled = mw.GrammarCompiler(info).compile_json_schema(ENDLESS)
     ended = threading.Event()
 
     def work():
@@ -222,7 +224,7 @@ def test_a_compiler_precomputes_in_the_background_if_asked(info):
     assert (masks(compiled, DOCUMENT) == masks(mw.GrammarCompiler(mw.TokenizerInfo(TOKENS)).compile_json_schema(SMALL), DOCUMENT)).all()
     assert compiled.statistics()["misses"] == 0
     # One that recurses is stopped by the end of its compiler.
-    compiler.compile_builtin_json_grammar()
+    compiler.compile_json_schema(ENDLESS)
     del compiler, compiled
     while any(name.startswith("maskwright-prec") for name in thread_names()):
         assert time.monotonic() < deadline

@@ -1,5 +1,6 @@
 //! A grammar bound to a vocabulary.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::automaton;
@@ -25,6 +26,9 @@ pub struct CompiledGrammar {
     store: MaskStore,
     /// On a shelf, if it stands on one.
     pub(super) place: OnceLock<Place>,
+    /// States there were when they were measured last, and their bytes then.
+    measured: AtomicUsize,
+    arena_bytes: AtomicUsize,
 }
 
 impl CompiledGrammar {
@@ -63,7 +67,16 @@ impl CompiledGrammar {
         if !start.is_alive() {
             return Err(EngineError::Internal("a grammar without a start was attached").into());
         }
-        Ok(Arc::new(Self { grammar, limits, arena, start, store: MaskStore::new(vocabulary), place: OnceLock::new() }))
+        Ok(Arc::new(Self {
+            grammar,
+            limits,
+            arena,
+            start,
+            store: MaskStore::new(vocabulary),
+            place: OnceLock::new(),
+            measured: AtomicUsize::new(0),
+            arena_bytes: AtomicUsize::new(0),
+        }))
     }
 
     /// The grammar, as compiled.
@@ -88,9 +101,14 @@ impl CompiledGrammar {
 
     /// It has learned something: whoever keeps it wants to know how large it is.
     pub(super) fn grew(&self) {
-        if let Some(place) = self.place.get() {
-            place.tell(self.memory_bytes());
+        let Some(place) = self.place.get() else { return };
+        // Measuring states takes longer than many a mask does: an eighth more of them is soon enough.
+        let (states, measured) = (self.arena.state_count(), self.measured.load(Ordering::Relaxed));
+        if states > measured + measured / 8 + 16 {
+            self.measured.store(states, Ordering::Relaxed);
+            self.arena_bytes.store(self.arena.memory_bytes(), Ordering::Relaxed);
         }
+        place.tell(self.arena_bytes.load(Ordering::Relaxed) + self.store.memory_bytes() + size_of::<Self>());
     }
 
     /// What has been learned so far.
