@@ -47,8 +47,8 @@ from maskwright.tokenizers import VocabType
 __all__ = [
     "BatchGrammarMatcher",
     "BitmaskError",
-    "CacheFileError",
     "BitmaskLike",
+    "CacheFileError",
     "CompileInterrupted",
     "CompileTimeout",
     "CompiledGrammar",

@@ -215,11 +215,11 @@ def test_a_compiler_precomputes_in_the_background_if_asked(info):
     compiled = compiler.compile_json_schema(SMALL)
     deadline = time.monotonic() + 60
 
-    def going() -> bool:
+    def going(compiled) -> bool:
         # A thread has its name shortly after it was made.
         return not compiled.statistics()["masks"] or any(name.startswith("maskwright-prec") for name in thread_names())
 
-    while going() and time.monotonic() < deadline:
+    while going(compiled) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert (masks(compiled, DOCUMENT) == masks(mw.GrammarCompiler(mw.TokenizerInfo(TOKENS)).compile_json_schema(SMALL), DOCUMENT)).all()
     assert compiled.statistics()["misses"] == 0
