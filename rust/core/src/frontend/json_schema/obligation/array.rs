@@ -233,20 +233,21 @@ impl Space {
         let mut changes: HashMap<Variable, Formula> = HashMap::new();
         let (mut monitors, mut all_monitors) = (Vec::new(), true);
         for &atom in self.all_atoms(formula)?.iter() {
-            let variable = self.variable(atom);
+            let variable = self.variable(atom)?;
             let same = self.formulas.variable(variable)?;
             match atom {
                 Atom::Items(id) => {
                     let typed = self.typed(id)?;
                     let condition = typed.array.prefix.get(index).copied().unwrap_or(typed.array.rest);
-                    let verdict = self.verdict(condition)?;
+                    let verdict = self.verdict_behind(variable, condition)?;
                     changes.insert(variable, self.formulas.and(same, verdict)?);
                     conditions.push((Atom::Verdict(condition), condition));
                     monitors.push((atom, condition));
                 }
                 Atom::Matches(item, wanted) => {
-                    let verdict = self.verdict(item)?;
-                    let fewer = self.matches_formula(item, wanted.saturating_sub(times))?;
+                    let verdict = self.verdict_behind(variable, item)?;
+                    let left = wanted.saturating_sub(times);
+                    let fewer = if left == 0 { Formula::TRUE } else { self.becomes(variable, Atom::Matches(item, left))? };
                     changes.insert(variable, self.formulas.if_then_else(verdict, fewer, same)?);
                     conditions.push((Atom::Verdict(item), item));
                     all_monitors = false;
@@ -296,10 +297,6 @@ impl Space {
             Some(contains) if contains.evaluates => self.verdict(contains.item),
             _ => Ok(Formula::FALSE),
         }
-    }
-
-    fn matches_formula(&mut self, item: Formula, wanted: u64) -> Result<Formula, EngineError> {
-        if wanted == 0 { Ok(Formula::TRUE) } else { self.atom_formula(Atom::Matches(item, wanted)) }
     }
 
     /// So many items may be taken in one step of a search, past the prefixes, before the formula's atoms are others.

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::kinds::Kind;
-use super::space::{Atom, SchemaId, Space};
+use super::space::{Atom, NameId, SchemaId, Space};
 use super::typed::{Candidates, Contains, Logic, Typed};
 use crate::error::EngineError;
 use crate::formula::Formula;
@@ -167,7 +167,10 @@ impl Space {
                 }
             }
         }
-        let mut order: Vec<_> = atoms.into_iter().map(|(atom, sign)| (self.variable(atom), sign)).collect();
+        let mut order = Vec::with_capacity(atoms.len());
+        for (atom, sign) in atoms {
+            order.push((self.variable(atom)?, sign));
+        }
         order.sort_unstable();
         let mut all = Formula::TRUE;
         for (variable, sign) in order.into_iter().rev() {
@@ -181,7 +184,7 @@ impl Space {
                     continue;
                 }
                 let others = self.required(names.clone())?;
-                let key = self.required(vec![*key])?;
+                let key = self.present_before(others, *key)?;
                 let holds = self.formulas.if_then_else(key, others, Formula::TRUE)?;
                 all = self.formulas.and(all, holds)?;
             }
@@ -225,6 +228,17 @@ impl Space {
         parts.sort_by_key(|&part| std::cmp::Reverse(self.formulas.branch(part).map(|(variable, _, _)| variable)));
     }
 
+    /// The key is there; decided next to what that asks.
+    fn present_before(&mut self, asks: Formula, key: NameId) -> Result<Formula, EngineError> {
+        match self.formulas.branch(asks) {
+            None => self.required(vec![key]),
+            Some((first, ..)) => {
+                let key = self.names_id([key]);
+                self.becomes(first, Atom::Required(key))
+            }
+        }
+    }
+
     fn logic(&mut self, logic: &Logic, kind: Kind) -> Result<Formula, EngineError> {
         let mut parts = Vec::new();
         for part in logic.parts() {
@@ -259,7 +273,7 @@ impl Space {
                 // Only objects have keys.
                 let holds = parts.first().copied().unwrap_or(Formula::TRUE);
                 if kind == Kind::Object {
-                    let present = self.required(vec![*name])?;
+                    let present = self.present_before(holds, *name)?;
                     self.formulas.if_then_else(present, holds, Formula::TRUE)
                 } else {
                     Ok(Formula::TRUE)

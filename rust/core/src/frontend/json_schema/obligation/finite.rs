@@ -72,7 +72,7 @@ impl Space {
                 }
                 _ => return Ok(None),
             };
-            asked.push((self.variable(atom), what));
+            asked.push((self.variable(atom)?, what));
         }
         let states: Result<Box<[Option<u32>]>, EngineError> = asked
             .iter()

@@ -8,6 +8,7 @@
 
 mod achievable;
 mod array;
+mod atoms;
 mod blame;
 mod compose;
 mod finite;

@@ -276,10 +276,6 @@ impl Space {
     /// The formula that all these keys are there.
     pub(super) fn required(&mut self, names: Vec<NameId>) -> Result<Formula, EngineError> {
         let names = self.names_id(names);
-        self.required_set(names)
-    }
-
-    fn required_set(&mut self, names: NamesId) -> Result<Formula, EngineError> {
         if names == 0 { Ok(Formula::TRUE) } else { self.atom_formula(Atom::Required(names)) }
     }
 
@@ -290,8 +286,9 @@ impl Space {
             if let Atom::Required(names) = atom {
                 let left = self.objects.names.without(names, name);
                 if left != names {
-                    let left = self.required_set(left)?;
-                    progress.insert(self.variable(atom), left);
+                    let variable = self.variable(atom)?;
+                    let left = if left == 0 { Formula::TRUE } else { self.becomes(variable, Atom::Required(left))? };
+                    progress.insert(variable, left);
                 }
             }
         }
@@ -359,11 +356,11 @@ impl Space {
         let mut conditions = Vec::new();
         let mut changes = HashMap::new();
         for &atom in self.all_atoms(parent)?.iter() {
-            let variable = self.variable(atom);
+            let variable = self.variable(atom)?;
             match atom {
                 Atom::Members(id) => {
                     let condition = self.member_condition(id, key)?;
-                    let verdict = self.verdict(condition)?;
+                    let verdict = self.verdict_behind(variable, condition)?;
                     let same = self.formulas.variable(variable)?;
                     changes.insert(variable, self.formulas.and(same, verdict)?);
                     conditions.push((Atom::Verdict(condition), condition));

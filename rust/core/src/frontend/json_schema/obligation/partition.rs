@@ -48,6 +48,11 @@ impl Space {
         if self.formulas.as_leaf(condition).is_some() { Ok(condition) } else { self.atom_formula(Atom::Verdict(condition)) }
     }
 
+    /// The same, where it takes the place of another variable.
+    pub(super) fn verdict_behind(&mut self, before: Variable, condition: Formula) -> Result<Formula, EngineError> {
+        if self.formulas.as_leaf(condition).is_some() { Ok(condition) } else { self.becomes(before, Atom::Verdict(condition)) }
+    }
+
     /// What is left of `parent` once the condition of these atoms is known to hold, or to fail.
     fn known(&mut self, parent: Formula, atoms: &[Atom], holds: bool) -> Result<Formula, EngineError> {
         let mut parent = parent;
@@ -64,7 +69,7 @@ impl Space {
 
     /// The formula with these atoms decided to be false.
     pub(super) fn given_up(&mut self, formula: Formula, atoms: impl Iterator<Item = Atom>) -> Result<Formula, EngineError> {
-        let gone: HashSet<Variable> = atoms.map(|atom| self.variable(atom)).collect();
+        let gone = atoms.map(|atom| self.variable(atom)).collect::<Result<HashSet<Variable>, EngineError>>()?;
         if gone.is_empty() {
             return Ok(formula);
         }
@@ -216,7 +221,7 @@ impl Space {
         }
         let mut kept: Vec<SmallVec<[Variable; 1]>> = Vec::with_capacity(apart.len());
         for (_, atoms) in apart {
-            kept.push(atoms.iter().map(|&atom| self.variable(atom)).collect());
+            kept.push(atoms.iter().map(|&atom| self.variable(atom)).collect::<Result<_, EngineError>>()?);
         }
         let gone: HashSet<Variable> = kept.iter().flatten().copied().collect();
         let (held, none) = self.formulas.without_all_but(parent, &gone, &kept)?;

@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use indexmap::{IndexMap, IndexSet};
 
 use super::array::Arrays;
+use super::atoms::Atoms;
 use super::kinds::Kind;
 use super::listing::{Constant, Listed};
 use super::names::NamesId;
@@ -96,7 +97,7 @@ pub(crate) struct Space {
     pub schema: Arc<SchemaDocument>,
     pub limits: Limits,
     pub formulas: Formulas,
-    atoms: IndexSet<Atom>,
+    atoms: Atoms,
     supports: HashMap<Formula, Arc<[Atom]>>,
     schemas: IndexMap<u128, Source>,
     typed: Vec<Option<Arc<Typed>>>,
@@ -126,7 +127,7 @@ impl Space {
             schema,
             limits: limits.clone(),
             formulas: Formulas::new(limits.max_formula_nodes),
-            atoms: IndexSet::new(),
+            atoms: Atoms::default(),
             supports: HashMap::new(),
             schemas: IndexMap::new(),
             typed: Vec::new(),
@@ -157,15 +158,21 @@ impl Space {
     }
 
     pub fn atom(&self, variable: Variable) -> Result<Atom, EngineError> {
-        self.atoms.get_index(variable as usize).copied().ok_or(EngineError::Internal("a variable without an atom"))
+        self.atoms.get(variable).ok_or(EngineError::Internal("a variable without an atom"))
     }
 
-    pub fn variable(&mut self, atom: Atom) -> Variable {
-        self.atoms.insert_full(atom).0 as Variable
+    pub fn variable(&mut self, atom: Atom) -> Result<Variable, EngineError> {
+        self.atoms.variable(atom)
+    }
+
+    /// The formula of an atom that the one of `before` becomes.
+    pub fn becomes(&mut self, before: Variable, atom: Atom) -> Result<Formula, EngineError> {
+        let variable = self.atoms.behind(before, atom)?;
+        self.formulas.variable(variable)
     }
 
     pub fn atom_formula(&mut self, atom: Atom) -> Result<Formula, EngineError> {
-        let variable = self.variable(atom);
+        let variable = self.variable(atom)?;
         self.formulas.variable(variable)
     }
 
@@ -182,8 +189,7 @@ impl Space {
 
     /// The formula with an atom decided.
     pub fn decide(&mut self, formula: Formula, atom: Atom, holds: bool) -> Result<Formula, EngineError> {
-        let Some(variable) = self.atoms.get_index_of(&atom) else { return Ok(formula) };
-        let variable = variable as Variable;
+        let Some(variable) = self.atoms.known(atom) else { return Ok(formula) };
         if self.has_nested(formula)? {
             let constant = if holds { Formula::TRUE } else { Formula::FALSE };
             return self.progress(formula, HashMap::from([(variable, constant)]), |_, _| Ok(Formula::TRUE));

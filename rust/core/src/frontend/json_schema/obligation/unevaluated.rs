@@ -206,7 +206,7 @@ impl Space {
                 continue;
             }
             for &atom in self.atoms_of(formula)?.iter() {
-                if variables.insert(self.variable(atom))
+                if variables.insert(self.variable(atom)?)
                     && let Atom::Unevaluated(id) = atom
                 {
                     stack.extend(self.watch(id)?.covers.iter().map(|cover| cover.counts));
@@ -229,7 +229,7 @@ impl Space {
         // A watch is made after all that is inside of it, so its variable is larger.
         for &atom in self.all_atoms(formula)?.iter() {
             let Atom::Unevaluated(id) = atom else { continue };
-            let variable = self.variable(atom);
+            let variable = self.variable(atom)?;
             if changes.contains_key(&variable) {
                 continue;
             }
@@ -253,7 +253,7 @@ impl Space {
     fn replace(&mut self, formula: Formula, changes: &HashMap<Variable, Formula>) -> Result<Formula, EngineError> {
         let mut touched = false;
         for &atom in self.atoms_of(formula)?.iter() {
-            touched = touched || changes.contains_key(&self.variable(atom));
+            touched = touched || changes.contains_key(&self.variable(atom)?);
         }
         if !touched {
             return Ok(formula);
@@ -316,7 +316,7 @@ impl Space {
             if watch.is_plain() {
                 continue;
             }
-            let variable = self.variable(atom);
+            let variable = self.variable(atom)?;
             let yes = self.replace(tidy, &HashMap::from([(variable, Formula::TRUE)]))?;
             let no = self.replace(tidy, &HashMap::from([(variable, Formula::FALSE)]))?;
             let care = self.differ(yes, no)?;

@@ -42,6 +42,34 @@ fn ten_thousand_levels_in_place_and_below() {
 }
 
 #[test]
+fn unions_of_many_objects_take_no_product_of_their_parts() {
+    let variant = |i: usize| {
+        format!(
+            r#"{{"type":"object","properties":{{"kind":{{"const":"k{i}"}},"v{i}":{{"type":"integer"}},"items":{{"contains":{{"const":{i}}},"minContains":2}}}},
+                "required":["kind","v{i}"],"additionalProperties":false}}"#
+        )
+    };
+    for word in ["anyOf", "oneOf"] {
+        let variants: Vec<String> = (0..60).map(variant).collect();
+        let runner = compile(&format!("{{\"{word}\":[{}]}}", variants.join(",")), &Options::default()).unwrap();
+        assert!(runner.accepts(r#"{"kind":"k47","v47":3}"#));
+        assert!(runner.accepts(r#"{"kind":"k47","v47":3,"items":[47,1,47]}"#));
+        assert!(!runner.accepts(r#"{"kind":"k47","v47":3,"items":[47,46]}"#));
+        assert!(!runner.accepts(r#"{"kind":"k47","v46":3}"#));
+        assert!(!runner.accepts(r#"{"kind":"k47"}"#));
+    }
+}
+
+#[test]
+fn many_dependent_schemas_take_no_product_of_their_parts() {
+    let dependent: Vec<String> = (0..60).step_by(2).map(|i| format!(r#""k{i}":{{"required":["k{}"]}}"#, i + 1)).collect();
+    let runner = compile(&format!(r#"{{"type":"object","dependentSchemas":{{{}}}}}"#, dependent.join(",")), &Options::default()).unwrap();
+    assert!(runner.accepts(r#"{"k0":1,"k1":2,"k40":3,"k41":4}"#));
+    assert!(runner.accepts(r#"{"k1":2,"k41":4}"#));
+    assert!(!runner.accepts(r#"{"k0":1,"k1":2,"k40":3}"#));
+}
+
+#[test]
 fn deep_documents() {
     let runner = compile("true", &Options::default()).unwrap();
     let mut run = runner.run();
