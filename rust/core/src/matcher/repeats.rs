@@ -25,48 +25,69 @@ impl Matcher {
         let arena = self.compiled().arena();
         let vocabulary = self.compiled().vocabulary();
         let quotes = vocabulary.quotes();
-        // Two keys in one token, or the end of one and all of another.
-        let mut suspects: Vec<u32> = quotes.many().to_vec();
         let few = arena.fewest_keys();
-        if few.is_some() {
-            suspects.extend_from_slice(quotes.pairs());
-        }
+        // Two keys in one token, or the end of one and all of another.
+        self.clear_repeating(row, if few.is_some() { quotes.pairs() } else { &[] })?;
+        self.clear_repeating(row, quotes.many())?;
         for item in &self.configuration().items {
             if let Some(partial) = item.memory.questionable() {
+                let mut suspects = Vec::new();
                 going_on(arena, vocabulary, item, &partial, &mut suspects)?;
+                self.clear_repeating(row, &suspects)?;
             }
             let mut levels: SmallVec<[&Memory; 8]> = SmallVec::new();
-            levels.push(&item.memory);
+            if !item.memory.is_none() {
+                levels.push(&item.memory);
+            }
             if !item.parents.frames().is_empty() {
                 collect_memories(&item.parents, &mut levels, vocabulary.longest_token());
             }
             let most = levels.iter().filter_map(|memory| memory.used()).map(Used::len).max().unwrap_or(0);
-            if few.is_some_and(|few| most as u64 + 1 >= few) && levels.iter().any(|memory| !memory.is_none()) {
+            if few.is_some_and(|few| most as u64 + 1 >= few) && !levels.is_empty() {
                 // With the key that the token may end there may be no other.
-                suspects.extend_from_slice(quotes.commas());
+                self.clear_repeating(row, quotes.commas())?;
             }
-            for used in levels.into_iter().filter_map(Memory::used) {
-                if used.len() < quotes.between().len() / 8 {
-                    suspects.extend(used.iter().flat_map(|key| quotes.holding(key)));
-                } else {
-                    suspects.extend(quotes.between().iter().filter(|(key, _)| used.contains(key)).map(|&(_, token)| token));
-                }
-                suspects.extend_from_slice(quotes.escaped_between());
+            let mut escapes = false;
+            for memory in levels {
+                let Some(used) = memory.used() else { continue };
+                escapes = true;
+                self.clear_repeating(row, memory.noted(|used| holding(vocabulary, used)))?;
                 if few.is_some() {
-                    suspects.extend(quotes.after().iter().filter(|(key, _)| used.any_begins(key)).map(|&(_, token)| token));
-                    suspects.extend_from_slice(quotes.escaped_after());
+                    let begun = quotes.after().iter().filter(|(key, _)| used.any_begins(key));
+                    self.clear_repeating(row, &begun.map(|&(_, token)| token).collect::<Vec<_>>())?;
                 }
+            }
+            if escapes {
+                self.clear_repeating(row, quotes.escaped_between())?;
+                self.clear_repeating(row, if few.is_some() { quotes.escaped_after() } else { &[] })?;
             }
         }
-        suspects.sort_unstable();
-        suspects.dedup();
-        for token in suspects {
+        Ok(())
+    }
+
+    /// Clear those of the tokens that the text does not go on with.
+    fn clear_repeating(&self, row: &mut [u32], suspects: &[u32]) -> Result<(), EngineError> {
+        let (arena, vocabulary) = (self.compiled().arena(), self.compiled().vocabulary());
+        for &token in suspects {
             if bitmask::get(row, token) && !reads(arena, self.configuration(), vocabulary.token_bytes(token))? {
                 bitmask::clear(row, token);
             }
         }
         Ok(())
     }
+}
+
+/// The tokens that hold a used key, spelled without escapes.
+fn holding(vocabulary: &Vocabulary, used: &Used) -> Vec<u32> {
+    let quotes = vocabulary.quotes();
+    let mut tokens: Vec<u32> = if used.len() < quotes.between().len() / 8 {
+        used.iter().flat_map(|key| quotes.holding(key)).collect()
+    } else {
+        quotes.between().iter().filter(|(key, _)| used.contains(key)).map(|&(_, token)| token).collect()
+    };
+    tokens.sort_unstable();
+    tokens.dedup();
+    tokens
 }
 
 /// The tokens that go on with the key being read like a used one, up to its end, or to where there is no end but those of used keys.

@@ -3,7 +3,7 @@
 //! Invariant: what is remembered is what the text says; a key is judged by its characters, however they are spelled.
 //! Must not know: states, tokens.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use smallvec::SmallVec;
 
@@ -16,8 +16,8 @@ pub struct Memory(Option<Arc<Entry>>);
 
 #[derive(Debug)]
 enum Entry {
-    /// The undeclared keys that the object has used.
-    Used(Used),
+    /// The undeclared keys that the object has used, and what was noted of them.
+    Used(Used, OnceLock<Box<[u32]>>),
     /// The opening quotation mark of a key was read.
     Opened,
     /// A byte of the key being read. New: no key that was used begins like this, so none is ever asked about again.
@@ -83,7 +83,7 @@ impl Memory {
         let mut at = self.0.as_deref()?;
         loop {
             match at {
-                Entry::Used(_) => return None,
+                Entry::Used(..) => return None,
                 Entry::Opened => break,
                 Entry::Read { byte, before, .. } => {
                     bytes.push(*byte);
@@ -98,8 +98,16 @@ impl Memory {
     /// The used keys.
     pub fn used(&self) -> Option<&Used> {
         match self.0.as_deref() {
-            Some(Entry::Used(used)) => Some(used),
+            Some(Entry::Used(used, _)) => Some(used),
             _ => None,
+        }
+    }
+
+    /// What whoever runs the text makes of the used keys, always the same: made once.
+    pub fn noted(&self, make: impl FnOnce(&Used) -> Vec<u32>) -> &[u32] {
+        match self.0.as_deref() {
+            Some(Entry::Used(used, note)) => note.get_or_init(|| make(used).into()),
+            _ => &[],
         }
     }
 
@@ -107,7 +115,7 @@ impl Memory {
     #[must_use]
     pub fn with(&self, key: &[u8]) -> Self {
         let used = self.used().map_or_else(|| Used::default().with(key), |used| used.with(key));
-        Self(Some(Arc::new(Entry::Used(used))))
+        Self(Some(Arc::new(Entry::Used(used, OnceLock::new()))))
     }
 }
 
