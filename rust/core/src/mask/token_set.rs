@@ -23,6 +23,9 @@ pub enum TokenSet {
     },
 }
 
+/// To sort more ids takes longer than to go through a bit for every id there is.
+const SORTED_SLOWLY: usize = 256;
+
 impl TokenSet {
     /// The one place where the form is chosen: a list where its 4 bytes per id are less than a bit per id of the vocabulary.
     pub fn from_bits(bits: Box<[u32]>) -> Self {
@@ -31,6 +34,13 @@ impl TokenSet {
 
     /// From ids in any order.
     pub fn from_ids(mut ids: Vec<u32>, words: usize) -> Self {
+        if ids.len() > SORTED_SLOWLY {
+            let mut bits = vec![0; words].into_boxed_slice();
+            for id in ids {
+                bitmask::set(&mut bits, id);
+            }
+            return Self::from_bits(bits);
+        }
         ids.sort_unstable();
         ids.dedup();
         if ids.len() < words {
