@@ -71,6 +71,12 @@ pub fn bytes_of(number: u32) -> impl Iterator<Item = u8> {
     (0..128u8).filter(move |&byte| u32::from(KIND_OF[usize::from(byte)]) == number)
 }
 
+/// The kinds of which every character can be spelled with such bytes.
+pub fn kinds_within(has: impl Fn(u8) -> bool) -> Kinds {
+    let missing = (0..=255u8).filter(|&byte| !has(byte) && !matches!(byte, 0xC0 | 0xC1 | 0xF5..));
+    missing.fold(!MALFORMED, |kinds, byte| kinds & !kind(byte))
+}
+
 /// How far a character has been read. The table is that of the Unicode standard (3.9, table 3-7).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Utf8 {

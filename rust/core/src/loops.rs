@@ -45,7 +45,7 @@ pub fn cover(arena: &Arena, state: StateId, kinds: Kinds) -> Result<bool, Engine
     }
     // What was found is stored before what was asked, so a kind that is asked and not found is none.
     let asked = loops.asked.load(Ordering::Acquire);
-    if kinds & !loops.known() & (asked | MALFORMED) != 0 || arena.facts(state).guarded {
+    if kinds & !loops.known() & (asked | MALFORMED) != 0 || arena.facts(state).guarded || arena.facts(state).named {
         return Ok(false);
     }
     let mut open = kinds & !found;

@@ -11,6 +11,7 @@ mod difference;
 mod exits;
 mod file;
 mod local;
+mod named;
 mod path;
 pub mod residual;
 mod resolve;

@@ -39,6 +39,9 @@ pub(super) struct Path<'a> {
     pub(super) ahead: usize,
 }
 
+/// Walks begin with room for so many levels.
+const SHALLOW: usize = 23;
+
 /// Children of a node that has many, at this depth, of which only some need be looked at.
 pub(super) struct Skip<'t> {
     pub(super) depth: u16,
@@ -64,7 +67,7 @@ pub(super) enum Next {
 
 impl<'a> Path<'a> {
     pub(super) fn new(arena: &'a Arena, table: &'a mut LocalTable, depth: usize) -> Self {
-        let length = depth + 1;
+        let length = depth.min(SHALLOW) + 1;
         Self {
             arena,
             table,
@@ -77,6 +80,27 @@ impl<'a> Path<'a> {
             gaps: vec![None; length],
             frozen: false,
             ahead: 0,
+        }
+    }
+
+    /// Make room for levels up to `depth`: few walks go deep.
+    #[cold]
+    fn grow(&mut self, depth: usize) {
+        let length = (depth + 1).next_power_of_two();
+        self.rows.resize(length, None);
+        self.states.resize(length, StateId(0));
+        self.parents.resize(length, 0);
+        self.registers.resize(length, 0);
+        self.limits.resize(length, 0);
+        self.loops.resize(length, 0);
+        self.gaps.resize(length, None);
+    }
+
+    /// See to it that a level can be set.
+    #[inline]
+    pub(super) fn reach(&mut self, depth: usize) {
+        if depth >= self.rows.len() {
+            self.grow(depth);
         }
     }
 

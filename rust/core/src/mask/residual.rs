@@ -94,7 +94,7 @@ impl Residual {
     }
 
     /// Add every leftover one by one.
-    fn list(&self, vocabulary: &Trie, into: &mut Vec<Leftover>) {
+    pub(super) fn list(&self, vocabulary: &Trie, into: &mut Vec<Leftover>) {
         self.list_groups(into);
         for &(value, node) in &self.subtrees {
             let depth = vocabulary.nodes()[node as usize].depth;

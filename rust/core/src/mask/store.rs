@@ -12,6 +12,7 @@ use super::Mask;
 use super::difference::{Difference, difference, near};
 use super::file::{self, Entries, MaskKey, PartKey, ResolvedKey};
 use super::local::{Local, LocalTable};
+use super::named;
 use super::residual::{Leaving, Residual};
 use super::shared::Shared;
 use super::statistics::{Counters, Statistics};
@@ -20,7 +21,7 @@ use super::walk::{Found, Parts, Walk};
 use crate::bitmask;
 use crate::error::{CacheError, EngineError};
 use crate::ids::StateId;
-use crate::provider::Arena;
+use crate::provider::{Arena, Named};
 use crate::stack::{Frame, Item, Parents};
 use crate::vocab::Vocabulary;
 
@@ -232,7 +233,7 @@ impl MaskStore {
             let mask = if let Some(mask) = known {
                 self.counted(mask)
             } else {
-                let mask = Arc::new(self.learn(arena, state, register, framed)?);
+                let mask = self.learn(arena, state, register, framed)?;
                 shared.masks.insert((identity, view, framed), Arc::clone(&mask), mask.memory_bytes() + ENTRY);
                 mask
             };
@@ -242,7 +243,7 @@ impl MaskStore {
         let loaded = self.loaded(arena, state, |shared, identity| shared.masks.get(&(identity, view, framed)));
         let mask = match loaded {
             Some(mask) => self.counted(mask),
-            None => Arc::new(self.learn(arena, state, register, framed)?),
+            None => self.learn(arena, state, register, framed)?,
         };
         self.masks.insert((state, view, framed), Arc::clone(&mask));
         Ok(Some(mask))
@@ -288,15 +289,22 @@ impl MaskStore {
         }
     }
 
-    fn learn(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Mask, EngineError> {
+    fn learn(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Arc<Mask>, EngineError> {
         self.counters.masks.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
-        let mask = match self.relative(arena, state, register, framed)? {
+        let known = match arena.named(state) {
+            Some(named) => match self.named(arena, &named, framed)? {
+                Learned::Known(mask) => return Ok(mask),
+                Learned::New(mask) => Some(mask),
+            },
+            None => self.relative(arena, state, register, framed)?,
+        };
+        let mask = match known {
             Some(mask) => mask,
             None => self.walked(arena, state, register, framed)?,
         };
         self.count_bytes(&mask);
-        Ok(Mask { cost: nanoseconds(started), ..mask })
+        Ok(Arc::new(Mask { cost: nanoseconds(started), ..mask }))
     }
 
     /// Run a walk with the shared table, or with a new one while another walk has it.
@@ -312,7 +320,7 @@ impl MaskStore {
         result
     }
 
-    fn walked(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Mask, EngineError> {
+    pub(super) fn walked(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Mask, EngineError> {
         let trie = self.vocabulary.trie();
         let parts = PartStore { arena, store: self, depth: 0 };
         let walk = Walk { frozen: register == FROZEN, keep: framed, ..Walk::over_vocabulary(arena, trie, Some(&parts)) };
@@ -322,6 +330,30 @@ impl MaskStore {
         if visited * 10 > trie.nodes().len() {
             self.counters.full_walks.fetch_add(1, Ordering::Relaxed);
         }
+        Ok(self.of(found))
+    }
+
+    /// The mask of a place in a text that is named.
+    fn named(&self, arena: &Arena, named: &Named<'_>, framed: bool) -> Result<Learned, EngineError> {
+        let trie = self.vocabulary.trie();
+        let all = 0..trie.nodes().len();
+        let Some(others) = named.others else {
+            return Ok(Learned::New(self.of(named::alone(trie, all, arena.alphabet(), named, framed))));
+        };
+        let Some(base) = self.mask(arena, others, 0, framed, Effort::Learn)? else {
+            return Err(EngineError::Internal("a mask that was to be learned"));
+        };
+        let (touched, found) = named::apart(trie, all, arena.alphabet(), named, framed);
+        if touched.is_empty() {
+            return Ok(Learned::Known(base));
+        }
+        let touched = touched.into_iter().flat_map(|(low, high)| &trie.tokens()[low as usize..high as usize]).copied().collect();
+        Ok(Learned::New(self.based(&base, Difference { touched, found }, framed)))
+    }
+
+    /// The mask of what was found.
+    fn of(&self, found: Found) -> Mask {
+        let trie = self.vocabulary.trie();
         let Found { places, tokens, mut leaving } = found;
         let most = places.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>() + tokens.len();
         let accepted = if most < self.vocabulary.words() {
@@ -331,7 +363,7 @@ impl MaskStore {
         };
         leaving.leftovers.retain(|leftover| !accepted.contains(leftover.token));
         let residual = self.residual(leaving, None);
-        Ok(Mask::new(accepted, residual))
+        Mask::new(accepted, residual)
     }
 
     /// A mask of tokens by their places in the vocabulary's trie, and others. If most are in, those that are out are cleared instead.
@@ -406,9 +438,33 @@ impl MaskStore {
         if let Some(mask) = self.masks.get(&(state, FROZEN, framed)) {
             return Ok(Arc::clone(&mask));
         }
-        let mask = Arc::new(self.learn(arena, state, FROZEN, framed)?);
+        let mask = self.learn(arena, state, FROZEN, framed)?;
         self.masks.insert((state, FROZEN, framed), Arc::clone(&mask));
         Ok(mask)
+    }
+
+    /// What a state allows below a node, learned as usual and by a walk: accepted tokens, and (token, value, length) of those that leave.
+    #[cfg(test)]
+    #[allow(clippy::type_complexity)]
+    pub(super) fn parts_of(&self, arena: &Arena, i: usize, state: StateId) -> Result<[(Vec<u32>, Vec<(u32, u32, u16)>); 2], EngineError> {
+        let parts = PartStore { arena, store: self, depth: 0 };
+        let trie = self.vocabulary.trie();
+        let list = |part: &Part| {
+            let mut accepted = Found { places: part.places.to_vec(), tokens: part.tokens.to_vec(), ..Found::default() }.accepted(trie);
+            accepted.sort_unstable();
+            accepted.dedup();
+            let mut leaving = Vec::new();
+            if let Some(residual) = &part.residual {
+                residual.list(trie, &mut leaving);
+            }
+            let mut leaving: Vec<_> = leaving.into_iter().map(|l| (l.token, l.value, l.length)).collect();
+            leaving.sort_unstable();
+            leaving.dedup();
+            (accepted, leaving)
+        };
+        let own = self.with_locals(|table| parts.part(table, i, state, 0))?;
+        let walked = self.with_locals(|table| parts.walked_part(table, i, state, 0))?;
+        Ok([list(&own), list(&walked)])
     }
 
     /// A mask that differs from `base` as found.
@@ -435,6 +491,13 @@ impl MaskStore {
     pub(super) fn count_bytes(&self, mask: &Mask) {
         self.counters.mask_bytes.fetch_add((mask.memory_bytes() + ENTRY) as u64, Ordering::Relaxed);
     }
+}
+
+/// The mask of a state.
+enum Learned {
+    New(Mask),
+    /// That of another.
+    Known(Arc<Mask>),
 }
 
 /// Since then, as a mask keeps it.
@@ -473,20 +536,10 @@ impl PartStore<'_> {
             store.parts.insert(key, Arc::clone(&part));
             return Ok(part);
         }
-        let trie = store.vocabulary.trie();
-        let deeper = PartStore { depth: self.depth + 1, ..*self };
-        let parts: Option<&dyn Parts> = if deeper.depth < PART_DEPTH { Some(&deeper) } else { None };
-        let walk = Walk { nodes: i + 1..trie.nodes()[i].end as usize, ..Walk::over_vocabulary(self.arena, trie, parts) };
-        let start = Local::One { state, register, parents: 0 };
-        let mut found = Found::default();
-        walk.run(table, start, &mut found)?;
-        if !found.leaving.leftovers.is_empty() {
-            let mut accepted = found.accepted(trie);
-            accepted.sort_unstable();
-            found.leaving.leftovers.retain(|leftover| accepted.binary_search(&leftover.token).is_err());
-        }
-        let residual = store.residual(found.leaving, None);
-        let part = Arc::new(Part { places: found.places.into(), tokens: found.tokens.into(), residual });
+        let part = match self.arena.named(state) {
+            Some(named) => self.named_part(table, i, &named)?,
+            None => self.walked_part(table, i, state, register)?,
+        };
         let bytes = part.memory_bytes();
         store.counters.mask_bytes.fetch_add((bytes + ENTRY) as u64, Ordering::Relaxed);
         if let Some((identity, shared)) = shared {
@@ -494,6 +547,49 @@ impl PartStore<'_> {
         }
         store.parts.insert(key, Arc::clone(&part));
         Ok(part)
+    }
+
+    fn walked_part(&self, table: &mut LocalTable, i: usize, state: StateId, register: u64) -> Result<Arc<Part>, EngineError> {
+        let store = self.store;
+        let trie = store.vocabulary.trie();
+        let deeper = PartStore { depth: self.depth + 1, ..*self };
+        let parts: Option<&dyn Parts> = if deeper.depth < PART_DEPTH { Some(&deeper) } else { None };
+        let walk = Walk { nodes: i + 1..trie.nodes()[i].end as usize, ..Walk::over_vocabulary(self.arena, trie, parts) };
+        let start = Local::One { state, register, parents: 0 };
+        let mut found = Found::default();
+        walk.run(table, start, &mut found)?;
+        Ok(self.of(found))
+    }
+
+    /// The part of a place in a text that is named: what leaves there was not accepted.
+    fn named_part(&self, table: &mut LocalTable, i: usize, named: &Named<'_>) -> Result<Arc<Part>, EngineError> {
+        let trie = self.store.vocabulary.trie();
+        let below = i + 1..trie.nodes()[i].end as usize;
+        let Some(others) = named.others else { return Ok(self.of(named::alone(trie, below, self.arena.alphabet(), named, true))) };
+        let base = self.part(table, i, others, 0)?;
+        let (touched, mut found) = named::apart(trie, below, self.arena.alphabet(), named, true);
+        if touched.is_empty() {
+            return Ok(base);
+        }
+        found.places.extend(named::without(&base.places, &touched));
+        let mut tokens: Vec<u32> = touched.iter().flat_map(|&(low, high)| &trie.tokens()[low as usize..high as usize]).copied().collect();
+        tokens.sort_unstable();
+        tokens.dedup();
+        found.tokens.extend(base.tokens.iter().filter(|token| tokens.binary_search(token).is_err()));
+        let below = base.residual.clone().map(|residual| (residual, tokens.into()));
+        let residual = self.store.residual(found.leaving, below);
+        Ok(Arc::new(Part { places: found.places.into(), tokens: found.tokens.into(), residual }))
+    }
+
+    /// The part of what was found.
+    fn of(&self, mut found: Found) -> Arc<Part> {
+        if !found.leaving.leftovers.is_empty() {
+            let mut accepted = found.accepted(self.store.vocabulary.trie());
+            accepted.sort_unstable();
+            found.leaving.leftovers.retain(|leftover| accepted.binary_search(&leftover.token).is_err());
+        }
+        let residual = self.store.residual(found.leaving, None);
+        Arc::new(Part { places: found.places.into(), tokens: found.tokens.into(), residual })
     }
 }
 

@@ -51,7 +51,7 @@ pub struct Found {
 
 impl Found {
     #[inline]
-    fn accept(&mut self, places: std::ops::Range<usize>) {
+    pub(super) fn accept(&mut self, places: std::ops::Range<usize>) {
         let (start, end) = (places.start as u32, places.end as u32);
         match self.places.last_mut() {
             _ if start == end => {}
@@ -76,7 +76,7 @@ const LONG: usize = 1024;
 const AHEAD: usize = 1024;
 
 /// Subtrees of at least so many nodes are worth being kept as parts.
-const PART_NODES: usize = 64;
+pub(super) const PART_NODES: usize = 64;
 
 impl<'a> Walk<'a> {
     /// Over all of a trie of leftovers.
@@ -93,7 +93,14 @@ impl<'a> Walk<'a> {
     /// listed then, accepted or not.
     fn add_parts(&self, path: &mut Path<'_>, level: Local, i: usize, exits: &mut Exits, found: &mut Found) -> Result<bool, EngineError> {
         let Some(parts) = self.parts else { return Ok(false) };
-        if matches!(level, Local::One { parents: 0, .. }) || self.trie.nodes()[i].end as usize - i <= PART_NODES {
+        let nodes = self.trie.nodes()[i].end as usize - i;
+        let worth_it = match level {
+            Local::One { parents: 0, .. } => false,
+            // Spelling names costs less than asking their states.
+            Local::One { state, .. } if self.arena.facts(state).named => nodes > 1,
+            _ => nodes > PART_NODES,
+        };
+        if !worth_it {
             return Ok(false);
         }
         exits.leave_below(self.trie, i, &mut found.leaving);
@@ -127,6 +134,7 @@ impl<'a> Walk<'a> {
         let mut exits = Exits::new(deepest, first.depth - 1, returned, follow, self.keep);
         let mut path = Path::new(arena, table, deepest);
         path.frozen = self.frozen;
+        path.reach(usize::from(first.depth) - 1);
         path.set(usize::from(first.depth) - 1, start);
         let (mut visited, mut i) = (0, self.nodes.start);
         let mut skips: SmallVec<[Skip<'_>; 4]> = SmallVec::new();
@@ -141,6 +149,7 @@ impl<'a> Walk<'a> {
                 path.ahead = AHEAD;
             }
             let depth = usize::from(node.depth);
+            path.reach(depth);
             exits.enter(node.depth, node.byte);
             let moved = match path.glance(depth - 1, node.byte) {
                 None => path.space(depth - 1, node.byte),

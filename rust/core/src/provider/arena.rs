@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use super::{Also, Alternative, ByteSet, Facts, Provider};
+use super::{Also, Alternative, ByteSet, Facts, Named, Provider};
+use crate::characters::{self, Kinds};
 use crate::error::EngineError;
 use crate::ids::{ProviderId, StateId};
 use crate::limits::Limits;
@@ -103,6 +104,8 @@ pub struct Arena {
     providers: boxcar::Vec<Arc<dyn Provider>>,
     limits: Limits,
     alphabet: ByteSet,
+    /// The kinds of characters that the alphabet spells, all of each.
+    spelled: Kinds,
     tracks_keys: AtomicBool,
     fewest_keys: AtomicU64,
     tracks_items: AtomicBool,
@@ -124,6 +127,7 @@ impl Arena {
             providers: boxcar::Vec::new(),
             limits,
             alphabet,
+            spelled: characters::kinds_within(|byte| alphabet.contains(byte)),
             tracks_keys: AtomicBool::new(false),
             fewest_keys: AtomicU64::new(u64::MAX),
             tracks_items: AtomicBool::new(false),
@@ -161,7 +165,7 @@ impl Arena {
         Ok(StateId(self.states.push(State {
             provider,
             local,
-            loops: Loops::born(facts.loops),
+            loops: Loops::born(facts.loops & self.spelled),
             facts,
             row: OnceLock::new(),
             settled: OnceLock::new(),
@@ -408,6 +412,16 @@ impl Arena {
     pub fn identity(&self, state: StateId) -> Option<u128> {
         let s = &self.states[state.index()];
         s.facts.identity.or_else(|| self.providers[s.provider.index()].identity(self, s.local))
+    }
+
+    /// See [`Provider::named`].
+    pub fn named(&self, state: StateId) -> Option<Named<'_>> {
+        let s = &self.states[state.index()];
+        if !s.facts.named {
+            return None;
+        }
+        let (names, node) = self.providers[s.provider.index()].named(s.local)?;
+        Some(Named { names, node, others: s.facts.base })
     }
 
     /// What may come next, in words.

@@ -54,6 +54,8 @@ pub struct Facts {
     /// A keyed 128-bit hash of everything the state's *rule-local* behaviour depends on (bytes, return values, pushes none), if masks
     /// of this state may be shared between grammars of a vocabulary.
     pub identity: Option<u128>,
+    /// The state is a place in a text that is told by [`Provider::named`]: one that is no name fares as from the base, or is refused.
+    pub named: bool,
     /// Where an object's key returns to: undeclared keys ([`Provider::key_is_undeclared`]) must not repeat.
     pub tracks_keys: bool,
     /// The only way on is to read a key, of which there may be an end.
@@ -90,6 +92,7 @@ impl Default for Facts {
             smallest_wins: false,
             base: None,
             identity: None,
+            named: false,
             tracks_keys: false,
             awaits: None,
             tracks_items: false,
@@ -182,6 +185,29 @@ impl Step {
     }
 }
 
+/// Texts named one by one, as a tree over characters: nodes are what names may still come.
+pub trait Names {
+    /// What a text is worth that ends here: 0 refused, v + 1 accepted with value v; `None`: it is no name.
+    fn leaf(&self, node: u32) -> Option<u32>;
+
+    /// The characters that lead on, each an edge of its own, ascending; a target is a node.
+    fn edges(&self, node: u32) -> &[CodepointEdge];
+
+    /// Is some name not refused that can still come?
+    fn hopeful(&self, node: u32) -> bool;
+}
+
+/// A place between two characters in a JSON string, any spelling of which will do: what it is worth if it is one of the names, and else.
+#[derive(Clone, Copy)]
+pub struct Named<'a> {
+    /// The names.
+    pub names: &'a dyn Names,
+    /// Those that may still come.
+    pub node: u32,
+    /// A text that is no name fares as from this state, which never depends on what was read; `None`: it is refused, once no name can come.
+    pub others: Option<StateId>,
+}
+
 /// Makes states and says what they do. `local` is the number that the provider gave the state when it made it.
 pub trait Provider: Send + Sync {
     /// What the state does on `byte`.
@@ -217,6 +243,11 @@ pub trait Provider: Send + Sync {
     /// A keyed 128-bit hash of everything that the state does, pushes and all that they lead to included, the same in every process; `None`:
     /// there is none. For what is kept beyond this grammar; may take microseconds.
     fn identity(&self, _arena: &Arena, _local: u32) -> Option<u128> {
+        None
+    }
+
+    /// Of a state that is `named`: the names, and those of them that may still come.
+    fn named(&self, _local: u32) -> Option<(&dyn Names, u32)> {
         None
     }
 

@@ -215,6 +215,23 @@ impl Trie {
         found
     }
 
+    /// The child with this byte, of those that begin a range of nodes: all below some node.
+    pub fn child(&self, nodes: &std::ops::Range<usize>, byte: u8) -> Option<usize> {
+        if let Some(children) = self.children_from(nodes.start) {
+            let child = children.table[usize::from(byte)];
+            return (child != NO_CHILD).then_some(child as usize);
+        }
+        let mut child = nodes.start;
+        while child < nodes.end {
+            let node = &self.nodes[child];
+            if node.byte >= byte {
+                return (node.byte == byte).then_some(child);
+            }
+            child = node.end as usize;
+        }
+        None
+    }
+
     /// The tokens by place; places follow the order of bytes.
     #[inline]
     pub fn tokens(&self) -> &[u32] {

@@ -9,11 +9,11 @@ use std::sync::{Arc, OnceLock};
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
 
-use crate::provider::CodepointEdge;
+use crate::provider::{self, CodepointEdge};
 
 /// Names that may still come, by number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct NameMapId(u32);
+pub struct NameMapId(pub(super) u32);
 
 /// A label on an edge is not longer than this, so that walking along a long name does not take the square of its length.
 const LONGEST_LABEL: usize = 32;
@@ -142,5 +142,19 @@ impl Names {
     /// Rough size in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
         self.nodes.count() * (size_of::<Node>() + 160)
+    }
+}
+
+impl provider::Names for Names {
+    fn leaf(&self, node: u32) -> Option<u32> {
+        self.leaf(NameMapId(node))
+    }
+
+    fn edges(&self, node: u32) -> &[CodepointEdge] {
+        self.edges(NameMapId(node))
+    }
+
+    fn hopeful(&self, node: u32) -> bool {
+        self.hopeful(NameMapId(node))
     }
 }

@@ -419,6 +419,12 @@ impl Products {
         Ok(moves.into())
     }
 
+    /// Where a character leads with which these names go on, in a product with nothing but names; `None`: all of them are refused, as is the rest.
+    pub(super) fn after_name(&self, id: ProductId, names: NameMapId, bound: &Limits) -> Result<Option<ProductId>, EngineError> {
+        let key = self.key(id);
+        self.make(&[], Some(names), key.outcomes.to_vec(), key.limits.to_vec(), bound)
+    }
+
     /// The product in which just these parts (and names) live, in these states. `mapping` is all "false" before and after.
     fn derive(&self, key: &Key, alive: &[(u32, u32)], mapping: &mut [Mapped], bound: &Limits) -> Result<Option<ProductId>, EngineError> {
         let mut parts: SmallVec<[Part; 4]> = SmallVec::new();

@@ -11,12 +11,14 @@ use smallvec::SmallVec;
 use super::TextAutomaton;
 use super::guard::Settled;
 use super::lift::{self, Entries, Entry, Goal, ListId};
+use super::names::{NameMapId, Names};
 use super::product::{Move, ProductId};
 use crate::characters::{self, Kinds};
 use crate::error::EngineError;
 use crate::identity::Identity;
 use crate::ids::StateId;
 use crate::limits::Limits;
+use crate::provider;
 use crate::provider::{Also, Alternative, Arena, ByteSet, Cell, Facts, Provider, Step};
 
 /// What a state is.
@@ -104,6 +106,7 @@ impl TextAutomaton {
                 if !facts.guarded && self.products.key(product).is_plain() {
                     facts.loops = if self.raw { ANY } else { UNESCAPED };
                 }
+                facts.named = self.just_names(product).is_some();
                 // While the length may still grow by more than a token, a string of any characters is the plain body.
                 let plain = !facts.counting || !facts.guarded && self.products.key(product).is_plain();
                 if !self.raw && plain {
@@ -121,6 +124,12 @@ impl TextAutomaton {
             }
         }
         Ok(facts)
+    }
+
+    /// The names of a product of which nothing else is asked, in a string that may be spelled as one likes.
+    fn just_names(&self, product: ProductId) -> Option<NameMapId> {
+        let key = self.products.key(product);
+        key.names.filter(|_| key.parts.is_empty() && !key.counts() && !self.raw && self.hexadecimal.is_none())
     }
 
     fn count_facts(&self, arena: &Arena, product: ProductId, facts: &mut Facts) -> Result<(), EngineError> {
@@ -242,6 +251,9 @@ impl TextAutomaton {
             }
             return self.begin(arena, Kind::Escape(list), ByteSet::one(byte));
         }
+        if let (Some(names), 0..0x80) = (self.just_names(product), byte) {
+            return self.step_names(arena, product, names, byte);
+        }
         let moves = self.products.live_moves(product, bound)?;
         if byte < 0x80 {
             let (first, not) = if self.raw { (0, [0xFF; 2]) } else { (0x20, *b"\"\\") };
@@ -319,6 +331,40 @@ impl TextAutomaton {
             return Ok(Step::dead(bytes));
         }
         self.begin(arena, Kind::Utf8(follow, self.list(entries)), bytes)
+    }
+
+    /// A character of ASCII where nothing matters but names: one that none goes on with is like any in a text that is no name.
+    fn step_names(&self, arena: &Arena, product: ProductId, names: NameMapId, byte: u8) -> Result<Step, EngineError> {
+        let bound = arena.limits();
+        let mut others = ByteSet([!0xFFFF_FFFF, u64::MAX, 0, 0]);
+        others.remove(&ByteSet::one(b'"'));
+        others.remove(&ByteSet::one(b'\\'));
+        let mut target = None;
+        for edge in self.products.names.edges(names).iter().take_while(|edge| edge.low < 0x80) {
+            others.remove(&ByteSet::one(edge.low as u8));
+            if edge.low == u32::from(byte) && byte >= 0x20 {
+                target = self.products.after_name(product, Names::target(edge.target), bound)?;
+            }
+        }
+        let mut step = Step::dead(ByteSet::one(byte));
+        step.also.push(Also::Dead(ByteSet([0xFFFF_FFFF, 0, 0, 0])));
+        let base = match self.products.verdict_if_all_fail(product) {
+            0 => {
+                step.also.push(Also::Dead(others));
+                None
+            }
+            leaf => {
+                let base = self.state(arena, Kind::Body(self.products.base(leaf, bound)?))?;
+                step.also.push(Also::To(base, false, others));
+                Some(base)
+            }
+        };
+        let target = match target {
+            Some(target) => Some(self.state(arena, Kind::Body(target))?),
+            None => base.filter(|_| others.contains(byte)),
+        };
+        step.alternatives.extend(target.map(|target| Alternative { push: SmallVec::new(), target, increment: false }));
+        Ok(step)
     }
 
     /// The other product to which every character beyond ASCII leads, if that leads back to itself by them.
@@ -562,6 +608,11 @@ impl Provider for TextAutomaton {
                 Ok(true)
             }
         }
+    }
+
+    fn named(&self, local: u32) -> Option<(&dyn provider::Names, u32)> {
+        let (Kind::Body(product) | Kind::Start(product)) = self.kind(local) else { return None };
+        self.just_names(product).map(|names| (&self.products.names as &dyn provider::Names, names.0))
     }
 
     fn describe(&self, local: u32) -> String {

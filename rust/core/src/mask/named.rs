@@ -1,0 +1,364 @@
+//! What a text that is named can still be, found in the vocabulary by its spelling: without asking a state for every byte. Part of **mask**.
+//!
+//! Only tokens that end a name with its closing quotation mark fare otherwise than in a text of any name, so the names are spelled along the
+//! vocabulary's trie, raw and with every escape of JSON.
+//! Invariant: finds just what a walk from the state would.
+//! Must not know: where masks are kept.
+
+use std::ops::Range;
+
+use super::residual::Leftover;
+use super::walk::{Found, PART_NODES};
+use crate::provider::{ByteSet, Named, Names};
+use crate::vocab::trie::Trie;
+
+/// What names lead to.
+#[derive(Default)]
+struct Spelled {
+    /// Nodes at which some name may still come, if they were asked for.
+    inside: Vec<u32>,
+    /// Nodes of a closing quotation mark, and what the text is worth then: 0 refused, v + 1 the value v.
+    closed: Vec<(u32, u32)>,
+}
+
+/// A digit of a UTF-16 unit in hexadecimal has been read, or several.
+#[derive(Clone, Copy)]
+struct Unit {
+    digits: u32,
+    value: u32,
+}
+
+struct Speller<'a> {
+    trie: &'a Trie,
+    alphabet: &'a ByteSet,
+    names: &'a dyn Names,
+    /// Every other text is refused.
+    alone: bool,
+    found: Spelled,
+    /// The children of which node are next (the range of nodes below it), and which names may come there.
+    open: Vec<(Range<usize>, u32)>,
+}
+
+/// Spell the names below a part of the trie: the children of a node, and all that follows.
+fn spell(trie: &Trie, nodes: Range<usize>, alphabet: &ByteSet, named: &Named<'_>) -> Spelled {
+    let open = vec![(nodes, named.node)];
+    let mut speller = Speller { trie, alphabet, names: named.names, alone: named.others.is_none(), found: Spelled::default(), open };
+    while let Some((nodes, names)) = speller.open.pop() {
+        speller.at(&nodes, names);
+    }
+    speller.found
+}
+
+impl Speller<'_> {
+    fn child(&self, nodes: &Range<usize>, byte: u8) -> Option<usize> {
+        if self.alphabet.contains(byte) { self.trie.child(nodes, byte) } else { None }
+    }
+
+    fn below(&self, node: usize) -> Range<usize> {
+        node + 1..self.trie.nodes()[node].end as usize
+    }
+
+    fn enter(&mut self, node: usize) {
+        if self.alone {
+            self.found.inside.push(node as u32);
+        }
+    }
+
+    /// The characters that may come, of those that matter, and the names after them.
+    fn edges(&self, names: u32) -> impl Iterator<Item = (u32, u32)> + use<'_> {
+        let hopeful = move |target: u32| !self.alone || self.names.hopeful(target);
+        self.names.edges(names).iter().map(|edge| (edge.low, edge.target)).filter(move |&(_, target)| hopeful(target))
+    }
+
+    fn at(&mut self, nodes: &Range<usize>, names: u32) {
+        if nodes.is_empty() {
+            return;
+        }
+        if let Some(leaf) = self.names.leaf(names)
+            && let Some(quote) = self.child(nodes, b'"')
+        {
+            self.found.closed.push((quote as u32, leaf));
+        }
+        let edges: Vec<(u32, u32)> = self.edges(names).collect();
+        for &(character, target) in &edges {
+            if character >= 0x20 && character != u32::from('"') && character != u32::from('\\') {
+                self.raw(nodes, character, target);
+            }
+        }
+        if let Some(escape) = self.child(nodes, b'\\')
+            && !edges.is_empty()
+        {
+            self.enter(escape);
+            self.escaped(escape, &edges);
+        }
+    }
+
+    /// A character that stands for itself.
+    fn raw(&mut self, nodes: &Range<usize>, character: u32, target: u32) {
+        let Some(character) = char::from_u32(character) else { return };
+        let mut nodes = nodes.clone();
+        for &byte in character.encode_utf8(&mut [0; 4]).as_bytes() {
+            let Some(node) = self.child(&nodes, byte) else { return };
+            self.enter(node);
+            nodes = self.below(node);
+        }
+        self.open.push((nodes, target));
+    }
+
+    /// All that may follow a backslash.
+    fn escaped(&mut self, escape: usize, edges: &[(u32, u32)]) {
+        let nodes = self.below(escape);
+        for (letter, character) in SHORT {
+            if let Some(&(_, target)) = edges.iter().find(|&&(c, _)| c == character)
+                && let Some(node) = self.child(&nodes, letter)
+            {
+                self.enter(node);
+                self.open.push((self.below(node), target));
+            }
+        }
+        if let Some(node) = self.child(&nodes, b'u') {
+            self.enter(node);
+            let units: Vec<(u32, u32)> = edges.iter().map(|&(c, target)| (first_unit(c), target)).collect();
+            self.digits(node, Unit { digits: 0, value: 0 }, &units, &mut |this, node, unit| {
+                for &(character, target) in edges.iter().filter(|(c, _)| first_unit(*c) == unit) {
+                    if character < 0x1_0000 {
+                        this.open.push((this.below(node), target));
+                    }
+                }
+                let halves: Vec<(u32, u32)> = edges.iter().filter(|(c, _)| *c >= 0x1_0000 && first_unit(*c) == unit).copied().collect();
+                this.second_half(node, &halves);
+            });
+        }
+    }
+
+    /// The second half of one of these characters.
+    fn second_half(&mut self, node: usize, characters: &[(u32, u32)]) {
+        if characters.is_empty() {
+            return;
+        }
+        let Some(escape) = self.child(&self.below(node), b'\\') else { return };
+        self.enter(escape);
+        let Some(letter) = self.child(&self.below(escape), b'u') else { return };
+        self.enter(letter);
+        let units: Vec<(u32, u32)> = characters.iter().map(|&(c, target)| (0xDC00 | c & 0x3FF, target)).collect();
+        self.digits(letter, Unit { digits: 0, value: 0 }, &units, &mut |this, node, unit| {
+            for &(_, target) in units.iter().filter(|(u, _)| *u == unit) {
+                this.open.push((this.below(node), target));
+            }
+        });
+    }
+
+    /// The digits of these units below a node: `read` is told of each that is whole.
+    fn digits(&mut self, node: usize, so_far: Unit, units: &[(u32, u32)], read: &mut dyn FnMut(&mut Self, usize, u32)) {
+        let mut child = node + 1;
+        while child < self.trie.nodes()[node].end as usize {
+            let (byte, end) = (self.trie.nodes()[child].byte, self.trie.nodes()[child].end as usize);
+            if self.alphabet.contains(byte)
+                && let Some(digit) = char::from(byte).to_digit(16)
+            {
+                let unit = Unit { digits: so_far.digits + 1, value: so_far.value << 4 | digit };
+                if units.iter().any(|(whole, _)| whole >> (4 * (4 - unit.digits)) == unit.value) {
+                    self.enter(child);
+                    if unit.digits == 4 {
+                        read(self, child, unit.value);
+                    } else {
+                        self.digits(child, unit, units, read);
+                    }
+                }
+            }
+            child = end;
+        }
+    }
+}
+
+/// Escapes of two characters.
+const SHORT: [(u8, u32); 8] = [(b'"', 0x22), (b'\\', 0x5C), (b'/', 0x2F), (b'b', 8), (b'f', 12), (b'n', 10), (b'r', 13), (b't', 9)];
+
+/// The first UTF-16 unit of a character.
+fn first_unit(character: u32) -> u32 {
+    if character < 0x1_0000 { character } else { 0xD800 + ((character - 0x1_0000) >> 10) }
+}
+
+/// Tokens that end the text with this value at a node.
+fn close(trie: &Trie, node: u32, value: u32, keep: bool, found: &mut Found) {
+    let i = node as usize;
+    found.accept(trie.places_at(i));
+    if !keep {
+        return;
+    }
+    if trie.nodes()[i].end as usize - i > PART_NODES {
+        found.leaving.subtrees.push((value, node));
+        return;
+    }
+    let depth = trie.nodes()[i].depth;
+    let below = trie.places_strictly_below(i);
+    found.leaving.leftovers.extend(below.map(|place| Leftover { value, token: trie.tokens()[place], length: trie.length(place) - depth }));
+}
+
+/// What is allowed in a part of the trie where nothing but the names is; with the tokens that leave, if they are wanted.
+pub fn alone(trie: &Trie, nodes: Range<usize>, alphabet: &ByteSet, named: &Named<'_>, keep: bool) -> Found {
+    let spelled = spell(trie, nodes, alphabet, named);
+    let mut found = Found::default();
+    for node in spelled.inside {
+        found.accept(trie.places_at(node as usize));
+    }
+    for (node, leaf) in spelled.closed {
+        if let Some(value) = leaf.checked_sub(1) {
+            close(trie, node, value, keep, &mut found);
+        }
+    }
+    found
+}
+
+/// The places of the tokens that fare otherwise than in the state of other texts, ascending and disjoint, and what is found of those.
+pub fn apart(trie: &Trie, nodes: Range<usize>, alphabet: &ByteSet, named: &Named<'_>, keep: bool) -> (Vec<(u32, u32)>, Found) {
+    let spelled = spell(trie, nodes, alphabet, named);
+    let mut found = Found::default();
+    let mut touched = Vec::new();
+    for (node, leaf) in spelled.closed {
+        let places = trie.places_below(node as usize);
+        touched.push((places.start as u32, places.end as u32));
+        if let Some(value) = leaf.checked_sub(1) {
+            close(trie, node, value, keep, &mut found);
+        }
+    }
+    touched.sort_unstable();
+    (touched, found)
+}
+
+/// The runs of places that are not in `touched`, which is ascending and disjoint.
+pub fn without(places: &[(u32, u32)], touched: &[(u32, u32)]) -> Vec<(u32, u32)> {
+    let mut kept = Vec::with_capacity(places.len());
+    for &(start, end) in places {
+        let mut from = start;
+        for &(low, high) in &touched[touched.partition_point(|&(_, high)| high <= start)..] {
+            if low >= end {
+                break;
+            }
+            if low > from {
+                kept.push((from, low));
+            }
+            from = from.max(high);
+        }
+        if from < end {
+            kept.push((from, end));
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::automaton::text::{Outcome, TextAutomaton, TextSpec};
+    use crate::limits::Limits;
+    use crate::mask::MaskStore;
+    use crate::mask::store::Effort;
+    use crate::provider::Arena;
+    use crate::vocab::Vocabulary;
+
+    /// Ways to write characters, some of them cut off or wrong.
+    const FRAGMENTS: &[&[u8]] = &[
+        b"a",
+        b"b",
+        "\u{e9}".as_bytes(),
+        "\u{e8}".as_bytes(),
+        "\u{1f600}".as_bytes(),
+        b"\xc3",
+        b"\xa9",
+        b"\xf0\x9f",
+        b"\x98\x80",
+        b"\"",
+        b"\\",
+        b"\\\"",
+        b"\\\\",
+        b"\\/",
+        b"/",
+        b"\\n",
+        b"\n",
+        b"\\u",
+        b"0",
+        b"00",
+        b"61",
+        b"6",
+        b"\\u00e9",
+        b"\\uD83D",
+        b"\\ude0",
+        b"\\u000A",
+        b":",
+        b",",
+        b"u",
+        b"D83d",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 200 } else { 2000 }))]
+
+        #[test]
+        fn names_are_found_as_by_a_walk(
+            names in proptest::collection::btree_map("[ab\u{e9}\u{e8}\u{1f600}\"\\\\/\n]{0,4}", 0_u32..4, 1..6),
+            others in 0_u32..3,
+            read in proptest::collection::vec(0..FRAGMENTS.len(), 0..3),
+            tokens in proptest::collection::vec(proptest::collection::vec(0..FRAGMENTS.len(), 1..7), 30..200),
+            framed in proptest::bool::ANY,
+            all_bytes in proptest::bool::ANY,
+        ) {
+            let spelled = |parts: &[usize]| parts.iter().flat_map(|&part| FRAGMENTS[part]).copied().collect::<Vec<u8>>();
+            let mut tokens: Vec<Vec<u8>> = tokens.iter().map(|parts| spelled(parts)).collect();
+            // Names as they are, and how they end, are rare among random tokens.
+            for name in names.keys() {
+                for (at, _) in name.char_indices() {
+                    tokens.push([&name.as_bytes()[at..], b"\":"].concat());
+                    tokens.push([&name.as_bytes()[at..], b"\""].concat());
+                }
+            }
+            let stop = tokens.len() as u32;
+            tokens.push(b"</s>".to_vec());
+            let vocabulary = Arc::new(Vocabulary::new(&tokens, tokens.len(), &[stop], &[]).unwrap());
+            let alphabet = if all_bytes { ByteSet::ALL } else { ByteSet::range(b' ', b'~') };
+            let arena = Arena::with_alphabet(Limits::default(), alphabet);
+            let text = TextAutomaton::register(&arena);
+            let spec = TextSpec { components: Vec::new(), lengths: Vec::new(), outcome: others.checked_sub(1).map_or(Outcome::refused(), Outcome::always) };
+            let names: BTreeMap<String, u32> = names;
+            let map = text.name_map(names.iter().map(|(name, &leaf)| (name.as_str(), leaf)));
+            let Some(mut state) = text.named_string_body(&arena, &spec, map).unwrap() else { return Ok(()) };
+            for byte in spelled(&read) {
+                if let crate::provider::Cell::Simple(next, _) = arena.step(state, byte).unwrap() {
+                    state = next;
+                }
+            }
+            let store = MaskStore::new(Arc::clone(&vocabulary));
+            let mask = store.mask(&arena, state, 0, framed, Effort::Learn).unwrap().unwrap();
+            let walked = store.walked(&arena, state, 0, framed).unwrap();
+            prop_assert_eq!(mask.accepted.ids(), walked.accepted.ids());
+            let leaving = |mask: &crate::mask::Mask| {
+                let mut all = Vec::new();
+                if let Some(residual) = mask.residual.as_ref().filter(|_| framed) {
+                    residual.list(vocabulary.trie(), &mut all);
+                }
+                all.sort_unstable();
+                all.dedup();
+                all
+            };
+            prop_assert_eq!(leaving(&mask), leaving(&walked));
+            for i in 0..vocabulary.trie().nodes().len() {
+                let [own, walked] = store.parts_of(&arena, i, state).unwrap();
+                prop_assert_eq!(own, walked, "below node {}", i);
+            }
+        }
+    }
+
+    #[test]
+    fn runs_without_others() {
+        let places = [(0, 10), (12, 20), (30, 31)];
+        assert_eq!(without(&places, &[]), places);
+        assert_eq!(without(&places, &[(0, 2), (5, 13), (19, 40)]), [(2, 5), (13, 19)]);
+        assert_eq!(without(&places, &[(10, 12), (20, 30)]), places);
+        assert_eq!(without(&places, &[(3, 4), (4, 6), (30, 31)]), [(0, 3), (6, 10), (12, 20)]);
+    }
+}
