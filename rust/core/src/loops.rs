@@ -111,6 +111,19 @@ fn leads_back_beyond_ascii(arena: &Arena, state: StateId) -> Result<bool, Engine
     Ok(true)
 }
 
+/// All that stands for itself in a string of JSON.
+pub const CHARACTERS: Kinds = characters::all_of(0x20, *b"\"\\");
+
+/// Is no character taken that stands for itself in a string of JSON?
+pub fn refuses_characters(arena: &Arena, state: StateId) -> Result<bool, EngineError> {
+    for byte in (0x20..=0xFF).filter(|byte| !b"\"\\".contains(byte)) {
+        if !matches!(arena.step(state, byte)?, Cell::Dead) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// More places than this are not looked at.
 const MOST_PLACES: usize = 64;
 /// So often a search begins anew with fewer kinds.

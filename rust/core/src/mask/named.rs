@@ -248,7 +248,7 @@ pub fn without(places: &[(u32, u32)], touched: &[(u32, u32)]) -> Vec<(u32, u32)>
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
@@ -263,7 +263,7 @@ mod tests {
     use crate::vocab::Vocabulary;
 
     /// Ways to write characters, some of them cut off or wrong.
-    const FRAGMENTS: &[&[u8]] = &[
+    pub const FRAGMENTS: &[&[u8]] = &[
         b"a",
         b"b",
         "\u{e9}".as_bytes(),
@@ -295,6 +295,17 @@ mod tests {
         b"u",
         b"D83d",
     ];
+
+    /// All that leaves by a mask, if that is asked.
+    pub fn leaving(vocabulary: &Vocabulary, mask: &crate::mask::Mask, framed: bool) -> Vec<Leftover> {
+        let mut all = Vec::new();
+        if let Some(residual) = mask.residual.as_ref().filter(|_| framed) {
+            residual.list(vocabulary.trie(), &mut all);
+        }
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 200 } else { 2000 }))]
@@ -336,16 +347,7 @@ mod tests {
             let mask = store.mask(&arena, state, 0, framed, Effort::Learn).unwrap().unwrap();
             let walked = store.walked(&arena, state, 0, framed).unwrap();
             prop_assert_eq!(mask.accepted.ids(), walked.accepted.ids());
-            let leaving = |mask: &crate::mask::Mask| {
-                let mut all = Vec::new();
-                if let Some(residual) = mask.residual.as_ref().filter(|_| framed) {
-                    residual.list(vocabulary.trie(), &mut all);
-                }
-                all.sort_unstable();
-                all.dedup();
-                all
-            };
-            prop_assert_eq!(leaving(&mask), leaving(&walked));
+            prop_assert_eq!(leaving(&vocabulary, &mask, framed), leaving(&vocabulary, &walked, framed));
             for i in 0..vocabulary.trie().nodes().len() {
                 let [own, walked] = store.parts_of(&arena, i, state).unwrap();
                 prop_assert_eq!(own, walked, "below node {}", i);

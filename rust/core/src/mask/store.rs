@@ -32,7 +32,7 @@ const CLOSE: u64 = 3;
 /// Bytes of a place in a map, roughly.
 const ENTRY: usize = 64;
 /// In the place of a register or a view: far from any limit.
-const FROZEN: u64 = u64::MAX;
+pub(super) const FROZEN: u64 = u64::MAX;
 
 /// Masks of states whose behaviour is known by content, shared by all grammars of a vocabulary.
 #[derive(Default)]
@@ -298,6 +298,10 @@ impl MaskStore {
                 Learned::New(mask) => Some(mask),
             },
             None => self.relative(arena, state, register, framed)?,
+        };
+        let known = match known {
+            None => self.counted(arena, state, register, framed)?,
+            known => known,
         };
         let mask = match known {
             Some(mask) => mask,

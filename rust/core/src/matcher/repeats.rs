@@ -49,12 +49,12 @@ impl Matcher {
             }
             let mut escapes = false;
             for memory in levels {
-                let Some(used) = memory.used() else { continue };
-                escapes = true;
-                self.clear_repeating(row, memory.noted(|used| holding(vocabulary, used)))?;
+                escapes |= memory.used().is_some();
+                self.clear_repeating(row, memory.noted(false, |used| holding(vocabulary, used)))?;
                 if few.is_some() {
-                    let begun = quotes.after().iter().filter(|(key, _)| used.any_begins(key));
-                    self.clear_repeating(row, &begun.map(|&(_, token)| token).collect::<Vec<_>>())?;
+                    let begun =
+                        |used: &Used| quotes.after().iter().filter(|(key, _)| used.any_begins(key)).map(|&(_, token)| token).collect();
+                    self.clear_repeating(row, memory.noted(true, begun))?;
                 }
             }
             if escapes {

@@ -17,7 +17,7 @@ pub struct Memory(Option<Arc<Entry>>);
 #[derive(Debug)]
 enum Entry {
     /// The undeclared keys that the object has used, and what was noted of them.
-    Used(Used, OnceLock<Box<[u32]>>),
+    Used(Used, [OnceLock<Box<[u32]>>; 2]),
     /// The opening quotation mark of a key was read.
     Opened,
     /// A byte of the key being read. New: no key that was used begins like this, so none is ever asked about again.
@@ -103,10 +103,10 @@ impl Memory {
         }
     }
 
-    /// What whoever runs the text makes of the used keys, always the same: made once.
-    pub fn noted(&self, make: impl FnOnce(&Used) -> Vec<u32>) -> &[u32] {
+    /// What whoever runs the text makes of the used keys, one thing or another, each always the same: made once.
+    pub fn noted(&self, other: bool, make: impl FnOnce(&Used) -> Vec<u32>) -> &[u32] {
         match self.0.as_deref() {
-            Some(Entry::Used(used, note)) => note.get_or_init(|| make(used).into()),
+            Some(Entry::Used(used, notes)) => notes[usize::from(other)].get_or_init(|| make(used).into()),
             _ => &[],
         }
     }
@@ -115,7 +115,7 @@ impl Memory {
     #[must_use]
     pub fn with(&self, key: &[u8]) -> Self {
         let used = self.used().map_or_else(|| Used::default().with(key), |used| used.with(key));
-        Self(Some(Arc::new(Entry::Used(used, OnceLock::new()))))
+        Self(Some(Arc::new(Entry::Used(used, Default::default()))))
     }
 }
 

@@ -4,11 +4,13 @@
 //! Must not know: grammars, or any tokenizer library.
 
 mod items;
+mod lengths;
 mod quotes;
 mod spell;
 pub mod trie;
 
 pub use items::ItemIndex;
+pub use lengths::LengthIndex;
 pub use quotes::QuoteIndex;
 pub use spell::Spelling;
 
@@ -42,6 +44,7 @@ pub struct Vocabulary {
     identity: u128,
     longest: usize,
     quotes: QuoteIndex,
+    lengths: LengthIndex,
     items: OnceLock<ItemIndex>,
     learned: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
@@ -96,6 +99,7 @@ impl Vocabulary {
         let mut texts = vec![0; vocab_size.div_ceil(32)].into_boxed_slice();
         ids.clone().for_each(|id| bitmask::set(&mut texts, id));
         let trie = Trie::build(ids.clone().map(|id| (id, slice(id))).collect());
+        let lengths = LengthIndex::new(ids.clone().map(|id| (id, slice(id))), texts.len());
         let quotes = QuoteIndex::new(ids.map(|id| (id, slice(id))));
         let sorted = |ids: &[u32]| {
             let mut ids = ids.to_vec();
@@ -115,6 +119,7 @@ impl Vocabulary {
             identity: u128::from(hash.h1) << 64 | u128::from(hash.h2),
             longest,
             quotes,
+            lengths,
             items: OnceLock::new(),
             learned: OnceLock::new(),
             bytes,
@@ -175,6 +180,11 @@ impl Vocabulary {
         &self.quotes
     }
 
+    /// The tokens by how many characters they are.
+    pub fn lengths(&self) -> &LengthIndex {
+        &self.lengths
+    }
+
     /// The tokens that may begin an item of an array; found when first asked for.
     pub fn items(&self) -> &ItemIndex {
         self.items.get_or_init(|| {
@@ -200,6 +210,6 @@ impl Vocabulary {
 
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        self.bytes.len() + self.starts.len() * 5 + self.trie.memory_bytes()
+        self.bytes.len() + self.starts.len() * 5 + self.trie.memory_bytes() + self.lengths.memory_bytes()
     }
 }

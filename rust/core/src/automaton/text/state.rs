@@ -18,6 +18,7 @@ use crate::error::EngineError;
 use crate::identity::Identity;
 use crate::ids::StateId;
 use crate::limits::Limits;
+use crate::loops;
 use crate::provider;
 use crate::provider::{Also, Alternative, Arena, ByteSet, Cell, Facts, Provider, Step};
 
@@ -46,7 +47,6 @@ pub(super) enum Kind {
 
 /// What plain text is made of, and what stands for itself in a string.
 const ANY: Kinds = characters::all_of(0, [0xFF; 2]);
-const UNESCAPED: Kinds = characters::all_of(0x20, *b"\"\\");
 
 impl TextAutomaton {
     pub(super) fn state(&self, arena: &Arena, mut kind: Kind) -> Result<StateId, EngineError> {
@@ -104,7 +104,7 @@ impl TextAutomaton {
                     facts.returns = self.products.verdict(product)?.checked_sub(1);
                 }
                 if !facts.guarded && self.products.key(product).is_plain() {
-                    facts.loops = if self.raw { ANY } else { UNESCAPED };
+                    facts.loops = if self.raw { ANY } else { loops::CHARACTERS };
                 }
                 facts.named = self.just_names(product).is_some();
                 // While the length may still grow by more than a token, a string of any characters is the plain body.
