@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use super::path::Buffers;
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::provider::{Arena, ByteSet};
@@ -57,6 +58,8 @@ pub struct LocalTable {
     places: HashMap<Items, u32>,
     outcomes: Vec<Outcome>,
     steps: HashMap<(Local, u8), u32>,
+    /// What the paths of earlier walks were kept in.
+    buffers: Vec<Buffers>,
 }
 
 impl LocalTable {
@@ -69,6 +72,16 @@ impl LocalTable {
             self.parents.push(Parents::Bottom);
             self.parent_places.insert(SmallVec::from_slice(&[0]), 0);
         }
+    }
+
+    /// Room for a path.
+    pub(super) fn take_buffers(&mut self) -> Buffers {
+        self.buffers.pop().unwrap_or_default()
+    }
+
+    /// Room that is no longer used. As many are kept as walks go on within others.
+    pub(super) fn keep_buffers(&mut self, buffers: Buffers) {
+        self.buffers.push(buffers);
     }
 
     /// Bytes held, roughly.

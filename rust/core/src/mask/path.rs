@@ -39,6 +39,25 @@ pub(super) struct Path<'a> {
     pub(super) ahead: usize,
 }
 
+/// What a path was kept in, for the next.
+#[derive(Default)]
+pub(super) struct Buffers {
+    rows: Vec<Option<&'static Row>>,
+    gaps: Vec<Option<(&'static Spacing, u32)>>,
+    states: Vec<StateId>,
+    parents: Vec<u32>,
+    registers: Vec<u64>,
+    limits: Vec<u64>,
+    loops: Vec<Kinds>,
+}
+
+/// The room of a vector, for as long as is needed.
+fn emptied<T, U>(mut vector: Vec<T>) -> Vec<U> {
+    vector.clear();
+    // Collected in place.
+    vector.into_iter().filter_map(|_| None).collect()
+}
+
 /// Walks begin with room for so many levels.
 const SHALLOW: usize = 23;
 
@@ -67,26 +86,22 @@ pub(super) enum Next {
 
 impl<'a> Path<'a> {
     pub(super) fn new(arena: &'a Arena, table: &'a mut LocalTable, depth: usize) -> Self {
-        let length = depth.min(SHALLOW) + 1;
-        Self {
-            arena,
-            table,
-            rows: vec![None; length],
-            states: vec![StateId(0); length],
-            parents: vec![0; length],
-            registers: vec![0; length],
-            limits: vec![0; length],
-            loops: vec![0; length],
-            gaps: vec![None; length],
-            frozen: false,
-            ahead: 0,
-        }
+        let Buffers { rows, gaps, states, parents, registers, limits, loops } = table.take_buffers();
+        let (rows, gaps) = (emptied(rows), emptied(gaps));
+        let mut path = Self { arena, table, rows, states, parents, registers, limits, loops, gaps, frozen: false, ahead: 0 };
+        path.grow(depth.min(SHALLOW).max(path.states.len().saturating_sub(1)));
+        path
+    }
+
+    /// At the end of a walk: what it used serves the next.
+    pub(super) fn finish(self) {
+        let Self { table, rows, gaps, states, parents, registers, limits, loops, .. } = self;
+        table.keep_buffers(Buffers { rows: emptied(rows), gaps: emptied(gaps), states, parents, registers, limits, loops });
     }
 
     /// Make room for levels up to `depth`: few walks go deep.
-    #[cold]
     fn grow(&mut self, depth: usize) {
-        let length = (depth + 1).next_power_of_two();
+        let length = depth + 1;
         self.rows.resize(length, None);
         self.states.resize(length, StateId(0));
         self.parents.resize(length, 0);
@@ -100,7 +115,7 @@ impl<'a> Path<'a> {
     #[inline]
     pub(super) fn reach(&mut self, depth: usize) {
         if depth >= self.rows.len() {
-            self.grow(depth);
+            self.grow(depth * 2);
         }
     }
 

@@ -216,6 +216,7 @@ impl<'a> Walk<'a> {
                 }
             }
         }
+        path.finish();
         Ok(visited)
     }
 

@@ -89,6 +89,8 @@ pub(super) struct Product {
 struct Component {
     automaton: Arc<dyn CodepointAutomaton>,
     trie: bool,
+    /// By state.
+    known: DashMap<u32, Known, RandomState>,
 }
 
 /// The products made so far.
@@ -102,6 +104,7 @@ pub(super) struct Products {
 }
 
 /// A component state as far as its verdict is known.
+#[derive(Clone, Copy)]
 enum Known {
     Always(bool),
     Open,
@@ -127,10 +130,10 @@ impl Products {
 
     /// The number of a component; equal languages share one, so that their states are numbered alike.
     fn component(&self, automaton: &Arc<dyn CodepointAutomaton>) -> u32 {
-        *self
-            .by_identity
-            .entry(automaton.identity())
-            .or_insert_with(|| self.components.push(Component { automaton: Arc::clone(automaton), trie: automaton.is_trie() }) as u32)
+        *self.by_identity.entry(automaton.identity()).or_insert_with(|| {
+            let (automaton, trie) = (Arc::clone(automaton), automaton.is_trie());
+            self.components.push(Component { automaton, trie, known: DashMap::default() }) as u32
+        })
     }
 
     fn automaton(&self, part: Part) -> &dyn CodepointAutomaton {
@@ -158,6 +161,16 @@ impl Products {
         if self.is_trie(part) {
             return Ok(Known::Open);
         }
+        let known = &self.components[part.component as usize].known;
+        if let Some(known) = known.get(&part.state) {
+            return Ok(*known);
+        }
+        let verdict = self.find_known(part)?;
+        known.insert(part.state, verdict);
+        Ok(verdict)
+    }
+
+    fn find_known(&self, part: Part) -> Result<Known, EngineError> {
         let edges = self.edges(part)?;
         let accepts = self.accepts(part)?;
         if !accepts {
@@ -446,7 +459,12 @@ impl Products {
                 }
             };
         }
-        let outcomes = key.outcomes.iter().map(|o| o.map(|v| mapping[v as usize])).collect();
+        // Mostly, all parts go on, and the outcomes ask what they asked before.
+        let outcomes = if parts.len() == key.parts.len() {
+            key.outcomes.to_vec()
+        } else {
+            key.outcomes.iter().map(|o| o.map(|v| mapping[v as usize])).collect()
+        };
         for &(i, _) in alive {
             mapping[i as usize] = Mapped::Constant(false);
         }
