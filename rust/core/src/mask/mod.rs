@@ -7,10 +7,10 @@
 //! all matchers of a grammar, whatever order they were learned in.
 //! Must not know: grammar syntax, tokenizer libraries, one matcher's stack.
 
-mod counted;
 mod difference;
 mod exits;
 mod file;
+mod lengths;
 mod local;
 mod named;
 mod path;

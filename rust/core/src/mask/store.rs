@@ -300,7 +300,7 @@ impl MaskStore {
             None => self.relative(arena, state, register, framed)?,
         };
         let known = match known {
-            None => self.counted(arena, state, register, framed)?,
+            None => self.by_lengths(arena, state, register, framed)?,
             known => known,
         };
         let mask = match known {

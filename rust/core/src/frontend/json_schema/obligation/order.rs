@@ -20,7 +20,7 @@ use crate::formula::Formula;
 pub(crate) type Rest = u32;
 
 /// So many lists of one object are kept; names of later branches still follow in document order.
-const MAX_LISTS: usize = 32;
+const MAX_LISTS: usize = 64;
 
 /// The orders of one schema's keys.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use crate::provider::Arena;
 impl MaskStore {
     /// The mask of a state that counts the characters of a string, any of them, and after the last of which none may come: the tokens that are
     /// short enough, and what a walk finds of those that are more than characters.
-    pub(super) fn counted(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Option<Mask>, EngineError> {
+    pub(super) fn by_lengths(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Option<Mask>, EngineError> {
         let facts = arena.facts(state);
         if !facts.counting || facts.guarded || facts.loops & loops::CHARACTERS != loops::CHARACTERS || register == FROZEN {
             return Ok(None);
@@ -86,7 +86,7 @@ mod tests {
                 state = next;
             }
             let store = MaskStore::new(Arc::clone(&vocabulary));
-            if let Some(counted) = store.counted(&arena, state, register, framed).unwrap() {
+            if let Some(counted) = store.by_lengths(&arena, state, register, framed).unwrap() {
                 let walked = store.walked(&arena, state, register, framed).unwrap();
                 prop_assert_eq!(counted.accepted.ids(), walked.accepted.ids());
                 prop_assert_eq!(leaving(&vocabulary, &counted, framed), leaving(&vocabulary, &walked, framed));
