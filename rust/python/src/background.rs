@@ -15,11 +15,10 @@ use maskwright::limits::Interrupt;
 use pyo3::prelude::*;
 
 use crate::fork::Work;
+use crate::threads;
 
 /// How often signals are looked for.
 pub const POLL: Duration = Duration::from_millis(50);
-/// Stack of a worker: more than a Python thread may have.
-const STACK: usize = 16 << 20;
 /// How long past its deadline work may take to notice by itself, before it is left behind.
 const GRACE: Duration = Duration::from_millis(20);
 
@@ -69,9 +68,8 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
             flight.land(result);
             drop(locking);
         };
-        if let Err(problem) = std::thread::Builder::new().name("maskwright".into()).stack_size(STACK).spawn(run) {
-            // `run` is gone with the failed spawn, and `landed` with it.
-            let _ = problem;
+        if !threads::run(run) {
+            // `run` is gone, and `landed` with it.
             self.land(Err(CompileError::Engine(EngineError::Internal("no thread could be started"))));
         }
     }

@@ -29,6 +29,7 @@ mod matcher;
 mod pool;
 mod precompute;
 mod schema;
+mod threads;
 mod tokenizer;
 
 #[pymodule]
