@@ -25,7 +25,9 @@ const NAMES: [&str; 8] = ["a", "b", "ab", "name", "é", "k\"", "x-1", "n"];
 const EXTRA_NAMES: [&str; 4] = ["zz", "q", "w w", "€"];
 const TYPES: [&str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];
 const STRINGS: [&str; 8] = ["", "a", "ab", "\"", "\\", "é€", "😀", "line\n\u{1}/"];
-const DIVISORS: [&str; 8] = ["2", "0.5", "3", "0.01", "2.5", "1000000000", "0.000000007", "123456789.25"];
+/// Of its multiples, a walk that takes digits by chance finds none.
+pub const RARE_DIVISOR: &str = "123456789.25";
+const DIVISORS: [&str; 8] = ["2", "0.5", "3", "0.01", "2.5", "1000000000", "0.000000007", RARE_DIVISOR];
 const NUMBERS: [&str; 10] = ["0", "1", "-1", "7", "10", "0.5", "-2.5", "100", "3", "99"];
 
 /// A random schema; `depth` levels of nesting.

@@ -44,7 +44,7 @@ pub fn walk(
         let id = if step < free {
             *source.pick(&allowed)
         } else {
-            if planned.is_empty() && (text.last() == Some(&b'"') || step % 16 == 0) {
+            if planned.is_empty() && (matches!(text.last(), Some(b'"' | b',')) || step % 16 == 0) {
                 planned.extend(hint(matcher, hints, next(&mut random))?);
             }
             if let Some(byte) = planned.pop_front() {
@@ -94,13 +94,19 @@ fn hint(matcher: &Matcher, hints: &[Vec<u8>], random: usize) -> Result<Vec<u8>, 
     Ok(Vec::new())
 }
 
-/// Of the allowed tokens mostly one that leads to the end the quickest way, sometimes one of the next best kind, which may be the only way on.
+/// Of the allowed tokens mostly one that leads to the end the quickest way, sometimes one of the next best kind, rarely one of any: that may be the
+/// only way on.
 fn towards_the_end(vocabulary: &TinyVocabulary, allowed: &[u32], random: usize) -> u32 {
     // Only inside a string may a tilde come.
     let in_string = allowed.iter().any(|&id| vocabulary.text_of(id) == Some(b"~"));
     let kinds: BTreeSet<usize> = allowed.iter().map(|&id| openness(vocabulary, id, in_string)).collect();
-    let second = random % 4 == 0 && !kinds.contains(&0);
-    let kind = kinds.iter().nth(1).filter(|_| second).or(kinds.first()).copied().unwrap_or(0);
+    let choice = match random % 16 {
+        _ if kinds.contains(&0) => 0,
+        0 => random / 16 % kinds.len().max(1),
+        4 | 8 | 12 => 1,
+        _ => 0,
+    };
+    let kind = kinds.iter().nth(choice).or(kinds.first()).copied().unwrap_or(0);
     let near: Vec<u32> = allowed.iter().copied().filter(|&id| openness(vocabulary, id, in_string) == kind).collect();
     near[random / 4 % near.len()]
 }
