@@ -20,13 +20,13 @@ impl MaskStore {
     /// short enough, and what a walk finds of those that are more than characters.
     pub(super) fn by_lengths(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Option<Mask>, EngineError> {
         let facts = arena.facts(state);
-        if !facts.counting || facts.guarded || facts.loops & loops::CHARACTERS != loops::CHARACTERS || register == FROZEN {
+        if !facts.counting || facts.guarded || loops::CHARACTERS & !(facts.loops & arena.loops(state).known()) != 0 || register == FROZEN {
             return Ok(None);
         }
         let lengths = self.vocabulary.lengths();
         let Some(short) = lengths.at_most(facts.limit.saturating_sub(register)) else { return Ok(None) };
         let Some(last) = arena.settled(state, facts.limit)?.filter(|&last| last != state) else { return Ok(None) };
-        if !loops::refuses_characters(arena, last)? || arena.loops(state).known() & loops::CHARACTERS != loops::CHARACTERS {
+        if !loops::refuses_characters(arena, last)? {
             return Ok(None);
         }
         let mut found = Found::default();
