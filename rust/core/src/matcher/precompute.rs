@@ -248,7 +248,6 @@ mod tests {
     use super::*;
     use crate::frontend::{ebnf, json_schema};
     use crate::limits::Limits;
-    use crate::matcher::{Matcher, MatcherOptions};
     use crate::testing::oracle;
     use crate::vocab::Vocabulary;
 
@@ -270,17 +269,6 @@ mod tests {
         CompiledGrammar::compile(&grammar, vocabulary, &limits, &Interrupt::default()).unwrap()
     }
 
-    fn masks(compiled: &Arc<CompiledGrammar>, text: &str) -> Vec<Vec<u32>> {
-        let size = compiled.vocabulary().vocab_size();
-        let mut matcher = Matcher::new(compiled.clone(), MatcherOptions::default()).unwrap();
-        let mut step = |byte: u8| {
-            let row = oracle::filled(&mut matcher, size).unwrap();
-            assert_eq!(matcher.accept_bytes(&[byte]), Ok(true), "{text}");
-            row
-        };
-        text.bytes().map(&mut step).collect()
-    }
-
     const CASES: [(&str, &str); 2] =
         [("schema", r#"{"name": "abc de", "tags": ["red", "green", "red"]}"#), ("sum", "ab + (c + (d + e)) + f")];
 
@@ -288,7 +276,7 @@ mod tests {
     fn nothing_is_missed_afterwards_and_masks_are_the_same() {
         for (kind, text) in CASES {
             for threads in [1, 3] {
-                let cold = masks(&compile(kind), text);
+                let cold = oracle::masks_along(&compile(kind), text);
                 let compiled = compile(kind);
                 let work = Precompute::new(&compiled, 20_000);
                 std::thread::scope(|scope| {
@@ -297,7 +285,7 @@ mod tests {
                     }
                 });
                 assert!(work.is_complete() || kind == "sum", "{kind}: {:?}", work.progress());
-                assert_eq!(masks(&compiled, text), cold, "{kind}");
+                assert_eq!(oracle::masks_along(&compiled, text), cold, "{kind}");
                 let statistics = compiled.statistics();
                 assert_eq!((statistics.misses, statistics.hits), (0, text.len() as u64), "{kind}, {threads} threads");
             }

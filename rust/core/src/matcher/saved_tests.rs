@@ -44,17 +44,6 @@ fn compile(source: &str, vocabulary: &Arc<Vocabulary>) -> Arc<CompiledGrammar> {
     CompiledGrammar::compile(&grammar, vocabulary.clone(), &limits, &Interrupt::default()).unwrap()
 }
 
-fn masks(compiled: &Arc<CompiledGrammar>, text: &str) -> Vec<Vec<u32>> {
-    let size = compiled.vocabulary().vocab_size();
-    let mut matcher = Matcher::new(compiled.clone(), MatcherOptions::default()).unwrap();
-    let mut step = |byte: u8| {
-        let row = oracle::filled(&mut matcher, size).unwrap();
-        assert_eq!(matcher.accept_bytes(&[byte]), Ok(true), "{text}");
-        row
-    };
-    text.bytes().map(&mut step).collect()
-}
-
 /// What an engine has learned of all cases, as bytes, and the masks along their texts.
 fn saved() -> (Vec<u8>, Vec<Vec<Vec<u32>>>) {
     let vocabulary = vocabulary("x");
@@ -62,7 +51,7 @@ fn saved() -> (Vec<u8>, Vec<Vec<Vec<u32>>>) {
     let rows = CASES.map(|(source, text)| {
         let compiled = compile(source, &vocabulary);
         shelf.keep(&compiled, 0);
-        masks(&compiled, text)
+        oracle::masks_along(&compiled, text)
     });
     let (bytes, count) = shelf.save(&vocabulary);
     assert!(count > 30, "{count}");
@@ -78,7 +67,7 @@ fn a_grammar_starts_warm_from_what_was_saved() {
     for ((source, text), rows) in CASES.iter().zip(&rows) {
         let compiled = compile(source, &vocabulary);
         shelf.keep(&compiled, 0);
-        assert_eq!(&masks(&compiled, text), rows, "{source}");
+        assert_eq!(&oracle::masks_along(&compiled, text), rows, "{source}");
         let statistics = compiled.statistics();
         if source.starts_with('{') {
             // Strings and numbers; the states of schemas have no identity.
@@ -101,10 +90,10 @@ fn another_grammar_takes_nothing_that_is_not_its_own() {
         (SUM.replace("part ::=", "part ::= \"!\" |"), "ab + (c + !) + f"),
     ];
     for (source, text) in texts {
-        let expected = masks(&compile(&source, &vocabulary("x")), text);
+        let expected = oracle::masks_along(&compile(&source, &vocabulary("x")), text);
         let vocabulary = vocabulary("x");
         Shelf::new(&vocabulary, None, true).load(&vocabulary, &bytes).unwrap();
-        assert_eq!(masks(&compile(&source, &vocabulary), text), expected, "{source}");
+        assert_eq!(oracle::masks_along(&compile(&source, &vocabulary), text), expected, "{source}");
     }
 }
 

@@ -34,6 +34,18 @@ pub fn matcher(compiled: &Arc<CompiledGrammar>) -> Matcher {
     Matcher::new(compiled.clone(), MatcherOptions::default()).expect("default options are legal")
 }
 
+/// The masks along a text, byte by byte, which must be accepted.
+pub fn masks_along(compiled: &Arc<CompiledGrammar>, text: &str) -> Vec<Vec<u32>> {
+    let size = compiled.vocabulary().vocab_size();
+    let mut matcher = matcher(compiled);
+    let mut step = |byte: u8| {
+        let row = filled(&mut matcher, size).expect("a mask");
+        assert_eq!(matcher.accept_bytes(&[byte]), Ok(true), "{text}");
+        row
+    };
+    text.bytes().map(&mut step).collect()
+}
+
 /// The mask as the engine fills it, over a row that holds rubbish before; `Err` also if the returned value or the tail bits are wrong.
 pub fn filled(matcher: &mut Matcher, vocab_size: usize) -> Result<Vec<u32>, String> {
     let mut row = vec![0xDEAD_BEEF; vocab_size.div_ceil(32)];
