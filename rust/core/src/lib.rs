@@ -15,6 +15,7 @@ pub mod frontend;
 pub mod grammar;
 pub mod identity;
 pub mod ids;
+mod json_text;
 pub mod limits;
 pub mod loops;
 pub mod mask;
