@@ -37,5 +37,5 @@ pub struct MacroArgument {
 pub type EmbeddedParser = fn(&[MacroArgument], &Limits) -> Result<Arc<dyn Embedded>, CompileError>;
 
 /// The calls of the EBNF dialect that make an embedded node; `regex(…)` and `bytes(…)`, which make plain expressions where they can, are
-/// part of the dialect itself.
+/// part of the dialect itself. The names of all are in `grammar::CALLS` as well.
 pub const EMBEDDED: &[(&str, EmbeddedParser)] = &[("json_schema", json_schema::embedded)];

@@ -1,10 +1,11 @@
 //! Grammars made of grammars. Part of the grammar IR.
 //!
-//! Invariant: the parts keep their languages; rules whose names clash get new ones.
+//! Invariant: the parts keep their languages; rules whose names clash, with one another or with calls, get new ones.
 //! Must not know: any front-end's syntax.
 
 use hashbrown::{HashMap, HashSet};
 
+use super::CALLS;
 use super::builder::unique_name;
 use super::{Expr, Grammar, Rule};
 use crate::ids::RuleId;
@@ -31,7 +32,7 @@ impl Grammar {
 
     fn combine(grammars: &[Self], join: impl Fn(Vec<Expr>) -> Expr) -> Self {
         let mut rules = vec![Rule { name: "root".into(), body: Expr::empty() }];
-        let mut taken: HashSet<String> = HashSet::from(["root".to_owned()]);
+        let mut taken: HashSet<String> = CALLS.iter().copied().chain(["root"]).map(str::to_owned).collect();
         let mut counters: HashMap<String, u32> = HashMap::new();
         let mut parts = Vec::with_capacity(grammars.len());
         for grammar in grammars {
@@ -71,6 +72,23 @@ mod tests {
         assert!(row.to_string().starts_with("root ::= root.1 root.2\n"));
         assert_eq!(Grammar::concat(&[]).to_string(), "root ::= \"\"\n");
         assert_eq!(Grammar::union(&[]).to_string(), "root ::= []\n");
+    }
+
+    #[test]
+    fn a_rule_called_like_a_call_of_another_part_is_renamed() {
+        let limits = Limits::default();
+        let named = |name: &str| parse(&format!("root ::= {name}\n{name} ::= \"a\""), "root", &limits).unwrap();
+        let parts = [
+            parse("root ::= regex(\"(?=a)[ab]\")", "root", &limits).unwrap(),
+            parse("root ::= bytes(\"ff\")", "root", &limits).unwrap(),
+            parse("root ::= json_schema(\"true\")", "root", &limits).unwrap(),
+        ];
+        for name in CALLS {
+            let all: Vec<Grammar> = parts.iter().cloned().chain([named(name)]).collect();
+            let both = Grammar::union(&all);
+            let again = parse(&both.to_string(), "root", &limits).unwrap();
+            assert_eq!(again, both, "{name}");
+        }
     }
 
     #[test]

@@ -17,4 +17,4 @@ pub use display::quote;
 pub use expr::{CharClass, Expr, Grammar, Rule};
 pub use identity::ContentHasher;
 pub use validate::is_rule_name;
-pub(crate) use validate::name_length;
+pub(crate) use validate::{CALLS, name_length};

@@ -13,6 +13,9 @@ pub fn is_rule_name(name: &str) -> bool {
     name.bytes().all(is_name_byte) && name.bytes().any(|byte| byte != b'.')
 }
 
+/// What canonical EBNF calls. In a grammar with such a call, a rule of that name could not be told from it.
+pub(crate) const CALLS: [&str; 4] = ["regex", "Regex", "bytes", "json_schema"];
+
 /// Is the byte one of a rule name?
 #[inline]
 fn is_name_byte(byte: u8) -> bool {

@@ -6,7 +6,7 @@
 use super::parser::Parser;
 use crate::error::CompileError;
 use crate::frontend::{EMBEDDED, MacroArgument, MacroValue, regex};
-use crate::grammar::Expr;
+use crate::grammar::{CALLS, Expr};
 
 /// Calls of `XGrammar` that have no meaning here yet, and what they are.
 const UNSUPPORTED: &[(&str, &str)] = &[
@@ -24,11 +24,10 @@ impl Parser<'_> {
         if let Some((name, what)) = UNSUPPORTED.iter().find(|(known, _)| *known == name) {
             return Err(self.error_at(start, format!("`{name}(…)` ({what}) is not supported")));
         }
-        let builtin = ["regex", "Regex", "bytes"].into_iter().find(|known| *known == name);
-        let embedded = EMBEDDED.iter().find(|(known, _)| *known == name);
-        let Some(known) = builtin.or(embedded.map(|(known, _)| *known)) else {
+        let Some(known) = CALLS.into_iter().find(|known| *known == name) else {
             return Ok(None);
         };
+        let embedded = EMBEDDED.iter().find(|(known, _)| *known == name);
         self.calls.entry(known).or_insert(start);
         let arguments = self.arguments(start)?;
         let expr = match embedded {

@@ -268,3 +268,8 @@ fn strings_are_bytes_and_classes_are_characters() {
     assert!(matches(&grammar, "éé€".as_bytes()));
     assert!(!matches(&grammar, b"\xc3\xa9\xc3\xa9\xe2"));
 }
+
+#[test]
+fn every_call_is_known_to_who_names_rules() {
+    assert!(crate::frontend::EMBEDDED.iter().all(|(name, _)| crate::grammar::CALLS.contains(name)));
+}
