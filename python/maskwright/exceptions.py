@@ -68,6 +68,39 @@ class CacheFileError(MaskwrightError, ValueError):
     """A file of saved masks is none, is damaged, or is for another tokenizer or version."""
 
 
+class DeserializeError(MaskwrightError, ValueError):
+    """What was to be a serialised grammar or tokenizer is not taken."""
+
+
+class InvalidJSONError(DeserializeError):
+    """The text is not JSON; ``line`` and ``column`` say where."""
+
+    #: Where in the text, from 1, and the bytes before it.
+    line: int | None = None
+    column: int | None = None
+    offset: int | None = None
+
+
+class DeserializeFormatError(DeserializeError):
+    """It is something else, cut off or damaged, or the grammar or the tokens in it are refused: then ``__cause__`` says why."""
+
+
+class DeserializeVersionError(DeserializeError):
+    """It was written in another version of the format."""
+
+    #: The version that it says, if it says one.
+    found: str | None = None
+    #: The version that is read.
+    expected: str | None = None
+
+
+class TokenizerMismatch(DeserializeError):
+    """The grammar was compiled for another tokenizer; ``differences`` says what is different."""
+
+    #: In words.
+    differences: Sequence[str] = ()
+
+
 class LimitExceeded(MaskwrightError, RuntimeError):
     """A bound of :class:`maskwright.Limits` was passed; ``limit`` names it."""
 
@@ -102,9 +135,13 @@ __all__ = [
     "CacheFileError",
     "CompileInterrupted",
     "CompileTimeout",
+    "DeserializeError",
+    "DeserializeFormatError",
+    "DeserializeVersionError",
     "EBNFError",
     "GrammarError",
     "InternalError",
+    "InvalidJSONError",
     "JSONSchemaError",
     "LimitExceeded",
     "MaskwrightError",
@@ -112,6 +149,7 @@ __all__ = [
     "RegexError",
     "RollbackError",
     "TokenizerError",
+    "TokenizerMismatch",
     "UnsatisfiableSchema",
     "UnsupportedTokenizer",
 ]

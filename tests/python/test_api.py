@@ -89,6 +89,13 @@ def test_the_table_of_errors_covers_every_variant():
         "CacheError::OtherVersion": "CacheFileError",
         "CacheError::OtherVocabulary": "CacheFileError",
         "CacheError::Damaged": "CacheFileError",
+        "DeserializeError::NotJson": "InvalidJSONError",
+        "DeserializeError::Format": "DeserializeFormatError",
+        "DeserializeError::OtherVersion": "DeserializeVersionError",
+        "DeserializeError::OtherTokenizer": "TokenizerMismatch",
+        "DeserializeError::Grammar": "DeserializeFormatError",
+        "DeserializeError::Grammar (limit)": "LimitExceeded",
+        "DeserializeError::Vocabulary": "DeserializeFormatError",
         "MatcherError::NoStopToken": "TokenizerError",
         "MatcherError::StopTokenOutOfRange": "TokenizerError",
         "MatcherError::TooFarBack": "RollbackError",
@@ -105,6 +112,12 @@ def test_the_table_of_errors_covers_every_variant():
     assert samples["CompileError::Grammar"].rule == "root"
     assert samples["CompileError::UnspellableByte"].byte == 0x41
     assert samples["EngineError::Limit"].limit == "max_rules"
+    assert (samples["DeserializeError::NotJson"].line, samples["DeserializeError::NotJson"].column) == (1, 10)
+    assert (samples["DeserializeError::OtherVersion"].found, samples["DeserializeError::OtherVersion"].expected) == ("0", "1")
+    assert samples["DeserializeError::OtherTokenizer"].differences == ["vocab_size is 2, here 3"]
+    assert samples["DeserializeError::Grammar (limit)"].bound == 7
+    assert isinstance(samples["DeserializeError::Grammar"].__cause__, mw.GrammarError)
+    assert isinstance(samples["DeserializeError::Vocabulary"].__cause__, mw.TokenizerError)
 
 
 def test_every_exception_is_a_value_error_or_a_runtime_error():

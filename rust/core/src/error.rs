@@ -182,3 +182,47 @@ pub enum CacheError {
         section: &'static str,
     },
 }
+
+/// Why a serialised grammar or tokenizer was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum DeserializeError {
+    /// The text is not JSON.
+    #[error("this is not JSON: line {}, column {}: {message}", .position.line, .position.column)]
+    NotJson {
+        /// Where.
+        position: Position,
+        /// What is wrong.
+        message: String,
+    },
+    /// It is something else, cut off, damaged, or has a field that is missing, malformed or unknown.
+    #[error("this is no serialised {kind}: {message}")]
+    Format {
+        /// What it should be.
+        kind: &'static str,
+        /// What is wrong.
+        message: String,
+    },
+    /// Written in another version of the format.
+    #[error("this was serialised {}; this library reads {expected:?}", match .found {
+        Some(found) => format!("in version {found:?} of the format"),
+        None => "without a version of the format".to_owned(),
+    })]
+    OtherVersion {
+        /// Its version, if it says one.
+        found: Option<String>,
+        /// This one.
+        expected: String,
+    },
+    /// Compiled for another tokenizer.
+    #[error("the grammar was compiled for another tokenizer: {}", .differences.join("; "))]
+    OtherTokenizer {
+        /// What is different, each in words.
+        differences: Vec<String>,
+    },
+    /// The grammar in it is refused.
+    #[error("the grammar in it is refused: {0}")]
+    Grammar(CompileError),
+    /// The tokenizer in it is refused.
+    #[error("the tokenizer in it is refused: {0}")]
+    Vocabulary(VocabError),
+}

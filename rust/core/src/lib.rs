@@ -23,6 +23,7 @@ pub mod matcher;
 pub mod optimize;
 pub mod provider;
 pub mod report;
+pub mod serialize;
 pub mod spacing;
 pub mod stack;
 #[cfg(feature = "testing")]

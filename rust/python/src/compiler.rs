@@ -52,14 +52,15 @@ impl Size for Source {
 }
 
 impl Source {
-    fn grammar(&self, given: Option<&CoreGrammar>, limits: &CoreLimits) -> Result<CoreGrammar, CompileError> {
-        match self {
+    fn grammar(&self, given: Option<Arc<CoreGrammar>>, limits: &CoreLimits) -> Result<Arc<CoreGrammar>, CompileError> {
+        let read = match self {
             Self::Schema(text, options) => json_schema::grammar(text, options, limits),
             Self::Ebnf(text, root) => ebnf::parse(text, root, limits),
             Self::Regex(pattern) => regex::grammar(pattern, limits),
             Self::BuiltinJson => json_schema::builtin_json(limits),
-            Self::Grammar(_) => given.cloned().ok_or(CompileError::Engine(EngineError::Internal("a grammar without its rules"))),
-        }
+            Self::Grammar(_) => return given.ok_or(CompileError::Engine(EngineError::Internal("a grammar without its rules"))),
+        };
+        read.map(Arc::new)
     }
 }
 
@@ -112,6 +113,19 @@ pub fn deadline_of(timeout: Option<f64>) -> PyResult<Option<Instant>> {
 }
 
 impl GrammarCompiler {
+    pub fn tokenizer(&self) -> &Arc<Tokenizer> {
+        &self.tokenizer
+    }
+
+    pub fn core_limits(&self) -> &CoreLimits {
+        &self.limits
+    }
+
+    /// Compile a grammar that was read already.
+    pub fn compile_given(&self, py: Python<'_>, grammar: Arc<CoreGrammar>, timeout: Option<f64>) -> PyResult<CompiledGrammar> {
+        self.compile(py, Source::Grammar(grammar.identity()), Some(grammar), timeout)
+    }
+
     fn compile(&self, py: Python<'_>, source: Source, given: Option<Arc<CoreGrammar>>, timeout: Option<f64>) -> PyResult<CompiledGrammar> {
         let deadline = deadline_of(timeout)?;
         loop {
@@ -134,7 +148,8 @@ impl GrammarCompiler {
             };
             let compiled = result.map_err(|error| error.into_python(py))?;
             self.go_ahead(py, &compiled, led)?;
-            return Ok(CompiledGrammar { compiled, tokenizer: self.tokenizer.clone(), limits: self.limits.clone() });
+            let source = given.unwrap_or_else(|| compiled.source().clone());
+            return Ok(CompiledGrammar { compiled, source, tokenizer: self.tokenizer.clone(), limits: self.limits.clone() });
         }
     }
 
@@ -165,8 +180,8 @@ impl GrammarCompiler {
         let (what, cache, ticket) = (source.clone(), self.cache.clone(), flight.clone());
         let key = source.clone();
         let work = move |interrupt: &Interrupt| {
-            let grammar = what.grammar(given.as_deref(), &limits)?;
-            Core::compile(&grammar, vocabulary, &limits, interrupt)
+            let grammar = what.grammar(given, &limits)?;
+            Core::compile_shared(&grammar, vocabulary, &limits, interrupt)
         };
         let keeper = self.shelf.clone();
         flight.launch(deadline, work, move |result| match (cache, result) {
@@ -277,7 +292,7 @@ impl GrammarCompiler {
         let read = move |_: &Interrupt| json_schema::grammar_with(&text, &options, &registry, &limits).map(Arc::new);
         let grammar = background::run(py, deadline_of(timeout)?, read)?.map_err(|error| error.into_python(py))?;
         let left = timeout.map(|seconds| (seconds - started.elapsed().as_secs_f64()).max(f64::MIN_POSITIVE));
-        self.compile(py, Source::Grammar(grammar.identity()), Some(grammar), left)
+        self.compile_given(py, grammar, left)
     }
 
     /// Compile a grammar, or EBNF text whose root rule is ``root_rule_name``.
@@ -300,7 +315,7 @@ impl GrammarCompiler {
             .cast::<Grammar>()
             .map_err(|_| PyTypeError::new_err(format!("expected a Grammar or EBNF text, got {}", grammar.get_type())))?
             .get();
-        self.compile(py, Source::Grammar(grammar.grammar.identity()), Some(grammar.grammar.clone()), timeout)
+        self.compile_given(py, grammar.grammar.clone(), timeout)
     }
 
     /// Compile a regular expression; see :meth:`Grammar.from_regex`.

@@ -3,11 +3,13 @@
 //! Invariant: every variant has its arm; the exception carries the variant's data as attributes.
 //! Must not know: where an error came from.
 
-use maskwright::error::{CacheError, CompileError, EngineError, Position, VocabError};
+use maskwright::error::{CacheError, CompileError, DeserializeError, EngineError, Position, VocabError};
 use maskwright::matcher::MatcherError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
+
+use crate::serialize;
 
 /// A class of `maskwright.exceptions`, by name.
 #[derive(Clone, Copy)]
@@ -103,6 +105,35 @@ impl IntoPython for CacheError {
     }
 }
 
+impl IntoPython for DeserializeError {
+    fn kind(&self) -> (Class, Attributes) {
+        match self {
+            Self::NotJson { position, .. } => (Class("InvalidJSONError"), place(position)),
+            Self::Format { .. } | Self::Vocabulary(_) => (Class("DeserializeFormatError"), vec![]),
+            Self::OtherVersion { found, expected } => {
+                let mut attributes = vec![("expected", Value::Text(expected.clone()))];
+                attributes.extend(found.iter().map(|found| ("found", Value::Text(found.clone()))));
+                (Class("DeserializeVersionError"), attributes)
+            }
+            Self::OtherTokenizer { differences } => (Class("TokenizerMismatch"), vec![("differences", Value::Texts(differences.clone()))]),
+            // Not all of these stay what they are: see below.
+            Self::Grammar(error) => compile(error),
+        }
+    }
+
+    fn into_python(self, py: Python<'_>) -> PyErr {
+        if let Self::Grammar(error) = self {
+            return serialize::refused(py, error.into_python(py));
+        }
+        let (class, attributes) = self.kind();
+        let error = new(py, class, self.to_string(), attributes);
+        if let Self::Vocabulary(cause) = self {
+            error.set_cause(py, Some(cause.into_python(py)));
+        }
+        error
+    }
+}
+
 impl IntoPython for MatcherError {
     fn kind(&self) -> (Class, Attributes) {
         match self {
@@ -134,6 +165,12 @@ fn try_new(py: Python<'_>, class: Class, message: String, attributes: Attributes
 /// An exception of ours with a message and attributes.
 pub fn new(py: Python<'_>, class: Class, message: String, attributes: Attributes) -> PyErr {
     try_new(py, class, message, attributes).unwrap_or_else(|problem| problem)
+}
+
+/// Is an error one of ours of this class?
+pub fn is(py: Python<'_>, error: &PyErr, class: Class) -> bool {
+    let class = exceptions(py).and_then(|module| module.getattr(class.0));
+    class.is_ok_and(|class| error.is_instance(py, &class))
 }
 
 /// One of each kind of error, by the variant's name: what the test of the table walks through.
@@ -180,6 +217,18 @@ pub fn error_samples(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         ("CacheError::OtherVersion", CacheError::OtherVersion { found: "0".into(), expected: "1".into() }),
         ("CacheError::OtherVocabulary", CacheError::OtherVocabulary),
         ("CacheError::Damaged", CacheError::Damaged { section: "masks" }),
+    ] {
+        out.set_item(name, error.into_python(py).into_value(py))?;
+    }
+    let grammar = || CompileError::Grammar { rule: "root".into(), message: "what is wrong".into() };
+    for (name, error) in [
+        ("DeserializeError::NotJson", DeserializeError::NotJson { position, message: "what is wrong".into() }),
+        ("DeserializeError::Format", DeserializeError::Format { kind: "Grammar", message: "what is wrong".into() }),
+        ("DeserializeError::OtherVersion", DeserializeError::OtherVersion { found: Some("0".into()), expected: "1".into() }),
+        ("DeserializeError::OtherTokenizer", DeserializeError::OtherTokenizer { differences: vec!["vocab_size is 2, here 3".into()] }),
+        ("DeserializeError::Grammar", DeserializeError::Grammar(grammar())),
+        ("DeserializeError::Grammar (limit)", DeserializeError::Grammar(EngineError::Limit { name: "max_rules", bound: 7 }.into())),
+        ("DeserializeError::Vocabulary", DeserializeError::Vocabulary(VocabError::NoStopToken)),
     ] {
         out.set_item(name, error.into_python(py).into_value(py))?;
     }

@@ -8,14 +8,17 @@ use std::sync::Arc;
 use maskwright::error::CompileError;
 use maskwright::frontend::{ebnf, json_schema, regex};
 use maskwright::grammar::Grammar as CoreGrammar;
-use maskwright::limits::Limits;
+use maskwright::limits::Limits as CoreLimits;
+use maskwright::serialize::{Object, trusting};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyBytes, PyString, PyTuple};
 
 use crate::background;
 use crate::errors::IntoPython;
-use crate::schema::{self, Given};
+use crate::limits::Limits;
+use crate::schema;
+use crate::serialize::Given;
 
 /// The texts that a model's output may be.
 ///
@@ -27,9 +30,14 @@ pub struct Grammar {
 }
 
 impl Grammar {
-    fn parse(py: Python<'_>, work: impl FnOnce(&Limits) -> Result<CoreGrammar, CompileError> + Send + 'static) -> PyResult<Self> {
-        let result = background::run(py, None, |_| work(&Limits::default()).map(Arc::new))?;
+    fn parse(py: Python<'_>, work: impl FnOnce(&CoreLimits) -> Result<CoreGrammar, CompileError> + Send + 'static) -> PyResult<Self> {
+        let result = background::run(py, None, |_| work(&CoreLimits::default()).map(Arc::new))?;
         result.map(|grammar| Self { grammar }).map_err(|error| error.into_python(py))
+    }
+
+    fn read(py: Python<'_>, given: Given, limits: Option<&Limits>) -> PyResult<Self> {
+        let limits = limits.map_or_else(CoreLimits::default, |limits| limits.0.clone());
+        Ok(Self { grammar: given.grammar(py, None, limits)? })
     }
 
     fn join(grammars: &Bound<'_, PyTuple>, what: &str, join: impl FnOnce(&[CoreGrammar]) -> CoreGrammar) -> PyResult<Self> {
@@ -109,7 +117,7 @@ impl Grammar {
         number_exponents: i64,
         registry: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let given = Given {
+        let given = schema::Given {
             any_whitespace,
             indent,
             separators,
@@ -183,14 +191,51 @@ impl Grammar {
         self.grammar.identity() as u64
     }
 
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (String, String))> {
-        let root = self.grammar.rules().get(self.grammar.root().index()).map_or("root", |rule| rule.name.as_str());
-        Ok((py.get_type::<Self>().getattr("_from_state")?, (self.grammar.to_string(), root.to_owned())))
+    /// The grammar as JSON: its rules in EBNF, schemas with their options and documents as calls in it, and the version of the format.
+    fn serialize_json(&self) -> String {
+        Object::Grammar(&self.grammar).to_json()
     }
 
-    /// The inverse of pickling.
+    /// The grammar as bytes, for :meth:`from_bytes`.
+    fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &Object::Grammar(&self.grammar).to_bytes())
+    }
+
+    /// Read what :meth:`serialize_json` wrote, or someone who does not mean well: it is read and checked as any text of a grammar is.
+    ///
+    /// Args:
+    ///     json_string: the text.
+    ///     limits: how much the grammar may cost; the defaults of :class:`Limits` if left out.
+    ///
+    /// Raises:
+    ///     InvalidJSONError: it is not JSON; with ``line`` and ``column``.
+    ///     DeserializeVersionError: it was written in another version of the format.
+    ///     DeserializeFormatError: it is something else, or its grammar is refused; ``__cause__`` says why.
+    ///     LimitExceeded: a bound of ``limits`` was passed; with ``limit``.
     #[staticmethod]
-    fn _from_state(py: Python<'_>, text: String, root: String) -> PyResult<Self> {
-        Self::parse(py, move |limits| ebnf::parse(&text, &root, limits))
+    #[pyo3(signature = (json_string, *, limits=None))]
+    fn deserialize_json(json_string: &Bound<'_, PyString>, limits: Option<&Limits>) -> PyResult<Self> {
+        Self::read(json_string.py(), Given::json(json_string)?, limits)
+    }
+
+    /// Read what :meth:`to_bytes` wrote; see :meth:`deserialize_json`.
+    ///
+    /// Raises:
+    ///     DeserializeError: the bytes are something else, damaged, or of another version, or their grammar is refused.
+    ///     LimitExceeded: a bound of ``limits`` was passed; with ``limit``.
+    #[staticmethod]
+    #[pyo3(signature = (data, *, limits=None))]
+    fn from_bytes(py: Python<'_>, data: &[u8], limits: Option<&Limits>) -> PyResult<Self> {
+        Self::read(py, Given::bytes(data), limits)
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
+        Ok((py.get_type::<Self>().getattr("_from_state")?, (self.to_bytes(py),)))
+    }
+
+    /// The inverse of pickling, by whoever trusts the pickle.
+    #[staticmethod]
+    fn _from_state(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
+        Ok(Self { grammar: Given::bytes(data).grammar(py, None, trusting(&CoreLimits::default()))? })
     }
 }

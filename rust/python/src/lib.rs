@@ -29,6 +29,7 @@ mod matcher;
 mod pool;
 mod precompute;
 mod schema;
+mod serialize;
 mod threads;
 mod tokenizer;
 
@@ -50,6 +51,8 @@ mod _core {
     use super::limits::Limits;
     #[pymodule_export]
     use super::matcher::GrammarMatcher;
+    #[pymodule_export]
+    use super::serialize::get_serialization_version;
     #[pymodule_export]
     use super::tokenizer::TokenizerInfo;
 

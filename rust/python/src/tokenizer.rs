@@ -5,14 +5,17 @@
 
 use std::sync::Arc;
 
+use maskwright::error::DeserializeError;
+use maskwright::serialize::{Kind, Object};
 use maskwright::vocab::Vocabulary;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::encoding::{VocabType, decode};
-use crate::errors::{self, Class, IntoPython};
+use crate::errors::IntoPython;
+use crate::serialize::Given;
 
 /// What a `TokenizerInfo` and everything compiled for it share.
 pub struct Tokenizer {
@@ -159,6 +162,24 @@ impl TokenizerInfo {
         options.set_item("vocab_size", vocab_size)?;
         options.set_item("stop_token_ids", stop_token_ids)?;
         py.import(format!("maskwright.tokenizers.{module}"))?.getattr("tokenizer_info")?.call((source,), Some(&options))
+    }
+}
+
+impl TokenizerInfo {
+    fn object(&self) -> Object<'_> {
+        Object::Tokenizer(&self.tokenizer.vocabulary, self.tokenizer.vocab_type as u8, self.tokenizer.add_prefix_space)
+    }
+
+    fn read(py: Python<'_>, given: &Given) -> PyResult<Self> {
+        let read = || {
+            let parts = given.data().tokenizer()?;
+            let vocab_type = i64::try_from(parts.vocab_type).ok().and_then(VocabType::from_number).ok_or_else(|| {
+                DeserializeError::Format { kind: Kind::Tokenizer.name(), message: format!("there is no vocab_type {}", parts.vocab_type) }
+            })?;
+            let (vocabulary, add_prefix_space) = (Arc::new(parts.vocabulary), parts.add_prefix_space);
+            Ok(Self { tokenizer: Arc::new(Tokenizer { vocabulary, vocab_type, add_prefix_space }) })
+        };
+        py.detach(read).map_err(|error: DeserializeError| error.into_python(py))
     }
 }
 
@@ -384,46 +405,38 @@ impl TokenizerInfo {
         self.tokenizer.vocabulary.identity() as u64
     }
 
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
-        let vocabulary = &self.tokenizer.vocabulary;
-        let mut text = Vec::new();
-        let mut lengths = Vec::with_capacity(vocabulary.vocab_size() * 4);
-        for id in 0..vocabulary.vocab_size() {
-            let bytes = vocabulary.token_bytes(id as u32);
-            text.extend_from_slice(bytes);
-            lengths.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-        }
-        let state = (
-            PyBytes::new(py, &text),
-            PyBytes::new(py, &lengths),
-            self.tokenizer.vocab_type as u8,
-            self.stop_token_ids(),
-            self.special_token_ids(),
-            self.add_prefix_space(),
-        );
-        Ok((py.get_type::<Self>().getattr("_from_state")?, state.into_pyobject(py)?))
+    /// The tokenizer as JSON; a token is the string whose characters have the numbers of its bytes.
+    fn serialize_json(&self, py: Python<'_>) -> String {
+        py.detach(|| self.object().to_json())
     }
 
-    /// The inverse of pickling.
+    /// The tokenizer as bytes, for :meth:`from_bytes`.
+    fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let bytes = py.detach(|| self.object().to_bytes());
+        PyBytes::new(py, &bytes)
+    }
+
+    /// Read what :meth:`serialize_json` wrote, or someone who does not mean well.
+    ///
+    /// Raises:
+    ///     InvalidJSONError: it is not JSON; with ``line`` and ``column``.
+    ///     DeserializeVersionError: it was written in another version of the format.
+    ///     DeserializeFormatError: it is something else, or its tokens are refused; ``__cause__`` says why.
     #[staticmethod]
-    fn _from_state(
-        py: Python<'_>,
-        text: &[u8],
-        lengths: &[u8],
-        vocab_type: i64,
-        stop_token_ids: Ids,
-        special_token_ids: Ids,
-        add_prefix_space: bool,
-    ) -> PyResult<Self> {
-        let damaged = || errors::new(py, Class("TokenizerError"), "the pickled tokenizer is damaged".into(), vec![]);
-        let vocab_type = VocabType::from_number(vocab_type).ok_or_else(damaged)?;
-        let mut tokens = Vec::with_capacity(lengths.len() / 4);
-        let mut rest = text;
-        for length in lengths.as_chunks::<4>().0 {
-            let (token, after) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(damaged)?;
-            tokens.push(token);
-            rest = after;
-        }
-        Self::build(py, &tokens, vocab_type, None, stop_token_ids.0, special_token_ids.0, add_prefix_space)
+    fn deserialize_json(json_string: &Bound<'_, PyString>) -> PyResult<Self> {
+        Self::read(json_string.py(), &Given::json(json_string)?)
+    }
+
+    /// Read what :meth:`to_bytes` wrote.
+    ///
+    /// Raises:
+    ///     DeserializeError: the bytes are something else, damaged, or of another version, or their tokens are refused.
+    #[staticmethod]
+    fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
+        Self::read(py, &Given::bytes(data))
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
+        Ok((py.get_type::<Self>().getattr("from_bytes")?, (self.to_bytes(py),)))
     }
 }

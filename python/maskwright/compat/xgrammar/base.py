@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
+import maskwright
+from maskwright.compat.xgrammar.exception import DeserializeFormatError, DeserializeVersionError, InvalidJSONError
 from maskwright.exceptions import MaskwrightError
 
 
@@ -44,3 +46,20 @@ def runtime_errors() -> Iterator[None]:
         if isinstance(error, RuntimeError):
             raise
         raise RuntimeError(str(error)) from error
+
+
+@contextmanager
+def deserialize_errors() -> Iterator[None]:
+    """The same for what is read: XGrammar's errors have the names of ours, and say less about a tokenizer."""
+    try:
+        with runtime_errors():
+            yield
+    except RuntimeError as error:
+        cause = error.__cause__
+        if isinstance(cause, maskwright.InvalidJSONError):
+            raise InvalidJSONError(str(cause)) from cause
+        if isinstance(cause, maskwright.DeserializeVersionError):
+            raise DeserializeVersionError(str(cause)) from cause
+        if isinstance(cause, maskwright.DeserializeError):
+            raise DeserializeFormatError(str(cause)) from cause
+        raise

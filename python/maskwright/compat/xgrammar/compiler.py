@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import maskwright
-from maskwright.compat.xgrammar import _serialize
-from maskwright.compat.xgrammar.base import XGRObject, runtime_errors
-from maskwright.compat.xgrammar.exception import DeserializeFormatError
-from maskwright.compat.xgrammar.grammar import (
-    BUILTIN_JSON,
-    GRAMMAR_FIELDS,
-    Grammar,
-    grammar_fields,
-    grammar_of,
-    schema_options,
-    schema_text,
-)
+from maskwright.compat.xgrammar.base import XGRObject, deserialize_errors, runtime_errors
+from maskwright.compat.xgrammar.grammar import BUILTIN_JSON, Grammar, schema_options, schema_text
 from maskwright.compat.xgrammar.structural_tag import not_yet
 from maskwright.compat.xgrammar.tokenizer_info import TokenizerInfo
 
@@ -43,29 +31,14 @@ class CompiledGrammar(XGRObject):
         return int(self._handle.memory_size_bytes)
 
     def serialize_json(self) -> str:
-        """Write the grammar and a fingerprint of the tokenizer as JSON."""
-        return _serialize.dump({**grammar_fields(self._handle.grammar), "tokenizer": _fingerprint(self.tokenizer_info)})
+        """See :meth:`maskwright.CompiledGrammar.serialize_json`."""
+        return str(self._handle.serialize_json())
 
     @staticmethod
     def deserialize_json(json_str: str, tokenizer_info: TokenizerInfo) -> CompiledGrammar:
-        """Read what :meth:`serialize_json` wrote; the tokenizer must be the same. It is compiled again."""
-        fields = _serialize.load(json_str, "CompiledGrammar", {**GRAMMAR_FIELDS, "tokenizer": str})
-        if fields["tokenizer"] != _fingerprint(tokenizer_info):
-            raise DeserializeFormatError("CompiledGrammar: it was compiled for another tokenizer")
-        compiler = maskwright.GrammarCompiler(tokenizer_info._handle, cache_enabled=False)
-        grammar = grammar_of(fields)
-        try:
-            return CompiledGrammar._create_from_handle(compiler.compile_grammar(grammar))
-        except maskwright.MaskwrightError as error:
-            raise DeserializeFormatError(f"CompiledGrammar: {error}") from error
-
-
-def _fingerprint(info: TokenizerInfo) -> str:
-    """Of everything that masks depend on."""
-    handle: maskwright.TokenizerInfo = info._handle
-    parts = [json.dumps([handle.vocab_size, handle.stop_token_ids, handle.special_token_ids]).encode()]
-    parts += [len(token).to_bytes(4, "little") + token for token in handle.decoded_vocab]
-    return hashlib.sha256(b"".join(parts)).hexdigest()
+        """See :meth:`maskwright.CompiledGrammar.deserialize_json`."""
+        with deserialize_errors():
+            return CompiledGrammar._create_from_handle(maskwright.CompiledGrammar.deserialize_json(json_str, tokenizer_info._handle))
 
 
 class GrammarCompiler(XGRObject):

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import maskwright
+
 _DEFAULT = 10_000
 _MOST = 1_000_000
 _depth: int | None = None
@@ -40,4 +42,4 @@ def max_recursion_depth(temp_depth: int) -> Iterator[None]:
 
 def get_serialization_version() -> str:
     """Return the version of what ``serialize_json`` writes, which is not XGrammar's."""
-    return "maskwright-1"
+    return maskwright.get_serialization_version()

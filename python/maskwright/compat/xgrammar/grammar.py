@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import maskwright
-from maskwright.compat.xgrammar import _serialize
-from maskwright.compat.xgrammar.base import XGRObject, runtime_errors
-from maskwright.compat.xgrammar.exception import DeserializeFormatError
+from maskwright.compat.xgrammar.base import XGRObject, deserialize_errors, runtime_errors
 from maskwright.compat.xgrammar.structural_tag import not_yet
 from maskwright.compat.xgrammar.tokenizer_info import TokenizerInfo
 
@@ -118,30 +116,14 @@ class Grammar(XGRObject):
         return Grammar._create_from_handle(maskwright.Grammar.union(*(grammar._handle for grammar in grammars)))
 
     def serialize_json(self) -> str:
-        """Write the grammar as JSON."""
-        return _serialize.dump(grammar_fields(self._handle))
+        """See :meth:`maskwright.Grammar.serialize_json`."""
+        return str(self._handle.serialize_json())
 
     @staticmethod
     def deserialize_json(json_string: str) -> Grammar:
-        """Read what :meth:`serialize_json` wrote."""
-        return Grammar._create_from_handle(grammar_of(_serialize.load(json_string, "Grammar", GRAMMAR_FIELDS)))
-
-
-GRAMMAR_FIELDS: dict[str, type] = {"ebnf": str, "root_rule_name": str}
-
-
-def grammar_fields(grammar: maskwright.Grammar) -> dict[str, Any]:
-    """What is written of a grammar."""
-    _, (ebnf, root) = cast("tuple[Any, tuple[str, str]]", grammar.__reduce__())
-    return {"ebnf": ebnf, "root_rule_name": root}
-
-
-def grammar_of(fields: Mapping[str, Any]) -> maskwright.Grammar:
-    """The grammar from what was written of it."""
-    try:
-        return maskwright.Grammar.from_ebnf(fields["ebnf"], root_rule_name=fields["root_rule_name"])
-    except maskwright.MaskwrightError as error:
-        raise DeserializeFormatError(f"Grammar: {error}") from error
+        """See :meth:`maskwright.Grammar.deserialize_json`."""
+        with deserialize_errors():
+            return Grammar._create_from_handle(maskwright.Grammar.deserialize_json(json_string))
 
 
 def _printed(grammar: maskwright.Grammar, wanted: bool) -> Grammar:

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
 import maskwright
-from maskwright.compat.xgrammar import _serialize
-from maskwright.compat.xgrammar.base import XGRObject, runtime_errors
-from maskwright.compat.xgrammar.exception import DeserializeFormatError
-
-_FIELDS: dict[str, type] = {
-    "vocab_type": int,
-    "vocab_size": int,
-    "add_prefix_space": bool,
-    "stop_token_ids": list,
-    "special_token_ids": list,
-    "decoded_vocab": list,
-}
+from maskwright.compat.xgrammar.base import XGRObject, deserialize_errors, runtime_errors
+from maskwright.compat.xgrammar.config import get_serialization_version
 
 
 class VocabType(Enum):
@@ -35,6 +23,8 @@ class VocabType(Enum):
 
 #: For texts without tokens: what an empty vocabulary stands for.
 _BYTES = [bytes([byte]) for byte in range(256)] + [b"</s>"]
+#: An empty vocabulary, serialised.
+_EMPTY = json.dumps({"kind": "TokenizerInfo", "decoded_vocab": [], "__VERSION__": get_serialization_version()})
 
 
 class TokenizerInfo(XGRObject):
@@ -151,36 +141,16 @@ class TokenizerInfo(XGRObject):
         return TokenizerInfo(encoded_vocab, vocab_type, **options)  # type: ignore[arg-type]
 
     def serialize_json(self) -> str:
-        """Write it as JSON."""
-        handle = self._handle
-        fields: dict[str, Any] = json.loads(self.dump_metadata())
-        fields["special_token_ids"] = handle.special_token_ids if self._tokens() else []
-        fields["decoded_vocab"] = [base64.b64encode(token).decode() for token in self.decoded_vocab]
-        return _serialize.dump(fields)
+        """See :meth:`maskwright.TokenizerInfo.serialize_json`."""
+        return str(self._handle.serialize_json()) if self._tokens() else _EMPTY
 
     @staticmethod
     def deserialize_json(json_string: str) -> TokenizerInfo:
-        """Read what :meth:`serialize_json` wrote."""
-        fields = _serialize.load(json_string, "TokenizerInfo", _FIELDS)
-        if fields["vocab_size"] == 0:
+        """See :meth:`maskwright.TokenizerInfo.deserialize_json`."""
+        if json_string == _EMPTY:
             return TokenizerInfo([])
-        return TokenizerInfo._create_from_handle(_deserialized(fields))
-
-
-def _deserialized(fields: Mapping[str, Any]) -> maskwright.TokenizerInfo:
-    try:
-        tokens = [base64.b64decode(token, validate=True) for token in fields["decoded_vocab"]]
-        return maskwright.TokenizerInfo._from_parts(
-            [b""] * len(tokens),
-            maskwright.VocabType(fields["vocab_type"]),
-            fields["vocab_size"],
-            fields["stop_token_ids"],
-            fields["special_token_ids"],
-            fields["add_prefix_space"],
-            dict(enumerate(tokens)),
-        )
-    except (binascii.Error, ValueError, TypeError, OverflowError) as error:
-        raise DeserializeFormatError(f"TokenizerInfo: {error}") from error
+        with deserialize_errors():
+            return TokenizerInfo._create_from_handle(maskwright.TokenizerInfo.deserialize_json(json_string))
 
 
 def _read(tokenizer: Any, stop_token_ids: list[int] | int | None) -> maskwright.TokenizerInfo:

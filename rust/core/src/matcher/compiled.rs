@@ -19,7 +19,9 @@ use super::shelf::Place;
 
 /// A grammar ready to match texts of one vocabulary. Immutable to its users; what it learns it shares among all its matchers.
 pub struct CompiledGrammar {
-    grammar: Grammar,
+    /// As given, before it was optimised.
+    source: Arc<Grammar>,
+    grammar: Arc<Grammar>,
     limits: Limits,
     arena: Arena,
     start: Configuration,
@@ -40,18 +42,41 @@ impl CompiledGrammar {
         limits: &Limits,
         interrupt: &Interrupt,
     ) -> Result<Arc<Self>, CompileError> {
-        Self::bind(&optimize(grammar.clone(), &PassSelection::all()), vocabulary, limits, interrupt)
+        Self::compile_shared(&Arc::new(grammar.clone()), vocabulary, limits, interrupt)
+    }
+
+    /// The same for a grammar that others hold as well.
+    pub fn compile_shared(
+        grammar: &Arc<Grammar>,
+        vocabulary: Arc<Vocabulary>,
+        limits: &Limits,
+        interrupt: &Interrupt,
+    ) -> Result<Arc<Self>, CompileError> {
+        let optimised = optimize(grammar.as_ref().clone(), &PassSelection::all());
+        Self::attach(grammar.clone(), Arc::new(optimised), vocabulary, limits, interrupt)
     }
 
     /// Bind a grammar as it is.
     pub fn bind(grammar: &Grammar, vocabulary: Arc<Vocabulary>, limits: &Limits, interrupt: &Interrupt) -> Result<Arc<Self>, CompileError> {
+        let grammar = Arc::new(grammar.clone());
+        Self::attach(grammar.clone(), grammar, vocabulary, limits, interrupt)
+    }
+
+    fn attach(
+        source: Arc<Grammar>,
+        grammar: Arc<Grammar>,
+        vocabulary: Arc<Vocabulary>,
+        limits: &Limits,
+        interrupt: &Interrupt,
+    ) -> Result<Arc<Self>, CompileError> {
         let arena = Arena::with_alphabet(limits.clone(), *vocabulary.single_bytes());
-        let attached = automaton::attach_grammar(grammar, &arena, ByteSet::default(), interrupt)?;
-        Self::assemble(grammar.clone(), limits.clone(), arena, attached, vocabulary)
+        let attached = automaton::attach_grammar(&grammar, &arena, ByteSet::default(), interrupt)?;
+        Self::assemble(source, grammar, limits.clone(), arena, attached, vocabulary)
     }
 
     pub(crate) fn assemble(
-        grammar: Grammar,
+        source: Arc<Grammar>,
+        grammar: Arc<Grammar>,
         limits: Limits,
         arena: Arena,
         attached: Attached,
@@ -68,6 +93,7 @@ impl CompiledGrammar {
             return Err(EngineError::Internal("a grammar without a start was attached").into());
         }
         Ok(Arc::new(Self {
+            source,
             grammar,
             limits,
             arena,
@@ -79,7 +105,12 @@ impl CompiledGrammar {
         }))
     }
 
-    /// The grammar, as compiled.
+    /// The grammar that was given.
+    pub fn source(&self) -> &Arc<Grammar> {
+        &self.source
+    }
+
+    /// The grammar as it is run.
     pub fn grammar(&self) -> &Grammar {
         &self.grammar
     }

@@ -89,7 +89,8 @@ fn compiled(tokens: &[Vec<u8>]) -> Arc<CompiledGrammar> {
     let vocabulary = Arc::new(Vocabulary::new(&all, all.len() + 3, &[0], &[]).unwrap());
     let grammar = Grammar { rules: vec![Rule { name: "root".into(), body: Expr::Sequence(vec![]) }], root: RuleId(0) };
     let attached = Attached { start: Some(StateId(VALUE)), nullable: false };
-    CompiledGrammar::assemble(grammar, Limits::default(), arena, attached, vocabulary).unwrap()
+    let grammar = Arc::new(grammar);
+    CompiledGrammar::assemble(grammar.clone(), grammar, Limits::default(), arena, attached, vocabulary).unwrap()
 }
 
 fn token() -> impl Strategy<Value = Vec<u8>> {

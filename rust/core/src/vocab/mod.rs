@@ -81,10 +81,11 @@ impl Vocabulary {
         }
         let mut single_bytes = ByteSet::default();
         let mut hasher = SipHasher13::new_with_keys(0x6d61_736b_7772_6967, 0x766f_6361_6275_6c61);
-        hasher.write_usize(vocab_size);
+        // Written out, so that it is the same on every machine.
+        hasher.write(&(vocab_size as u64).to_le_bytes());
         for (id, &is_text) in text.iter().enumerate() {
             let token = &bytes[starts[id] as usize..starts[id + 1] as usize];
-            hasher.write_u32(if is_text { token.len() as u32 } else { u32::MAX });
+            hasher.write(&if is_text { token.len() as u32 } else { u32::MAX }.to_le_bytes());
             if is_text {
                 hasher.write(token);
                 longest = longest.max(token.len());

@@ -22,6 +22,8 @@ mod escape;
 mod macros;
 mod parser;
 
+pub(crate) use parser::LIFT_HEIGHT;
+
 use crate::error::CompileError;
 use crate::grammar::Grammar;
 use crate::limits::Limits;

@@ -11,8 +11,8 @@ use crate::grammar::{CharClass, Expr, Grammar, GrammarBuilder, name_length};
 use crate::ids::RuleId;
 use crate::limits::Limits;
 
-/// Expressions higher than this become rules.
-const LIFT_HEIGHT: usize = 64;
+/// Expressions in parentheses that are higher than this become rules.
+pub(crate) const LIFT_HEIGHT: usize = 64;
 
 pub(super) struct Parser<'a> {
     pub(super) text: &'a str,
