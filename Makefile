@@ -96,7 +96,7 @@ walks: $(TEST)/ready
 
 # Each target for a while (RUNS=…) from a fixed seed, without a sanitizer. Who has no cargo-fuzz gets one in build/tools.
 RUNS ?= 1000
-TARGETS := ebnf regex json_schema matcher_vs_recogniser schemas_vs_validator operations
+TARGETS := ebnf regex json_schema matcher_vs_recogniser schemas_vs_validator operations deserialize cache_file
 fuzz:
 	@command -v cargo-fuzz > /dev/null || [ -x build/tools/bin/cargo-fuzz ] || cargo install --quiet --locked --root build/tools cargo-fuzz
 	@set -e; export PATH="$$PATH:$(CURDIR)/build/tools/bin"; for target in $(TARGETS); do \

@@ -3,7 +3,7 @@
 //! Every case is a function of a few hundred bytes: proptest shrinks them, the fuzz targets mutate them. `PROPTEST_CASES=10000` runs
 //! more of each.
 
-use maskwright::testing::properties::{cache, grammars, history, schemas};
+use maskwright::testing::properties::{cache, cache_file, grammars, history, schemas, serialize};
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 
 /// Few cases by default, so that the suite stays quick; the environment asks for more.
@@ -52,3 +52,6 @@ property!(operations_on_schemas, 80, 900, history::on_schemas);
 property!(masks_of_grammars_do_not_depend_on_history, 60, 700, cache::on_grammars);
 property!(masks_of_schemas_do_not_depend_on_history, 60, 900, cache::on_schemas);
 property!(masks_do_not_depend_on_other_schemas, 60, 1800, cache::shared_vocabulary);
+property!(serialised_grammars_come_back, 80, 700, serialize::round_trip);
+property!(what_is_deserialised_is_refused_or_works, 200, 400, serialize::deserialize);
+property!(a_file_of_masks_is_refused_or_harmless, 100, 300, cache_file::any);

@@ -22,7 +22,7 @@ pub mod store;
 pub mod token_set;
 mod walk;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 pub use file::mend;
 pub use statistics::Statistics;
 pub use store::{MaskStore, SharedMasks};

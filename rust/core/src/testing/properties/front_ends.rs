@@ -58,7 +58,7 @@ pub fn json_schema(bytes: &[u8]) -> Result<(), String> {
 }
 
 /// Small enough that no input takes long.
-fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     Limits {
         max_text_bytes: 1 << 16,
         max_expression_nodes: 50_000,
@@ -72,7 +72,7 @@ fn limits() -> Limits {
     }
 }
 
-fn vocabulary() -> &'static (TinyVocabulary, Arc<Vocabulary>) {
+pub(super) fn vocabulary() -> &'static (TinyVocabulary, Arc<Vocabulary>) {
     static BOTH: OnceLock<(TinyVocabulary, Arc<Vocabulary>)> = OnceLock::new();
     BOTH.get_or_init(|| {
         let longer: [&[u8]; 14] =
@@ -83,7 +83,7 @@ fn vocabulary() -> &'static (TinyVocabulary, Arc<Vocabulary>) {
     })
 }
 
-fn run(grammar: Result<Grammar, CompileError>, bytes: &[u8]) -> Result<(), String> {
+pub(super) fn run(grammar: Result<Grammar, CompileError>, bytes: &[u8]) -> Result<(), String> {
     let (tiny, vocabulary) = vocabulary();
     let Ok(compiled) = grammar.and_then(|g| CompiledGrammar::compile(&g, vocabulary.clone(), &limits(), &Interrupt::default())) else {
         return Ok(());

@@ -4,22 +4,26 @@
 //! Must not know: whether proptest or a fuzzer calls it.
 
 pub mod cache;
+pub mod cache_file;
 pub mod front_ends;
 pub mod grammars;
 pub mod history;
 pub mod schemas;
+pub mod serialize;
 
 /// A property of maskwright that some bytes may break.
 pub type Property = fn(&[u8]) -> Result<(), String>;
 
 /// Every fuzz target by its name; `fuzz/regressions/<name>/` holds inputs that once broke it.
-pub const TARGETS: [(&str, Property); 6] = [
+pub const TARGETS: [(&str, Property); 8] = [
     ("ebnf", front_ends::ebnf),
     ("regex", front_ends::regex),
     ("json_schema", front_ends::json_schema),
     ("matcher_vs_recogniser", matcher_vs_recogniser),
     ("schemas_vs_validator", schemas_vs_validator),
     ("operations", operations),
+    ("deserialize", serialize::deserialize),
+    ("cache_file", cache_file::any),
 ];
 
 /// Masks and texts of a random grammar against the recogniser. The first byte chooses.
