@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{Data, Kind, Object, framed, trusting, version};
 use crate::error::DeserializeError;
 use crate::frontend::{ebnf, json_schema, regex};
-use crate::grammar::Grammar;
+use crate::grammar::{Expr, Grammar, GrammarBuilder};
 use crate::limits::Limits;
 use crate::vocab::Vocabulary;
 
@@ -22,6 +22,15 @@ fn here() -> Vocabulary {
     vocabulary(b"b", 9, 4)
 }
 
+/// Nested as deep as no front-end leaves it: as text it is read with more rules.
+fn nested(depth: usize) -> Grammar {
+    let mut builder = GrammarBuilder::new(&limits());
+    let root = builder.declare("root").unwrap();
+    let body = (0..depth).fold(Expr::text("x"), |inner, _| Expr::sequence(vec![Expr::text("a"), inner.repeat(0, None)]));
+    builder.define(root, body).unwrap();
+    builder.finish("root").unwrap()
+}
+
 fn grammars() -> Vec<Grammar> {
     let read = |text: &str| ebnf::parse(text, "root", &limits()).unwrap();
     let schema = |text: &str| json_schema::grammar(text, &json_schema::Options::default(), &limits()).unwrap();
@@ -29,6 +38,7 @@ fn grammars() -> Vec<Grammar> {
     documents.insert("urn:a\"b", r#"{"minLength": 2, "title": "\u0000 é"}"#);
     let referring = json_schema::grammar_with(r#"{"$ref": "urn:a\"b"}"#, &json_schema::Options::default(), &documents, &limits()).unwrap();
     let all = vec![
+        nested(100),
         read("root ::= \"a\" root | [^\\x00-\\x1f\"] # comment\nspare ::= \"\\u00e9\\n\\x00\""),
         ebnf::parse("start ::= \"a\" start?", "start", &limits()).unwrap(),
         regex::grammar("(?<=a)[b-d]{2,500}|\\p{L}+$", &limits()).unwrap(),
