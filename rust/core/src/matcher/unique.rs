@@ -47,7 +47,7 @@ pub(super) fn endless(arena: &Arena, state: StateId) -> Result<bool, EngineError
             return Ok(true);
         }
     }
-    arena.is_endless(state)
+    arena.is_endless(state, false)
 }
 
 /// An item with one way down to the bottom, and the frames on it in which an item is being read, outermost first.

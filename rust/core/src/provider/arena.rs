@@ -403,9 +403,9 @@ impl Arena {
     }
 
     /// See [`Provider::is_endless`].
-    pub fn is_endless(&self, state: StateId) -> Result<bool, EngineError> {
+    pub fn is_endless(&self, state: StateId, or_named: bool) -> Result<bool, EngineError> {
         let s = &self.states[state.index()];
-        self.providers[s.provider.index()].is_endless(self, s.local)
+        self.providers[s.provider.index()].is_endless(self, s.local, or_named)
     }
 
     /// See [`Provider::identity`]; the one among the facts, where there is one.

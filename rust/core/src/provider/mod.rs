@@ -234,9 +234,9 @@ pub trait Provider: Send + Sync {
         false
     }
 
-    /// Of a state inside a key: is there, whatever is read from here on, no end of the keys that may still come (declared ones
-    /// aside, which no text has to remember)? No if in doubt.
-    fn is_endless(&self, _arena: &Arena, _local: u32) -> Result<bool, EngineError> {
+    /// Of a state inside a string or a key: is there, whatever is read from here on, no end of the texts that may still come? No if in doubt. With
+    /// `or_named`, a declared key will do: no text has to remember those.
+    fn is_endless(&self, _arena: &Arena, _local: u32, _or_named: bool) -> Result<bool, EngineError> {
         Ok(false)
     }
 

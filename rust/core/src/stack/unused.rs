@@ -62,7 +62,7 @@ pub fn can_be_new(
     used: &Used,
     return_to: StateId,
 ) -> Result<bool, EngineError> {
-    if arena.is_endless(state)? {
+    if arena.is_endless(state, true)? {
         return Ok(true);
     }
     let mut seen: HashSet<(StateId, u64, Partial)> = HashSet::new();

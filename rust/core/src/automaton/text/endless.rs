@@ -1,6 +1,6 @@
 //! Is there an end of the texts? Beside the products, for who needs ever new ones.
 //!
-//! Invariant: "endless" is said only where, whatever else is read, an infinite number of texts may follow, or a name.
+//! Invariant: "endless" is said only where, whatever else is read, an infinite number of texts may follow, or a name where one will do.
 //! Must not know: what the texts are for.
 
 use hashbrown::HashMap;
@@ -15,18 +15,19 @@ use crate::limits::Limits;
 const MOST: usize = 4096;
 
 impl Products {
-    /// Whatever is read from here on, do infinitely many texts follow, or a name? No if in doubt.
-    pub(super) fn is_endless(&self, id: ProductId, bound: &Limits) -> Result<bool, EngineError> {
-        if let Some(&known) = self.get(id).endless.get() {
+    /// Whatever is read from here on, do infinitely many texts follow, or, if `or_named`, a name? No if in doubt.
+    pub(super) fn is_endless(&self, id: ProductId, or_named: bool, bound: &Limits) -> Result<bool, EngineError> {
+        let answer = |product| &self.get(product).endless[usize::from(or_named)];
+        if let Some(&known) = answer(id).get() {
             return Ok(known);
         }
         let key = self.key(id);
         // Every text is accepted once it is long enough.
         if key.limits.last() == Some(&u64::MAX) && key.outcomes.last().is_some_and(super::Outcome::refuses_nothing) {
-            return Ok(*self.get(id).endless.get_or_init(|| true));
+            return Ok(*answer(id).get_or_init(|| true));
         }
         if key.counts() {
-            return Ok(*self.get(id).endless.get_or_init(|| false));
+            return Ok(*answer(id).get_or_init(|| false));
         }
         // What can be reached, and from where.
         let mut products = vec![id];
@@ -47,11 +48,12 @@ impl Products {
             }
             ways.push(targets.len());
             if products.len() > MOST {
-                return Ok(*self.get(id).endless.get_or_init(|| false));
+                return Ok(*answer(id).get_or_init(|| false));
             }
         }
-        // Finitely many texts follow where all ways on do so; names are always to be had.
-        let named: Vec<bool> = products.iter().map(|&p| self.key(p).names.is_some_and(|names| self.names.hopeful(names))).collect();
+        // Finitely many texts follow where all ways on do so; names are always to be had, if they will do.
+        let named: Vec<bool> =
+            products.iter().map(|&p| or_named && self.key(p).names.is_some_and(|names| self.names.hopeful(names))).collect();
         let mut finite: Vec<usize> = (0..products.len()).filter(|&i| ways[i] == 0 && !named[i]).collect();
         let mut ends = vec![false; products.len()];
         let mut next = 0;
@@ -75,7 +77,7 @@ impl Products {
             }
         }
         for (&product, &ends) in products.iter().zip(&ends) {
-            self.get(product).endless.get_or_init(|| !ends);
+            answer(product).get_or_init(|| !ends);
         }
         Ok(!ends[0])
     }

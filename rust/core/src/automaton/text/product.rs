@@ -83,7 +83,7 @@ pub(super) struct Product {
     /// What the search for a completion has found.
     pub(super) viable: AtomicU8,
     guard: OnceLock<Guard>,
-    pub(super) endless: OnceLock<bool>,
+    pub(super) endless: [OnceLock<bool>; 2],
 }
 
 struct Component {
@@ -257,7 +257,7 @@ impl Products {
                 live: OnceLock::new(),
                 viable: AtomicU8::new(0),
                 guard: OnceLock::new(),
-                endless: OnceLock::new(),
+                endless: Default::default(),
             };
             self.made.push(product) as u32
         });

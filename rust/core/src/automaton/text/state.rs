@@ -590,10 +590,10 @@ impl Provider for TextAutomaton {
         far.map_or(left, |far| left.min(horizon.saturating_add(far).saturating_add(2)))
     }
 
-    fn is_endless(&self, arena: &Arena, local: u32) -> Result<bool, EngineError> {
+    fn is_endless(&self, arena: &Arena, local: u32, or_named: bool) -> Result<bool, EngineError> {
         match self.kind(local) {
             Kind::End(_) | Kind::Close(_) => Ok(false),
-            Kind::Body(product) | Kind::Start(product) => self.products.is_endless(product, arena.limits()),
+            Kind::Body(product) | Kind::Start(product) => self.products.is_endless(product, or_named, arena.limits()),
             Kind::Escape(list) | Kind::Utf8(_, list) | Kind::Hex(_, list) | Kind::LowEscape(list) | Kind::LowLetter(list) => {
                 let closes = |list: ListId| self.entries(list).iter().any(|entry| matches!(entry.goal, Goal::Close(_)));
                 let half_closes = self.entries(list).iter().any(|entry| matches!(entry.goal, Goal::Low(low) if closes(low)));
@@ -601,7 +601,7 @@ impl Provider for TextAutomaton {
                     return Ok(false);
                 }
                 for product in self.goals(list) {
-                    if !self.products.is_endless(product, arena.limits())? {
+                    if !self.products.is_endless(product, or_named, arena.limits())? {
                         return Ok(false);
                     }
                 }

@@ -131,7 +131,7 @@ impl Space {
             keys += u64::from(self.demand_on_name(demand, name)? == 0);
         }
         if let Some(body) = self.string_body(tools, demand)? {
-            if tools.arena.is_endless(body)? {
+            if tools.arena.is_endless(body, true)? {
                 return Ok(formula);
             }
             keys = keys.saturating_add(self.count_strings(tools, demand, most)?);

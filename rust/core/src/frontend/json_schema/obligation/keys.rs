@@ -146,7 +146,7 @@ impl Space {
         let mut undeclared_keys = None;
         if let Some(body) = body
             && demand != Formula::FALSE
-            && !tools.arena.is_endless(body)?
+            && !tools.arena.is_endless(body, true)?
         {
             let names = (offered.len() + refused.len()) as u64;
             undeclared_keys = Some(self.count_strings(tools, demand, names.saturating_add(1000))?.saturating_sub(names));
