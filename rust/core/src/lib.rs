@@ -10,6 +10,7 @@ pub mod automaton;
 pub mod bitmask;
 pub mod characters;
 pub mod error;
+pub mod escapes;
 pub mod formula;
 pub mod frontend;
 pub mod grammar;

@@ -20,6 +20,7 @@ mod suspects;
 mod tests;
 mod text;
 mod unique;
+mod watch;
 
 pub use compiled::{CompiledGrammar, Statistics};
 pub use drafts::{DraftError, DraftTree};

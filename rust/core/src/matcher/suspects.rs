@@ -1,7 +1,8 @@
 //! Deciding anew the tokens whose fate the items of a text may change. Part of **matcher**.
 //!
 //! Masks are for texts in which no item repeats another. A token fares otherwise only if it goes on with an item that is being read as an earlier
-//! one does, or if it begins another item: behind a comma in the token, or where an item must come next. Those tokens are tried.
+//! one does, or if it begins another item: behind a comma in the token, or where an item must come next. The first kind is found along the trie,
+//! which is followed only as far as what is spelled agrees with an earlier item; the others are few, and tried.
 //!
 //! Invariant: every other token fares as the mask says.
 //! Must not know: how masks are learned, schemas.
@@ -9,34 +10,46 @@
 use std::sync::Arc;
 
 use hashbrown::HashSet;
-use smallvec::SmallVec;
 
 use super::Matcher;
-use super::unique::{endless, viable};
+use super::unique::{Verdict, Way, endless, search, viable};
+use super::watch::{Watch, Watches, reading};
 use crate::bitmask;
 use crate::error::EngineError;
-use crate::provider::{Arena, Cell};
-use crate::stack::{Beginning, Configuration, Frame, Parents, Value};
+use crate::ids::StateId;
+use crate::provider::{Arena, ByteSet, Cell};
+use crate::stack::{Beginning, Configuration, Item};
 use crate::vocab::trie::Trie;
+use crate::vocab::{InString, Inside};
 
-/// An item being read, and the earlier ones with which it agrees.
-#[derive(Clone)]
-struct Watch {
-    frame: Arc<Frame>,
-    beginning: Beginning,
-    agreeing: Vec<Arc<Value>>,
-}
-
-/// A node of the trie: from its first child to the end of its subtree.
+/// A place in the trie, and what is known there.
 struct Node {
-    first: usize,
-    end: usize,
     at: Configuration,
-    watches: SmallVec<[Watch; 2]>,
+    watches: Watches,
     /// An item that repeats another was taken on the way: nothing is known from the mask.
     changed: bool,
     /// An item that repeats another was not taken here: what the mask says of its end is void.
     dropped: bool,
+    /// It is known to be viable, and maybe by which way.
+    viable: bool,
+    way: Option<Way>,
+}
+
+impl Node {
+    /// What the earlier items change behind it is no more than that tokens are refused.
+    fn only_refuses(&self) -> bool {
+        !self.changed && self.at.items.iter().all(|item| item.parents.free())
+    }
+}
+
+/// Which tokens a trie has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tokens {
+    Whole,
+    /// Of the whole tokens those that do not begin with whitespace.
+    NotIndented,
+    /// Tokens without the whitespace that they begin with, of which the mask knows whether it may come.
+    Indented,
 }
 
 impl Matcher {
@@ -46,168 +59,317 @@ impl Matcher {
         let configuration = self.configuration();
         let vocabulary = self.compiled().vocabulary();
         let items = vocabulary.items();
-        let tracks = configuration.items.iter().any(|item| arena.facts(item.state).tracks_items || item.parents.tracked());
-        let mut suspects: Vec<u32> = items.opening().to_vec();
-        if tracks {
-            suspects.extend_from_slice(items.crossing());
+        let mut trials: Vec<u32> = Vec::new();
+        for (prefix, tokens) in items.opening() {
+            if opens_tracked(arena, configuration, prefix)? {
+                trials.extend_from_slice(tokens);
+            }
         }
         // So many items may end within a token, after which there may be no other.
         let may_run_out = |had: usize, values: u64| had.saturating_add(items.most()) as u64 >= values;
-        let frames = reading(arena, configuration);
-        let mut watches: SmallVec<[Watch; 2]> = SmallVec::new();
-        let mut run_out = frames.iter().any(|frame| may_run_out(frame.seen.len(), arena.facts(frame.return_to).values));
-        for frame in frames.into_iter().filter(|frame| !frame.seen.is_empty()) {
-            let beginning = configuration.read_since(frame.since);
-            let agreeing: Vec<Arc<Value>> = frame.seen.iter().filter(|value| beginning.agrees(value)).cloned().collect();
-            if !agreeing.is_empty() {
-                watches.push(Watch { frame, beginning, agreeing });
-            }
+        let mut crossed: HashSet<(Inside, bool)> = HashSet::new();
+        let mut watches = Watches::new();
+        for frame in reading(arena, configuration) {
+            let watch = Watch::new(frame, configuration);
+            crossed.insert((inside(&watch.beginning), may_run_out(frame.seen.len(), arena.facts(frame.return_to).values)));
+            watches.push(watch);
         }
-        let before_item = configuration.items.iter().any(|item| must_begin(arena, item.state, &item.seen).unwrap_or(true));
-        run_out |= configuration.items.iter().any(|item| may_run_out(item.seen.len(), arena.facts(item.state).values));
-        if run_out {
-            suspects.extend_from_slice(vocabulary.quotes().commas());
+        for item in configuration.items.iter().filter(|item| arena.facts(item.state).tracks_items) {
+            crossed.insert((Inside::BETWEEN, may_run_out(item.seen.len(), arena.facts(item.state).values)));
         }
-        if before_item || !watches.is_empty() {
-            match self.rests(&watches)? {
-                Some(rests) if !before_item => {
-                    for rest in rests {
-                        suspects.extend(items.completing(rest));
-                    }
-                    suspects.extend_from_slice(items.escaped());
-                }
-                _ => {
-                    let trie = if before_item && watches.is_empty() { items.beginning() } else { vocabulary.trie() };
-                    self.decide_agreeing(trie, watches, row)?;
-                }
-            }
+        for (inside, run_out) in crossed {
+            trials.extend_from_slice(if run_out { items.commas(inside) } else { items.crossing(inside) });
         }
-        suspects.sort_unstable();
-        suspects.dedup();
-        for token in suspects {
-            let bytes = vocabulary.token_bytes(token);
-            let mut dead = true;
-            for item in &configuration.items {
-                dead &= bytes.first().is_none_or(|&byte| matches!(arena.step(item.state, byte), Ok(Cell::Dead)));
-            }
-            if !dead {
-                let mut at = configuration.clone();
-                let holds = at.step_all(arena, bytes)? && viable(arena, &at)?;
-                write(row, token, holds);
-            }
+        let before_item = before_item(arena, configuration)?;
+        let agrees = watches.iter().any(|watch| !watch.agreeing.is_empty());
+        if before_item || agrees && !self.decide_rests(&watches, row, &mut trials)? {
+            self.decide_all(watches, row)?;
+        }
+        trials.sort_unstable();
+        trials.dedup();
+        for token in trials {
+            self.try_token(token, row)?;
         }
         Ok(())
     }
 
-    /// What completes the string being read to that of an earlier item, if nothing but the end of the string can make a difference.
-    fn rests<'w>(&self, watches: &'w [Watch]) -> Result<Option<Vec<&'w [u8]>>, EngineError> {
-        let [item] = self.configuration().items.as_slice() else { return Ok(None) };
-        if !item.parents.free() || !endless(self.compiled().arena(), item.state)? {
-            return Ok(None);
+    fn try_token(&self, token: u32, row: &mut [u32]) -> Result<(), EngineError> {
+        let arena = self.compiled().arena();
+        let bytes = self.compiled().vocabulary().token_bytes(token);
+        if !begins_with(arena, self.configuration(), bytes)? {
+            return Ok(());
         }
-        let rests = watches.iter().flat_map(|watch| watch.agreeing.iter().map(|value| watch.beginning.rest(value)));
-        Ok(rests.collect())
+        let mut at = self.configuration().clone();
+        let holds = at.step_all(arena, bytes)? && viable(arena, &at)?;
+        write(row, token, holds);
+        Ok(())
     }
 
-    /// Walk the tokens as far as they agree with earlier items.
-    fn decide_agreeing(&self, trie: &Trie, watches: SmallVec<[Watch; 2]>, row: &mut [u32]) -> Result<(), EngineError> {
+    /// In a string that may go on for ever, only its end can make a difference: decide the tokens that complete it to that of an earlier item.
+    /// False if it is no such string.
+    fn decide_rests(&self, watches: &Watches, row: &mut [u32], trials: &mut Vec<u32>) -> Result<bool, EngineError> {
+        let (arena, vocabulary) = (self.compiled().arena(), self.compiled().vocabulary());
+        let [item] = self.configuration().items.as_slice() else { return Ok(false) };
+        if !item.parents.free() || !endless(arena, item.state)? {
+            return Ok(false);
+        }
+        let mut rests: Vec<&[u8]> = Vec::new();
+        for watch in watches {
+            for value in watch.agreeing.iter() {
+                let Some(rest) = watch.beginning.rest(value) else { return Ok(false) };
+                if rest.len() < vocabulary.longest_token() {
+                    rests.push(rest);
+                }
+            }
+        }
+        rests.sort_unstable();
+        rests.dedup();
+        for rest in rests {
+            trials.extend(vocabulary.items().escaped(rest));
+            self.decide_completing(rest, watches, row)?;
+        }
+        Ok(true)
+    }
+
+    /// Decide the tokens that spell a string's rest and its end.
+    fn decide_completing(&self, rest: &[u8], watches: &Watches, row: &mut [u32]) -> Result<(), EngineError> {
+        let (arena, trie) = (self.compiled().arena(), self.compiled().vocabulary().trie());
+        let mut below = 0..trie.nodes().len();
+        let mut end = None;
+        for &byte in rest.iter().chain(b"\"") {
+            let Some(place) = trie.child(&below, byte) else { return Ok(()) };
+            below = place + 1..trie.nodes()[place].end as usize;
+            end = Some(place..below.end);
+        }
+        let mut node = self.start(watches.clone());
+        for &byte in rest {
+            node.at.step(arena, byte)?;
+            node.watches.iter_mut().for_each(|watch| watch.read(byte));
+        }
+        if let Some(end) = end
+            && node.at.is_alive()
+        {
+            self.walk(trie, end, node, Tokens::Whole, row)?;
+        }
+        Ok(())
+    }
+
+    fn start(&self, watches: Watches) -> Node {
+        Node { at: self.configuration().clone(), watches, changed: false, dropped: false, viable: true, way: None }
+    }
+
+    /// Decide all tokens as far as they agree with earlier items.
+    fn decide_all(&self, watches: Watches, row: &mut [u32]) -> Result<(), EngineError> {
+        let vocabulary = self.compiled().vocabulary();
+        let (trie, items) = (vocabulary.trie(), vocabulary.items());
+        let start = self.start(watches);
+        // Of what is read only if it repeats an item the mask knows nothing, whitespace in it included.
+        let gap = if start.only_refuses() { behind_whitespace(self.compiled().arena(), &start)? } else { None };
+        let Some(mut gap) = gap else { return self.walk(trie, 0..trie.nodes().len(), start, Tokens::Whole, row) };
+        self.walk(trie, 0..trie.nodes().len(), start, Tokens::NotIndented, row)?;
+        if !self.is_viable(&mut gap)? {
+            items.blank().iter().for_each(|&token| write(row, token, false));
+        }
+        self.walk(items.indented(), 0..items.indented().nodes().len(), gap, Tokens::Indented, row)
+    }
+
+    /// Is it viable? Notes what is found.
+    fn is_viable(&self, node: &mut Node) -> Result<bool, EngineError> {
+        if !node.viable
+            && let Verdict::Yes(way) = search(self.compiled().arena(), &node.at, &node.watches)?
+        {
+            (node.viable, node.way) = (true, way);
+        }
+        Ok(node.viable)
+    }
+
+    /// Walk a part of a trie, from the first child of a node on, as far as it agrees with earlier items.
+    fn walk(&self, trie: &Trie, below: std::ops::Range<usize>, start: Node, of: Tokens, row: &mut [u32]) -> Result<(), EngineError> {
         let arena = self.compiled().arena();
         let nodes = trie.nodes();
-        let start = Node { first: 0, end: nodes.len(), at: self.configuration().clone(), watches, changed: false, dropped: false };
-        let mut open = vec![start];
-        while let Some(node) = open.pop() {
-            let mut child = node.first;
-            while child < node.end {
-                let (i, step) = (child, nodes[child]);
-                child = step.end as usize;
-                let mut refused = true;
-                for item in &node.at.items {
-                    refused &= matches!(arena.step(item.state, step.byte)?, Cell::Dead);
+        let mut open = vec![(below.clone(), start)];
+        while let Some((range, node)) = open.pop() {
+            let mut like = node.bytes_like(arena)?;
+            if of == Tokens::NotIndented && range == below {
+                like.remove(&WHITESPACE);
+            }
+            let children = trie.children_from(range.start).filter(|children| children.end == range.end);
+            let mut child = range.start;
+            while child < range.end {
+                let (i, byte) = (child, nodes[child].byte);
+                let end = nodes[child].end as usize;
+                if !like.contains(byte) {
+                    child = children.map_or(end, |children| children.next(byte, &like).unwrap_or(range.end));
+                    continue;
                 }
-                if refused && !node.dropped {
+                child = end;
+                if !begins_with(arena, &node.at, &[byte])? {
+                    // A dead end that the mask knows, unless it reckons with an end that was not taken.
+                    if node.dropped {
+                        trie.places_below(i).for_each(|place| write(row, trie.tokens()[place], false));
+                    }
                     continue;
                 }
                 let mut at = node.at.clone();
-                at.step(arena, step.byte)?;
+                at.step(arena, byte)?;
                 if !at.is_alive() {
                     trie.places_below(i).for_each(|place| write(row, trie.tokens()[place], false));
                     continue;
                 }
-                let (watches, [taken, dropped]) = follow(arena, &node, &at, step.byte);
-                let changed = node.changed || taken;
-                let begins = at.items.iter().any(|item| must_begin(arena, item.state, &item.seen).unwrap_or(true));
-                if !(changed || begins || watches.iter().any(|watch| !watch.agreeing.is_empty())) {
+                let (watches, [repeated, dropped]) = follow(arena, &node, &at, byte);
+                let changed = node.changed || repeated;
+                if !changed && watches.iter().all(|watch| watch.agreeing.is_empty()) && !before_item(arena, &at)? {
                     continue;
                 }
-                if !trie.places_at(i).is_empty() {
-                    let holds = viable(arena, &at)?;
-                    trie.places_at(i).for_each(|place| write(row, trie.tokens()[place], holds));
+                let mut next = Node { at, watches, changed, dropped, viable: false, way: None };
+                if WHITESPACE.contains(byte) && node.at.items.iter().all(|item| may_leave_gap(arena, item.state)) {
+                    // Whitespace in a gap changes nothing.
+                    (next.viable, next.way) = (node.viable, node.way.clone());
+                } else if let Some(way) = node.way.as_ref().and_then(|way| way.after(byte)) {
+                    (next.viable, next.way) = (true, Some(way));
                 }
-                open.push(Node { first: i + 1, end: step.end as usize, at, watches, changed, dropped });
+                if !trie.places_at(i).is_empty() {
+                    let holds = self.is_viable(&mut next)?;
+                    let only_refuses = next.only_refuses();
+                    for place in trie.places_at(i) {
+                        let token = trie.tokens()[place];
+                        match of {
+                            Tokens::Indented if holds && only_refuses => {}
+                            Tokens::Indented if holds => self.try_token(token, row)?,
+                            _ => write(row, token, holds),
+                        }
+                    }
+                }
+                open.push((i + 1..end, next));
             }
         }
         Ok(())
     }
 }
+
+const WHITESPACE: ByteSet = ByteSet([1 << b' ' | 1 << b'\t' | 1 << b'\n' | 1 << b'\r', 0, 0, 0]);
 
 fn write(row: &mut [u32], token: u32, holds: bool) {
     if holds { bitmask::set(row, token) } else { bitmask::clear(row, token) }
 }
 
-/// Must the next item of an array that has had some come here (if only after whitespace)?
-fn must_begin(arena: &Arena, state: crate::ids::StateId, seen: &crate::stack::Seen) -> Result<bool, EngineError> {
-    Ok(!seen.is_empty() && matches!(arena.step(state, b',')?, Cell::Dead) && matches!(arena.step(state, b']')?, Cell::Dead))
+/// Does an item of the configuration take the first of the bytes?
+fn begins_with(arena: &Arena, configuration: &Configuration, bytes: &[u8]) -> Result<bool, EngineError> {
+    let Some(&first) = bytes.first() else { return Ok(true) };
+    for item in &configuration.items {
+        if !matches!(arena.step(item.state, first)?, Cell::Dead) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
-/// The frames in which an item is being read.
-fn reading(arena: &Arena, configuration: &Configuration) -> Vec<Arc<Frame>> {
-    let mut found = Vec::new();
-    let mut known: HashSet<*const Frame> = HashSet::new();
-    let mut open: Vec<&Parents> = configuration.items.iter().map(|item| &item.parents).filter(|parents| parents.tracked()).collect();
-    while let Some(parents) = open.pop() {
-        for frame in parents.frames().iter().filter(|frame| frame.tracked) {
-            if known.insert(Arc::as_ptr(frame)) {
-                if arena.facts(frame.return_to).tracks_items {
-                    found.push(frame.clone());
-                }
-                open.push(&frame.parents);
+/// Is an array open behind these bytes whose items are compared?
+fn opens_tracked(arena: &Arena, configuration: &Configuration, bytes: &[u8]) -> Result<bool, EngineError> {
+    if !begins_with(arena, configuration, bytes)? {
+        return Ok(false);
+    }
+    let mut at = configuration.clone();
+    Ok(at.step_all(arena, bytes)? && at.items.iter().any(|item| arena.facts(item.state).tracks_items))
+}
+
+fn inside(beginning: &Beginning) -> Inside {
+    let string = match beginning.in_string() {
+        None => InString::No,
+        Some(false) => InString::Yes,
+        Some(true) => InString::Escaped,
+    };
+    Inside { string, depth: beginning.depth() }
+}
+
+/// Must the next item of an array that has had some come here (if only after whitespace)?
+fn must_begin(arena: &Arena, item: &Item) -> Result<bool, EngineError> {
+    let refuses = |byte| Ok::<bool, EngineError>(matches!(arena.step(item.state, byte)?, Cell::Dead));
+    Ok(!item.seen.is_empty() && refuses(b',')? && refuses(b']')?)
+}
+
+fn before_item(arena: &Arena, configuration: &Configuration) -> Result<bool, EngineError> {
+    for item in &configuration.items {
+        if must_begin(arena, item)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Is it a state in a gap that may end here, so that whitespace adds nothing to what may come?
+fn may_leave_gap(arena: &Arena, state: StateId) -> bool {
+    arena.facts(state).gap.as_ref().is_some_and(|gap| gap.spacing.leaves(gap.progress))
+}
+
+/// What is left after whitespace, but for how much of it there was, if whitespace may come and whatever takes it is a gap.
+fn behind_whitespace(arena: &Arena, node: &Node) -> Result<Option<Node>, EngineError> {
+    let mut at = node.at.clone();
+    at.items.retain(|item| may_leave_gap(arena, item.state));
+    if at.items.is_empty() {
+        return Ok(None);
+    }
+    let all = at.items.len() == node.at.items.len();
+    for item in node.at.items.iter().filter(|item| !may_leave_gap(arena, item.state)) {
+        for byte in WHITESPACE {
+            if !matches!(arena.step(item.state, byte)?, Cell::Dead) {
+                return Ok(None);
             }
         }
     }
-    found
+    at.returned.clear();
+    let mut watches = node.watches.clone();
+    watches.retain(|watch| reading(arena, &at).iter().any(|frame| Arc::ptr_eq(frame, &watch.frame)));
+    watches.iter_mut().for_each(|watch| watch.read(b' '));
+    Ok(Some(Node { at, watches, changed: node.changed, dropped: false, viable: all && node.viable, way: None }))
+}
+
+impl Node {
+    /// The bytes behind which the earlier items may change something.
+    fn bytes_like(&self, arena: &Arena) -> Result<ByteSet, EngineError> {
+        if self.changed || self.dropped {
+            return Ok(ByteSet::ALL);
+        }
+        let mut like = ByteSet::default();
+        for watch in &self.watches {
+            like.extend(&watch.agreeing.bytes_like(&watch.beginning));
+        }
+        let nothing = Beginning::default();
+        for item in &self.at.items {
+            if must_begin(arena, item)? {
+                item.seen.iter().for_each(|value| nothing.add_bytes_like(value, &mut like));
+            }
+        }
+        Ok(like)
+    }
 }
 
 /// What is being read after a byte, and whether an item that repeats another was taken, or was not.
-fn follow(arena: &Arena, node: &Node, at: &Configuration, byte: u8) -> (SmallVec<[Watch; 2]>, [bool; 2]) {
-    let mut watches: SmallVec<[Watch; 2]> = SmallVec::new();
-    for frame in reading(arena, at) {
-        match node.watches.iter().find(|watch| Arc::ptr_eq(&watch.frame, &frame)) {
-            Some(before) => {
-                let mut beginning = before.beginning.clone();
-                beginning.read(byte);
-                let agreeing = before.agreeing.iter().filter(|value| beginning.agrees(value)).cloned().collect();
-                watches.push(Watch { frame, beginning, agreeing });
-            }
-            // It was not worth watching, or it has just been pushed.
-            None if frame.since + 1 == at.offset() => {
-                let beginning = Beginning::of(&[byte]);
-                let agreeing = frame.seen.iter().filter(|value| beginning.agrees(value)).cloned().collect();
-                watches.push(Watch { frame, beginning, agreeing });
-            }
-            None => {}
-        }
-    }
-    // An item ends where its value may end, which may be before its frame is left for good. Those that have just begun are among the new.
+fn follow(arena: &Arena, node: &Node, at: &Configuration, byte: u8) -> (Watches, [bool; 2]) {
+    let mut watches = Watches::new();
+    // An item ends where its value may end, which may be before its frame is left for good.
     let mut ended = [false; 2];
-    for watch in node.watches.iter().filter(|watch| !watch.agreeing.is_empty()) {
-        let mut beginning = watch.beginning.clone();
-        beginning.read(byte);
-        ended[usize::from(!arena.facts(watch.frame.return_to).repeats)] |=
-            beginning.whole().is_some_and(|value| watch.frame.seen.contains(&value));
+    let mut ends = |watch: &Watch| {
+        if !watch.agreeing.is_empty() && watch.beginning.whole().is_some_and(|value| watch.frame.seen.contains(&value)) {
+            ended[usize::from(!arena.facts(watch.frame.return_to).repeats)] = true;
+        }
+    };
+    for frame in reading(arena, at) {
+        let watch = if let Some(before) = node.watches.iter().find(|watch| Arc::ptr_eq(&watch.frame, frame)) {
+            let mut watch = before.clone();
+            watch.read(byte);
+            watch
+        } else {
+            // It has just been pushed.
+            Watch::new(frame, at)
+        };
+        ends(&watch);
+        watches.push(watch);
     }
-    for watch in watches.iter().filter(|watch| watch.frame.since + 1 == at.offset()) {
-        let whole = watch.beginning.whole();
-        ended[usize::from(!arena.facts(watch.frame.return_to).repeats)] |= whole.is_some_and(|value| watch.frame.seen.contains(&value));
+    for left in node.watches.iter().filter(|watch| !watches.iter().any(|new| Arc::ptr_eq(&new.frame, &watch.frame))) {
+        let mut watch = left.clone();
+        watch.read(byte);
+        ends(&watch);
     }
     (watches, ended)
 }

@@ -3,40 +3,78 @@
 //! States know nothing of the items a text has had; to them, whatever is being read is new. That holds as soon as what was read can no longer
 //! become one of those items, and from there on every state can be completed. So only beginnings that still agree with an item are followed,
 //! through continuations that agree with it, until one is found that no longer does, or that ends and is taken; there are no more of
-//! them than the items are long.
+//! them than the items are long. Mostly the first way that is tried leads there, and then all places on it are known to be viable as well.
 //!
 //! Invariant: what is said to be viable can be completed. What was not decided within the limit is not viable.
 //! Must not know: tokens, schemas.
 
+use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashSet;
 use smallvec::SmallVec;
 
+use super::watch::{Agreeing, Watch};
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::limits::Limits;
-use crate::provider::{Arena, Cell};
-use crate::stack::{Beginning, Configuration, Frame, Item, Parents, Value};
+use crate::provider::{Arena, ByteSet, Cell};
+use crate::stack::{Beginning, Configuration, Frame, Item, Parents};
 
 /// Steps of one search, whatever `max_search_steps` says: it is made for each token that is tried.
 const MOST_STEPS: usize = 100_000;
 
+/// Bytes of a way that is taken without looking back.
+const MOST_STRAIGHT: usize = 256;
+
+/// Bytes that lead, one after the other and each chosen by what is there alone, to where it is plain that a text can be completed.
+#[derive(Clone)]
+pub(super) struct Way {
+    bytes: Rc<[u8]>,
+    at: usize,
+}
+
+impl Way {
+    /// What is left of it behind its next byte; `None`: that is another.
+    pub fn after(&self, byte: u8) -> Option<Self> {
+        (self.bytes.get(self.at) == Some(&byte)).then(|| Self { bytes: self.bytes.clone(), at: self.at + 1 })
+    }
+}
+
+/// Can a text be completed?
+pub(super) enum Verdict {
+    No,
+    /// Maybe by this way.
+    Yes(Option<Way>),
+}
+
+impl From<bool> for Verdict {
+    fn from(yes: bool) -> Self {
+        if yes { Self::Yes(None) } else { Self::No }
+    }
+}
+
 /// Can the configuration come to an end?
 pub(super) fn viable(arena: &Arena, configuration: &Configuration) -> Result<bool, EngineError> {
+    Ok(!matches!(search(arena, configuration, &[])?, Verdict::No))
+}
+
+/// Can the configuration come to an end? `watches` are of its own frames, as far as they are known; those on the way that is found are viable too.
+pub(super) fn search(arena: &Arena, configuration: &Configuration, watches: &[Watch]) -> Result<Verdict, EngineError> {
     if !configuration.returned.is_empty() {
-        return Ok(true);
+        return Ok(Verdict::Yes(None));
     }
     if !arena.tracks_items() {
-        return Ok(configuration.is_alive());
+        return Ok(configuration.is_alive().into());
     }
     let mut search = Search { arena, steps: 0 };
     for item in &configuration.items {
-        if search.item(configuration, item)? {
-            return Ok(true);
+        let verdict = search.item(configuration, item, watches)?;
+        if !matches!(verdict, Verdict::No) {
+            return Ok(verdict);
         }
     }
-    Ok(false)
+    Ok(Verdict::No)
 }
 
 /// Are there endlessly many ways to go on inside the rule, whatever lies below? No if in doubt.
@@ -58,6 +96,9 @@ struct Chain {
 
 /// All ways down from an item.
 fn chains(arena: &Arena, item: &Item) -> Result<SmallVec<[Chain; 1]>, EngineError> {
+    if let Some(levels) = only_way(arena, &item.parents) {
+        return Ok(SmallVec::from_iter([Chain { item: item.clone(), levels }]));
+    }
     let mut found: SmallVec<[Chain; 1]> = SmallVec::new();
     let mut open: Vec<(Parents, Vec<Arc<Frame>>)> = vec![(item.parents.clone(), Vec::new())];
     while let Some((parents, path)) = open.pop() {
@@ -76,6 +117,20 @@ fn chains(arena: &Arena, item: &Item) -> Result<SmallVec<[Chain; 1]>, EngineErro
         }
     }
     Ok(found)
+}
+
+/// The levels on the way down, if there is but one.
+fn only_way(arena: &Arena, mut parents: &Parents) -> Option<SmallVec<[Arc<Frame>; 2]>> {
+    let mut levels = SmallVec::new();
+    while parents.tracked() {
+        let Parents::One(frame) = parents else { return None };
+        if arena.facts(frame.return_to).tracks_items {
+            levels.push(frame.clone());
+        }
+        parents = &frame.parents;
+    }
+    levels.reverse();
+    Some(levels)
 }
 
 fn chain(arena: &Arena, item: &Item, path: Vec<Arc<Frame>>, bottom: Parents) -> Chain {
@@ -104,48 +159,76 @@ struct Search<'a> {
 struct Node {
     at: Configuration,
     beginning: Beginning,
-    agreeing: Vec<Arc<Value>>,
+    agreeing: Agreeing,
+}
+
+/// What a byte leads to.
+enum Next {
+    /// A place from which it is plain that the text can be completed.
+    Out,
+    /// The places where what is read still agrees with an item; there may be none.
+    Agreeing(Vec<(Chain, Node)>),
 }
 
 impl Search<'_> {
-    fn item(&mut self, configuration: &Configuration, item: &Item) -> Result<bool, EngineError> {
+    fn item(&mut self, configuration: &Configuration, item: &Item, watches: &[Watch]) -> Result<Verdict, EngineError> {
         if item.seen.is_empty() && !item.parents.tracked() {
-            return Ok(true);
+            return Ok(Verdict::Yes(None));
         }
         // Endless ways on are more than the items that any array has had.
         if item.parents.free() && endless(self.arena, item.state)? {
-            return Ok(true);
+            return Ok(Verdict::Yes(None));
         }
         for chain in chains(self.arena, item)? {
             self.steps = MOST_STEPS.min(self.arena.limits().max_search_steps);
-            if self.chain(configuration, &chain)? {
-                return Ok(true);
+            let verdict = self.chain(configuration, &chain, watches, None)?;
+            if !matches!(verdict, Verdict::No) {
+                return Ok(verdict);
             }
         }
-        Ok(false)
+        Ok(Verdict::No)
     }
 
-    fn chain(&mut self, configuration: &Configuration, chain: &Chain) -> Result<bool, EngineError> {
+    /// `new`: what is read there is known to be new.
+    fn chain(
+        &mut self,
+        configuration: &Configuration,
+        chain: &Chain,
+        watches: &[Watch],
+        new: Option<&Arc<Frame>>,
+    ) -> Result<Verdict, EngineError> {
         for level in &chain.levels {
-            if level.seen.is_empty() {
+            if level.seen.is_empty() || new.is_some_and(|new| Arc::ptr_eq(new, level)) {
                 continue;
             }
-            let beginning = configuration.read_since(level.since);
-            let agreeing: Vec<Arc<Value>> = level.seen.iter().filter(|value| beginning.agrees(value)).cloned().collect();
             let must_repeat = self.arena.facts(level.return_to).repeats;
+            let known = watches.iter().find(|watch| Arc::ptr_eq(&watch.frame, level));
+            let (beginning, agreeing) = match known {
+                Some(watch) if watch.agreeing.is_empty() => (Beginning::default(), watch.agreeing.clone()),
+                Some(watch) => (watch.beginning.clone(), watch.agreeing.clone()),
+                None => {
+                    let beginning = configuration.read_since(level.since);
+                    let agreeing = Agreeing::of(level, &beginning);
+                    (beginning, agreeing)
+                }
+            };
             if agreeing.is_empty() {
                 if must_repeat {
-                    return Ok(false);
+                    return Ok(Verdict::No);
                 }
                 continue;
             }
-            return self.way_out(Node { at: configuration.alone(chain.item.clone()), beginning, agreeing }, level, must_repeat);
+            let node = Node { at: configuration.alone(chain.item.clone()), beginning, agreeing };
+            if let Some(way) = self.straight(&node, level, must_repeat)? {
+                return Ok(Verdict::Yes(Some(way)));
+            }
+            return Ok(self.way_out(node, level, must_repeat)?.into());
         }
         let facts = self.arena.facts(chain.item.state);
         if facts.tracks_items && chain.item.seen.len() as u64 >= facts.values {
-            return self.next_item(configuration.alone(chain.item.clone()), chain);
+            return Ok(self.next_item(configuration.alone(chain.item.clone()), chain)?.into());
         }
-        Ok(true)
+        Ok(Verdict::Yes(None))
     }
 
     fn step(&mut self, at: &Configuration, byte: u8) -> Result<Option<Configuration>, EngineError> {
@@ -159,31 +242,108 @@ impl Search<'_> {
         Ok(next.is_alive().then_some(next))
     }
 
+    /// The bytes that are worth a look: whitespace in a gap leads to nothing that is not there without it.
+    fn hopeful(&self, at: &Configuration) -> ByteSet {
+        let Some(item) = at.items.first() else { return ByteSet::default() };
+        let mut bytes = self.arena.hopeful(item.state);
+        if self.arena.facts(item.state).gap.as_ref().is_some_and(|gap| gap.spacing.leaves(gap.progress)) {
+            b" \t\n\r".iter().for_each(|&byte| bytes.remove(&ByteSet::one(byte)));
+        }
+        bytes
+    }
+
+    /// Go on by a byte with the item that `level` reads, which agrees with others; `like`: so it may after the byte.
+    fn go_on(&mut self, node: &Node, byte: u8, like: bool, level: &Arc<Frame>, must_repeat: bool) -> Result<Option<Next>, EngineError> {
+        let Some(next) = self.step(&node.at, byte)? else { return Ok(None) };
+        if !next.returned.is_empty() {
+            return Ok(Some(Next::Out));
+        }
+        let mut read = None;
+        if like {
+            let mut beginning = node.beginning.clone();
+            beginning.read(byte);
+            let agreeing = node.agreeing.with(&beginning);
+            read = (!agreeing.is_empty()).then_some((beginning, agreeing));
+        }
+        let mut places = Vec::new();
+        for item in &next.items {
+            for chain in chains(self.arena, item)? {
+                let same = on(&chain, level);
+                match &read {
+                    Some((beginning, agreeing)) if same => {
+                        let (beginning, agreeing) = (beginning.clone(), agreeing.clone());
+                        let at = next.alone(chain.item.clone());
+                        places.push((chain, Node { at, beginning, agreeing }));
+                    }
+                    None if same && must_repeat => {}
+                    _ => {
+                        let new = (same && !must_repeat).then_some(level);
+                        if !matches!(self.chain(&next, &chain, &[], new)?, Verdict::No) {
+                            return Ok(Some(Next::Out));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(Some(Next::Agreeing(places)))
+    }
+
+    /// The way on which at every place the first byte is taken that leads on at all, if at the end of it the item is another than those it agrees
+    /// with, or has ended and was taken. What is chosen depends on nothing before, so that a place on the way has the rest of it.
+    fn straight(&mut self, start: &Node, level: &Arc<Frame>, must_repeat: bool) -> Result<Option<Way>, EngineError> {
+        let mut bytes: Vec<u8> = Vec::new();
+        let mut last: Option<Node> = None;
+        let mut numbers: HashSet<Vec<u8>> = HashSet::new();
+        while bytes.len() < MOST_STRAIGHT.min(self.arena.limits().max_search_steps) {
+            let node = last.as_ref().unwrap_or(start);
+            let (hopeful, like) = (self.hopeful(&node.at), node.agreeing.bytes_like(&node.beginning));
+            let mut onward = None;
+            // Those after which it is another come first: they end the search.
+            for may_agree in [false, true] {
+                if must_repeat && !may_agree {
+                    continue;
+                }
+                for byte in in_order(&hopeful, node.beginning.in_number()).filter(|&byte| like.contains(byte) == may_agree) {
+                    match self.go_on(node, byte, may_agree, level, must_repeat)? {
+                        Some(Next::Out) => {
+                            bytes.push(byte);
+                            return Ok(Some(Way { bytes: bytes.into(), at: 0 }));
+                        }
+                        Some(Next::Agreeing(places)) if onward.is_none() => {
+                            // A number that has ended rather than one that goes on.
+                            let shallowest = places.into_iter().min_by_key(|(chain, _)| frames_above(chain, level));
+                            onward = shallowest.map(|(chain, node)| (byte, chain, node));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            let Some((byte, chain, node)) = onward else { return Ok(None) };
+            // Numbers alone have endless spellings that all agree.
+            if node.beginning.in_number() && !numbers.insert(signature(&chain, level, &node)) {
+                return Ok(None);
+            }
+            bytes.push(byte);
+            last = Some(node);
+        }
+        Ok(None)
+    }
+
     /// Is there a continuation on which the item that `level` reads ends and is taken, or becomes another than those it agrees with?
     fn way_out(&mut self, start: Node, level: &Arc<Frame>, must_repeat: bool) -> Result<bool, EngineError> {
         let mut visited: HashSet<Vec<u8>> = HashSet::new();
         let mut open = vec![start];
         while let Some(node) = open.pop() {
             let first = open.len();
-            for &byte in most_hopeful_first() {
-                let Some(next) = self.step(&node.at, byte)? else { continue };
-                if !next.returned.is_empty() {
-                    return Ok(true);
-                }
-                let mut beginning = node.beginning.clone();
-                beginning.read(byte);
-                let agreeing: Vec<Arc<Value>> = node.agreeing.iter().filter(|value| beginning.agrees(value)).cloned().collect();
-                for item in &next.items {
-                    for chain in chains(self.arena, item)? {
-                        if !on(&chain, level) || agreeing.is_empty() && !must_repeat {
-                            if self.chain(&next, &chain)? {
-                                return Ok(true);
-                            }
-                        } else if !agreeing.is_empty() && visited.insert(signature(&chain, level, &beginning, &agreeing)) {
-                            let (at, agreeing) = (next.alone(chain.item), agreeing.clone());
-                            open.push(Node { at, beginning: beginning.clone(), agreeing });
-                        }
+            let (hopeful, like) = (self.hopeful(&node.at), node.agreeing.bytes_like(&node.beginning));
+            for byte in in_order(&hopeful, false) {
+                match self.go_on(&node, byte, like.contains(byte), level, must_repeat)? {
+                    Some(Next::Out) => return Ok(true),
+                    Some(Next::Agreeing(places)) => {
+                        let new = places.into_iter().filter(|(chain, node)| visited.insert(signature(chain, level, node)));
+                        open.extend(new.map(|(_, node)| node));
                     }
+                    None => {}
                 }
             }
             open[first..].reverse();
@@ -196,7 +356,7 @@ impl Search<'_> {
         let mut visited: HashSet<StateId> = HashSet::new();
         let mut open = vec![start];
         while let Some(at) = open.pop() {
-            for &byte in most_hopeful_first() {
+            for byte in in_order(&self.hopeful(&at), false) {
                 let Some(next) = self.step(&at, byte)? else { continue };
                 if !next.returned.is_empty() {
                     return Ok(true);
@@ -210,7 +370,7 @@ impl Search<'_> {
                         continue;
                     }
                     for chain in chains(self.arena, item)? {
-                        if self.chain(&next, &chain)? {
+                        if !matches!(self.chain(&next, &chain, &[], None)?, Verdict::No) {
                             return Ok(true);
                         }
                     }
@@ -221,10 +381,20 @@ impl Search<'_> {
     }
 }
 
+fn frames_above(chain: &Chain, level: &Arc<Frame>) -> usize {
+    let mut parents = &chain.item.parents;
+    let frames = std::iter::from_fn(|| {
+        let [frame] = parents.frames() else { return None };
+        parents = &frame.parents;
+        Some(frame)
+    });
+    frames.take_while(|frame| !Arc::ptr_eq(frame, level)).count()
+}
+
 /// By which places of a search are told apart.
-fn signature(chain: &Chain, level: &Arc<Frame>, beginning: &Beginning, agreeing: &[Arc<Value>]) -> Vec<u8> {
-    let reach = agreeing.iter().map(|value| value.reach()).max().unwrap_or(0);
-    let mut out = beginning.signature(reach);
+fn signature(chain: &Chain, level: &Arc<Frame>, node: &Node) -> Vec<u8> {
+    let reach = node.agreeing.iter().map(|value| value.reach()).max().unwrap_or(0);
+    let mut out = node.beginning.signature(reach);
     let mut add = |state: StateId, register: u64, address: usize| {
         out.extend_from_slice(&state.0.to_le_bytes());
         out.extend_from_slice(&register.to_le_bytes());
@@ -242,19 +412,30 @@ fn signature(chain: &Chain, level: &Arc<Frame>, beginning: &Beginning, agreeing:
     out
 }
 
-/// All bytes: first those that are likely to make a value another, or to end it; escapes and whitespace last.
-fn most_hopeful_first() -> &'static [u8; 256] {
-    static ORDER: OnceLock<[u8; 256]> = OnceLock::new();
-    ORDER.get_or_init(|| {
-        let mut bytes: [u8; 256] = std::array::from_fn(|i| i as u8);
-        bytes.sort_by_key(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'1'..=b'9' => 0,
-            b'"' | b']' | b'}' => 1,
-            b'0' | b'-' | b'.' => 2,
-            b'\\' => 4,
-            b' ' | b'\t' | b'\n' | b'\r' => 5,
-            _ => 3,
-        });
-        bytes
+/// The bytes of a set: first those that are likely to make a value another, or to end it; escapes and whitespace last. What ends a number comes
+/// first where it is asked for.
+fn in_order(bytes: &ByteSet, ends_first: bool) -> impl Iterator<Item = u8> + use<> {
+    static CLASSES: OnceLock<[ByteSet; 6]> = OnceLock::new();
+    let classes = CLASSES.get_or_init(|| {
+        let mut classes = [ByteSet::default(); 6];
+        for byte in 0..=255u8 {
+            let class = match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'1'..=b'9' => 0,
+                b'"' | b']' | b'}' => 1,
+                b'0' | b'-' | b'.' => 2,
+                b'\\' => 4,
+                b' ' | b'\t' | b'\n' | b'\r' => 5,
+                _ => 3,
+            };
+            classes[class].insert(byte);
+        }
+        classes
+    });
+    let order: [usize; 6] = if ends_first { [1, 3, 0, 2, 4, 5] } else { [0, 1, 2, 3, 4, 5] };
+    let bytes = *bytes;
+    order.into_iter().flat_map(move |class| {
+        let mut some = bytes;
+        some.keep(&classes[class]);
+        some
     })
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use smallvec::SmallVec;
 
 use super::used::Used;
+use crate::escapes::{decode, utf8_length};
 use crate::provider::ByteSet;
 
 /// What an item remembers of an object's keys, shared between configurations.
@@ -150,13 +151,29 @@ impl Partial {
     /// After one more byte.
     #[must_use]
     pub fn after(&self, byte: u8) -> Self {
-        let mut pending = self.pending.clone();
-        pending.push(byte);
-        let (character, left) = decode(&pending);
-        if left > 0 {
-            return Self { text: self.text.clone(), pending };
+        let mut after = self.clone();
+        after.push(byte);
+        after
+    }
+
+    /// Read one more byte.
+    pub fn push(&mut self, byte: u8) {
+        if self.pending.is_empty() && byte < 0x80 && byte != b'\\' {
+            self.text.push(byte);
+            return;
         }
-        Self { text: [&*self.text, &character].concat(), pending: SmallVec::new() }
+        self.pending.push(byte);
+        let (character, left) = decode(&self.pending);
+        if left == 0 {
+            self.text.extend_from_slice(&character);
+            self.pending.clear();
+        }
+    }
+
+    /// Was a backslash read last, so that a quotation mark would not end the string?
+    pub fn escapes_next(&self) -> bool {
+        // As the second half of a surrogate pair it follows six bytes.
+        self.pending.last() == Some(&b'\\') && matches!(self.pending.len(), 1 | 7)
     }
 
     /// The bytes after which one of `used` may still be spelled, or has been: all of them if in doubt.
@@ -198,74 +215,9 @@ impl Partial {
     }
 }
 
-fn utf8_length(first: u8) -> usize {
-    match first {
-        0..0x80 => 1,
-        0x80..0xE0 => 2,
-        0xE0..0xF0 => 3,
-        0xF0.. => 4,
-    }
-}
-
-/// The characters that the raw bytes of a JSON string (without quotation marks) spell so far, in UTF-8, and how many raw bytes at the end
-/// belong to a character that is not complete.
-fn decode(raw: &[u8]) -> (Vec<u8>, usize) {
-    let mut out = Vec::with_capacity(raw.len());
-    let mut at = 0;
-    while at < raw.len() {
-        if raw[at] != b'\\' {
-            let length = utf8_length(raw[at]);
-            let Some(bytes) = raw.get(at..at + length) else { break };
-            out.extend_from_slice(bytes);
-            at += length;
-            continue;
-        }
-        let Some(&escape) = raw.get(at + 1) else { break };
-        let short = match escape {
-            b'b' => 8,
-            b'f' => 12,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            other => other,
-        };
-        if escape != b'u' {
-            out.push(short);
-            at += 2;
-            continue;
-        }
-        let unit = |from: usize| {
-            let hex = raw.get(from..from + 4)?;
-            u32::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()
-        };
-        let Some(first) = unit(at + 2) else { break };
-        let (code, length) = if (0xD800..0xDC00).contains(&first) {
-            let Some(second) = unit(at + 8) else { break };
-            (0x1_0000 + ((first - 0xD800) << 10) + (second.wrapping_sub(0xDC00) & 0x3FF), 12)
-        } else {
-            (first, 6)
-        };
-        let mut buffer = [0; 4];
-        out.extend_from_slice(char::from_u32(code).unwrap_or('\u{FFFD}').encode_utf8(&mut buffer).as_bytes());
-        at += length;
-    }
-    (out, raw.len() - at)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn keys_are_decoded() {
-        assert_eq!(decode(b"abc"), (b"abc".to_vec(), 0));
-        assert_eq!(decode(br#"\u0061\n\"\/\\"#), (b"a\n\"/\\".to_vec(), 0));
-        assert_eq!(decode(r"é\ud83d\ude00x".as_bytes()), ("é😀x".as_bytes().to_vec(), 0));
-        assert_eq!(decode(br"a\u00"), (b"a".to_vec(), 4));
-        assert_eq!(decode(br"a\ud83d\ude0"), (b"a".to_vec(), 11));
-        assert_eq!(decode(&[b'a', 0xC3]), (b"a".to_vec(), 1));
-        assert_eq!(decode(br"a\"), (b"a".to_vec(), 1));
-    }
 
     #[test]
     fn a_partial_key_agrees_with_the_keys_that_may_go_on_so() {

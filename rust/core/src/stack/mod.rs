@@ -5,6 +5,7 @@
 //! exponential on some grammars, flat sets are quadratic at worst: Tomita's graph-structured stack, 1986).
 //! Must not know: vocabularies, masks, tokens.
 
+mod agree;
 mod configuration;
 mod frames;
 mod keys;

@@ -1,77 +1,162 @@
-//! The text tokens that may begin or end an item of an array: the few in which a comma is followed by a value, those that begin with one, and
-//! those that end a string. Part of **vocab**.
+//! The text tokens that may begin or end an item of an array: those in which a comma is followed by a value, by how deep inside the item they may
+//! begin, those that open an array, those that spell the end of a string with escapes, and those that begin with whitespace. Part of **vocab**.
 //!
-//! Invariant: a token that is not listed reads no comma of an array with the beginning of another item behind it; one not in the trie does not
-//! begin, after whitespace, with a value.
+//! Invariant: a token that is not listed for a place reads no comma of an array, with the beginning of another item behind it, from there.
 //! Must not know: why items matter.
 
+use hashbrown::HashMap;
+
 use super::trie::Trie;
+use crate::escapes::decode;
+
+/// Where a token begins, as far as its brackets and quotation marks go.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Inside {
+    /// In a string, or in one after a backslash that escapes what comes next.
+    pub string: InString,
+    /// So many brackets of the item are open.
+    pub depth: usize,
+}
+
+/// See [`Inside`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum InString {
+    /// Outside of strings.
+    No,
+    /// In a string.
+    Yes,
+    /// In a string, behind a backslash that escapes what comes next.
+    Escaped,
+}
+
+impl Inside {
+    /// Between the items of an array.
+    pub const BETWEEN: Self = Self { string: InString::No, depth: 0 };
+}
 
 /// See the module.
 #[derive(Default)]
 pub struct ItemIndex {
-    crossing: Vec<u32>,
-    opening: Vec<u32>,
+    crossing: HashMap<Inside, Vec<u32>>,
+    commas: HashMap<Inside, Vec<u32>>,
+    opening: Vec<(Box<[u8]>, Vec<u32>)>,
     most: usize,
-    beginning: Trie,
-    /// (bytes before the first quotation mark, token), sorted; none of the bytes is a backslash.
-    before: Vec<(Box<[u8]>, u32)>,
-    /// Tokens with a backslash before their first quotation mark.
-    escaped: Vec<u32>,
+    /// (characters before the quotation mark that ends a string, token), sorted; some are spelled with a backslash.
+    escaped: Vec<(Box<[u8]>, u32)>,
+    indented: Trie,
+    blank: Vec<u32>,
 }
 
 fn blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
+fn begins_value(byte: u8) -> bool {
+    matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
+}
+
 /// Does a value begin here, after whitespace?
 fn begins(bytes: &[u8]) -> bool {
-    let at = bytes.iter().position(|&byte| !blank(byte));
-    at.is_some_and(|at| matches!(bytes[at], b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'))
+    bytes.iter().find(|&&byte| !blank(byte)).is_some_and(|&byte| begins_value(byte))
+}
+
+/// The commas outside of strings, each with how many more brackets were closed than opened before it; none where more are open.
+fn commas(bytes: &[u8], string: InString) -> impl Iterator<Item = (usize, usize)> {
+    let (mut string, mut closed) = (string, 0_isize);
+    bytes.iter().enumerate().filter_map(move |(i, &byte)| {
+        match (string, byte) {
+            (InString::Escaped, _) | (InString::No, b'"') => string = InString::Yes,
+            (InString::Yes, b'"') => string = InString::No,
+            (InString::Yes, b'\\') => string = InString::Escaped,
+            (InString::No, b'{' | b'[') => closed -= 1,
+            (InString::No, b'}' | b']') => closed += 1,
+            (InString::No, b',') => return Some((i, usize::try_from(closed).ok()?)),
+            _ => {}
+        }
+        None
+    })
+}
+
+/// The first quotation mark that ends a string which the bytes go on with.
+fn end_of_string(bytes: &[u8]) -> Option<usize> {
+    let mut escaped = false;
+    bytes.iter().position(|&byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })
 }
 
 impl ItemIndex {
     /// From the text tokens.
     pub fn new<'a>(tokens: impl Iterator<Item = (u32, &'a [u8])>) -> Self {
         let mut index = Self::default();
-        let mut entries = Vec::new();
+        let mut indented = Vec::new();
         for (id, bytes) in tokens {
-            // Separators of an exact layout may hold a comma amid other characters, but there is always one.
-            let commas = memchr::memchr_iter(b',', bytes);
-            let (mut crossing, mut opening, mut ends) = (false, false, 1);
-            for comma in commas {
-                if begins(&bytes[comma + 1..]) {
-                    crossing = true;
-                    ends += 1;
+            index.add(id, bytes);
+            let spaces = bytes.iter().take_while(|&&byte| blank(byte)).count();
+            match bytes.get(spaces) {
+                None => index.blank.push(id),
+                // Nothing else may stand behind the whitespace of a gap.
+                Some(&byte) if spaces > 0 && (begins_value(byte) || matches!(byte, b',' | b':' | b'}' | b']')) => {
+                    indented.push((id, &bytes[spaces..]));
                 }
-                opening |= bytes[..comma].contains(&b'[');
-            }
-            index.crossing.extend(crossing.then_some(id));
-            index.most = index.most.max(ends);
-            index.opening.extend(opening.then_some(id));
-            if let Some(mark) = memchr::memchr(b'"', bytes) {
-                if bytes[..mark].contains(&b'\\') {
-                    index.escaped.push(id);
-                } else {
-                    index.before.push((bytes[..mark].into(), id));
-                }
-            }
-            if begins(bytes) || bytes.first() == Some(&b',') {
-                entries.push((id, bytes));
+                Some(_) => {}
             }
         }
-        index.before.sort_unstable();
-        index.beginning = Trie::build(entries);
+        index.escaped.sort_unstable();
+        index.indented = Trie::build(indented);
         index
     }
 
-    /// Tokens in which a value begins behind a comma.
-    pub fn crossing(&self) -> &[u32] {
-        &self.crossing
+    fn add(&mut self, id: u32, bytes: &[u8]) {
+        if memchr::memchr(b',', bytes).is_some() {
+            for string in [InString::No, InString::Yes, InString::Escaped] {
+                for (comma, depth) in commas(bytes, string) {
+                    let list = |lists: &mut HashMap<Inside, Vec<u32>>| {
+                        let tokens = lists.entry(Inside { string, depth }).or_default();
+                        if tokens.last() != Some(&id) {
+                            tokens.push(id);
+                        }
+                    };
+                    list(&mut self.commas);
+                    // Separators of an exact layout may hold a comma amid other characters, but there is always one.
+                    if begins(&bytes[comma + 1..]) {
+                        list(&mut self.crossing);
+                    }
+                }
+            }
+            let ends = 1 + memchr::memchr_iter(b',', bytes).filter(|&comma| begins(&bytes[comma + 1..])).count();
+            self.most = self.most.max(ends);
+            let last = memchr::memrchr(b',', bytes).unwrap_or(0);
+            for bracket in memchr::memchr_iter(b'[', &bytes[..last]) {
+                let prefix = &bytes[..=bracket];
+                match self.opening.iter_mut().find(|(known, _)| **known == *prefix) {
+                    Some((_, tokens)) => tokens.push(id),
+                    None => self.opening.push((prefix.into(), vec![id])),
+                }
+            }
+        }
+        if let Some(mark) = end_of_string(bytes).filter(|&mark| bytes[..mark].contains(&b'\\')) {
+            let (characters, left) = decode(&bytes[..mark]);
+            if left == 0 {
+                self.escaped.push((characters.into(), id));
+            }
+        }
     }
 
-    /// Tokens with an opening bracket and a comma behind it.
-    pub fn opening(&self) -> &[u32] {
+    /// Tokens that, read from such a place inside an item, end it and begin another behind a comma.
+    pub fn crossing(&self, inside: Inside) -> &[u32] {
+        self.crossing.get(&inside).map_or(&[], Vec::as_slice)
+    }
+
+    /// Tokens that, read from such a place inside an item, end it and go on with a comma.
+    pub fn commas(&self, inside: Inside) -> &[u32] {
+        self.commas.get(&inside).map_or(&[], Vec::as_slice)
+    }
+
+    /// What tokens begin with up to an opening bracket, and the tokens in which a comma stands behind it.
+    pub fn opening(&self) -> &[(Box<[u8]>, Vec<u32>)] {
         &self.opening
     }
 
@@ -80,20 +165,43 @@ impl ItemIndex {
         self.most
     }
 
-    /// Tokens that are `bytes`, a quotation mark, and anything; no backslash before the mark.
-    pub fn completing(&self, bytes: &[u8]) -> impl Iterator<Item = u32> + use<'_> {
-        let low = self.before.partition_point(|(b, _)| **b < *bytes);
-        let high = self.before.partition_point(|(b, _)| **b <= *bytes);
-        self.before[low..high].iter().map(|&(_, id)| id)
+    /// Tokens that complete a string by these characters, some of which they spell with a backslash, and its end.
+    pub fn escaped(&self, characters: &[u8]) -> impl Iterator<Item = u32> + use<'_> {
+        let low = self.escaped.partition_point(|(c, _)| **c < *characters);
+        let high = self.escaped.partition_point(|(c, _)| **c <= *characters);
+        self.escaped[low..high].iter().map(|&(_, id)| id)
     }
 
-    /// Tokens with a backslash before their first quotation mark.
-    pub fn escaped(&self) -> &[u32] {
-        &self.escaped
+    /// Tokens of whitespace and what may come behind it in a text of JSON, by that.
+    pub fn indented(&self) -> &Trie {
+        &self.indented
     }
 
-    /// Tokens that begin, after whitespace, with a value.
-    pub fn beginning(&self) -> &Trie {
-        &self.beginning
+    /// Tokens of whitespace alone.
+    pub fn blank(&self) -> &[u32] {
+        &self.blank
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_listed_by_where_they_cross_from() {
+        let tokens: [&[u8]; 12] = [b",1", b"\",\"", b"\"},{\"", b"a\",[", b"]],[", b", ", b"[1,", b" {", b"  ", b"\\n\"", b"\",", b"x,1"];
+        let index = ItemIndex::new(tokens.iter().enumerate().map(|(i, bytes)| (i as u32, *bytes)));
+        let at = |string, depth| Inside { string, depth };
+        assert_eq!(index.crossing(at(InString::No, 0)), [0, 11]);
+        assert_eq!(index.crossing(at(InString::Yes, 0)), [1, 3]);
+        assert_eq!(index.crossing(at(InString::Yes, 1)), [2]);
+        assert_eq!(index.crossing(at(InString::Escaped, 0)), [3]);
+        assert_eq!(index.crossing(at(InString::No, 2)), [4]);
+        assert_eq!(index.commas(at(InString::No, 0)), [0, 5, 11]);
+        assert_eq!(index.commas(at(InString::Yes, 0)), [1, 3, 10]);
+        assert_eq!(index.opening().iter().map(|(prefix, ids)| (&**prefix, &**ids)).collect::<Vec<_>>(), [(&b"["[..], &[6][..])]);
+        assert_eq!(index.escaped(b"\n").collect::<Vec<_>>(), [9]);
+        assert_eq!((index.blank(), index.indented().tokens()), (&[8][..], &[7][..]));
+        assert_eq!(index.most(), 2);
     }
 }

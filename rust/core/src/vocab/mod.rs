@@ -9,7 +9,7 @@ mod quotes;
 mod spell;
 pub mod trie;
 
-pub use items::ItemIndex;
+pub use items::{InString, Inside, ItemIndex};
 pub use lengths::LengthIndex;
 pub use quotes::QuoteIndex;
 pub use spell::Spelling;

@@ -10,6 +10,7 @@ pub mod grammars;
 pub mod history;
 pub mod schemas;
 pub mod serialize;
+pub mod unique;
 
 /// A property of maskwright that some bytes may break.
 pub type Property = fn(&[u8]) -> Result<(), String>;

@@ -1,0 +1,280 @@
+//! Arrays whose items are compared, over values so few that all texts can be listed.
+//!
+//! Invariant: what is listed is every text of every valid array that the bytes of the vocabulary can spell, found without the engine.
+//! Must not know: how the matcher finds items that repeat others.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::frontend::json_schema;
+use crate::limits::Limits;
+use crate::provider::ByteSet;
+use crate::testing::document::Document;
+use crate::testing::oracle;
+use crate::testing::source::Source;
+use crate::testing::validate::is_valid;
+use crate::testing::vocabulary::TinyVocabulary;
+
+/// The values of an item, each with its texts.
+type Values = Vec<Vec<String>>;
+
+/// Values of one schema, and texts of all arrays, are no more.
+const MOST_VALUES: usize = 14;
+const MOST_TEXTS: usize = 3_000;
+
+/// All members of an object: a value and a text for each of `keys` that is there, in order or, if `any_order`, in every order.
+fn objects(members: &[(&str, Values, bool)], any_order: bool) -> Values {
+    let mut found: Vec<Vec<(String, usize)>> = vec![Vec::new()];
+    for (index, (_, values, required)) in members.iter().enumerate() {
+        let mut longer = if *required { Vec::new() } else { found.clone() };
+        for object in &found {
+            for value in 0..values.len() {
+                let mut object = object.clone();
+                object.push((index.to_string(), value));
+                longer.push(object);
+            }
+        }
+        found = longer;
+    }
+    let write = |order: &[(String, usize)]| {
+        let mut texts = vec![String::new()];
+        for (index, value) in order {
+            let (key, values, _) = &members[index.parse::<usize>().unwrap_or(0)];
+            texts = texts
+                .iter()
+                .flat_map(|before| {
+                    let comma = if before.is_empty() { "" } else { "," };
+                    values[*value].iter().map(move |text| format!("{before}{comma}\"{key}\":{text}"))
+                })
+                .collect();
+        }
+        texts.into_iter().map(|inside| format!("{{{inside}}}"))
+    };
+    let all_orders = |object: &[(String, usize)]| match object {
+        [a, b] if any_order => vec![vec![a.clone(), b.clone()], vec![b.clone(), a.clone()]],
+        other => vec![other.to_vec()],
+    };
+    found.iter().map(|object| all_orders(object).iter().flat_map(|order| write(order)).collect()).collect()
+}
+
+/// All arrays of items, each of them different (or, if not `unique`, at least two equal), with `least` to `most` items.
+fn arrays(items: &Values, unique: Option<bool>, least: usize, most: usize) -> Values {
+    let mut found = Values::new();
+    let mut open: Vec<(Vec<usize>, Vec<String>)> = vec![(Vec::new(), vec![String::new()])];
+    while let Some((values, texts)) = open.pop() {
+        let different = values.iter().collect::<BTreeSet<_>>().len() == values.len();
+        if values.len() >= least && unique.is_none_or(|unique| unique == different) {
+            found.push(texts.iter().map(|inside| format!("[{inside}]")).collect());
+        }
+        if values.len() == most || unique == Some(true) && !different {
+            continue;
+        }
+        for (value, spellings) in items.iter().enumerate() {
+            let longer = texts.iter().flat_map(|before| {
+                let comma = if before.is_empty() { "" } else { "," };
+                spellings.iter().map(move |text| format!("{before}{comma}{text}"))
+            });
+            open.push((values.iter().copied().chain([value]).collect(), longer.collect()));
+        }
+    }
+    found
+}
+
+/// A schema of few values, and they.
+fn few(source: &mut Source, depth: usize, any_order: bool) -> (Value, Values) {
+    let one = |texts: &[&str]| texts.iter().map(|text| vec![(*text).to_owned()]).collect::<Values>();
+    let (schema, values) = match source.below(if depth == 0 { 4 } else { 8 }) {
+        0 => {
+            let all = ["\"a\"", "\"ab\"", "\"b\"", "\"aab\"", "\"\""];
+            let some = &all[..=source.below(all.len())];
+            let texts: Vec<Value> = some.iter().map(|text| json!(text.trim_matches('"'))).collect();
+            (json!({ "enum": texts }), one(some))
+        }
+        1 => {
+            let low = source.below(4);
+            let high = low + source.below(12);
+            let values = (low..=high).map(|n| vec![n.to_string()]).collect();
+            (json!({ "type": "integer", "minimum": low, "maximum": high }), values)
+        }
+        2 => (json!({ "type": "string", "pattern": "^[ab]{1,2}$" }), one(&["\"a\"", "\"b\"", "\"aa\"", "\"ab\"", "\"ba\"", "\"bb\""])),
+        3 => (json!({ "enum": [1, "a", [1], {}, 11] }), one(&["1", "\"a\"", "[1]", "{}", "11"])),
+        4..=6 => {
+            let names = ["a", "ab"];
+            let members: Vec<(&str, Value, Values, bool)> = names
+                .iter()
+                .map(|name| {
+                    let (schema, values) = few(source, depth - 1, any_order);
+                    (*name, schema, values, source.chance(60))
+                })
+                .collect();
+            let required: Vec<&str> = members.iter().filter(|member| member.3).map(|member| member.0).collect();
+            let properties: serde_json::Map<String, Value> = members.iter().map(|member| (member.0.to_owned(), member.1.clone())).collect();
+            let schema = json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
+            let members: Vec<(&str, Values, bool)> =
+                members.into_iter().map(|(name, _, values, required)| (name, values, required)).collect();
+            (schema, objects(&members, any_order))
+        }
+        _ => {
+            let (items, values) = few(source, depth - 1, any_order);
+            let unique = source.chance(70);
+            let schema = json!({ "type": "array", "items": items, "uniqueItems": unique, "maxItems": 2 });
+            (schema, arrays(&values, unique.then_some(true), 0, 2))
+        }
+    };
+    if values.len() <= MOST_VALUES { (schema, values) } else { (json!({ "enum": [1, 11, "a"] }), one(&["1", "11", "\"a\""])) }
+}
+
+/// A schema of arrays whose items are compared, and all its texts, sorted.
+fn case(source: &mut Source, any_order: bool) -> (Value, Vec<String>) {
+    let (items, values) = few(source, 2, any_order);
+    let (least, most) = (source.below(3), if values.len() > 9 { 2 } else { 3 });
+    let unique = source.chance(85);
+    let mut schema = json!({ "type": "array", "items": items, "minItems": least, "maxItems": most });
+    let word = if unique { json!(true) } else { json!({ "uniqueItems": true }) };
+    schema[if unique { "uniqueItems" } else { "not" }] = word;
+    let mut texts: Vec<String> = arrays(&values, Some(unique), least, most).into_iter().flatten().collect();
+    if source.chance(25) {
+        schema = json!({ "type": "object", "properties": { "a": schema }, "required": ["a"], "additionalProperties": false });
+        texts.iter_mut().for_each(|text| *text = format!("{{\"a\":{text}}}"));
+    }
+    texts.sort_unstable();
+    texts.dedup();
+    (schema, texts)
+}
+
+/// Is it the beginning of one of the texts but for whitespace, of which there is none in a value?
+fn begins(texts: &[String], text: &str) -> bool {
+    let blank = |c: char| c.is_ascii_whitespace();
+    let parts = text.split(blank).filter(|part| !part.is_empty()).collect::<Vec<_>>();
+    // Two numbers are not one.
+    let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    if parts.windows(2).any(|pair| digit(pair[0].chars().last()) && digit(pair[1].chars().next())) {
+        return false;
+    }
+    let text = parts.concat();
+    let at = texts.partition_point(|known| *known < text);
+    texts.get(at).is_some_and(|known| known.starts_with(&text))
+}
+
+/// Masks against the list of all texts: a token is allowed if one of them goes on with it, and only then. Of whitespace, which the list has not,
+/// only the second half is asked, and of other spellings nothing.
+pub fn listed(bytes: &[u8]) -> Result<(), String> {
+    let mut source = Source::new(bytes);
+    let any_order = source.chance(30);
+    let (schema, texts) = case(&mut source, any_order);
+    if texts.is_empty() || texts.len() > MOST_TEXTS {
+        return Ok(());
+    }
+    let pieces = (0..source.below(40)).map(|_| {
+        let mut text = source.pick(&texts).clone();
+        for mark in [",", ":", "{", "[", "]", "}"] {
+            if source.chance(10) {
+                text = text.replace(mark, &format!("{mark} "));
+            }
+        }
+        let at = source.below(text.len());
+        let end = (at + 2 + source.below(9)).min(text.len());
+        [if source.chance(20) { "\n  " } else { "" }, &text[at..end]].concat().into_bytes()
+    });
+    let vocabulary = TinyVocabulary::new(&ByteSet::json(), pieces.collect::<Vec<_>>());
+    let options = json_schema::Options { any_order, number_exponents: 0, ..json_schema::Options::default() };
+    let described = |message: String| format!("{message}\nunder {schema}{}", if any_order { " in any order" } else { "" });
+    let grammar = json_schema::grammar(&schema.to_string(), &options, &Limits::default()).map_err(|e| described(e.to_string()))?;
+    let compiled = oracle::compile(&grammar, &vocabulary).map_err(|e| described(e.to_string()))?;
+    for _ in 0..3 {
+        let mut matcher = oracle::matcher(&compiled);
+        let mut text = String::new();
+        while !matcher.is_terminated() && text.len() < 400 {
+            let row = oracle::filled(&mut matcher, vocabulary.vocab_size).map_err(described)?;
+            let (mut allowed, mut dense) = (Vec::new(), Vec::new());
+            for id in 0..vocabulary.vocab_size as u32 {
+                // Escapes and fractions spell what is listed in another way.
+                if vocabulary.text_of(id).is_some_and(|token| token.iter().any(|byte| b"\\.-".contains(byte))) {
+                    continue;
+                }
+                let says = oracle::bit(&row, id);
+                let token = vocabulary.text_of(id).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+                let right = match &token {
+                    Some(token) => begins(&texts, &[text.as_str(), token].concat()),
+                    None => vocabulary.stop.contains(&id) && texts.binary_search(&text.split_ascii_whitespace().collect()).is_ok(),
+                };
+                let asked = !text.ends_with('\r') && !token.as_ref().is_some_and(|token| token.contains(|c: char| c.is_ascii_whitespace()));
+                if says && !right || right && asked && !says {
+                    return Err(described(format!("after {text:?} the mask is wrong about {token:?}, which is {right}")));
+                }
+                allowed.extend(says.then_some(id));
+                dense.extend((says && asked).then_some(id));
+            }
+            let from = if dense.is_empty() || source.chance(15) { &allowed } else { &dense };
+            let id = *source.pick(from);
+            if matcher.accept_token(id) != Ok(true) {
+                return Err(described(format!("after {text:?} token {id} is allowed and refused")));
+            }
+            text.extend(vocabulary.text_of(id).map(|bytes| String::from_utf8_lossy(bytes).into_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// Masks against forks where values have many spellings: whitespace, escapes, exponents, and tokens that hold them. What is read is valid.
+pub fn spelled(bytes: &[u8]) -> Result<(), String> {
+    let mut source = Source::new(bytes);
+    let any_order = source.chance(30);
+    let (mut schema, texts) = case(&mut source, any_order);
+    if texts.is_empty() || texts.len() > MOST_TEXTS {
+        return Ok(());
+    }
+    if source.chance(30) {
+        schema = json!({ "type": "array", "uniqueItems": true });
+    }
+    let pieces = (0..source.below(30)).map(|_| {
+        let mut text = source.pick(&texts).clone();
+        for (plain, other) in [("a", "\\u0061"), ("1", "1.0"), ("1", "10e-1"), (":", ": "), (",", ",\n  "), ("{", " { "), ("]", "\n]")] {
+            if source.chance(30) {
+                text = text.replace(plain, other);
+            }
+        }
+        let at = source.below(text.len());
+        text.as_bytes()[at..(at + 1 + source.below(11)).min(text.len())].to_vec()
+    });
+    let mut tokens: Vec<Vec<u8>> = pieces.collect();
+    let more =
+        [" ", "  ", "\n", "\n  ", " {\"", "\r\n", " \"", " 1", " [", "}, {", "\", \"", "\\u006", "\\u0061\"", "a\\u0062\"", "\\u0061\"}"];
+    tokens.extend(more.map(|token| token.as_bytes().to_vec()));
+    let vocabulary = TinyVocabulary::new(&ByteSet::json(), tokens);
+    let separators = source.chance(20).then(|| (", ".to_owned(), ": ".to_owned()));
+    let any_whitespace = separators.is_none();
+    let options = json_schema::Options { any_whitespace, separators, any_order, ..json_schema::Options::default() };
+    let described = |message: String| format!("{message}\nunder {schema}, any order: {any_order}, any whitespace: {any_whitespace}");
+    let grammar = json_schema::grammar(&schema.to_string(), &options, &Limits::default()).map_err(|e| described(e.to_string()))?;
+    let compiled = oracle::compile(&grammar, &vocabulary).map_err(|e| described(e.to_string()))?;
+    let mut matcher = oracle::matcher(&compiled);
+    let hint = source.pick(&texts).clone().into_bytes();
+    let mut read: Vec<u8> = Vec::new();
+    for step in 0..60 {
+        if matcher.is_terminated() {
+            break;
+        }
+        let row = oracle::check_mask(&mut matcher, &vocabulary).map_err(|e| described(format!("after {}: {e}", read.escape_ascii())))?;
+        let allowed = oracle::allowed(&row);
+        // Values like those there are, mostly, so that items come near others.
+        let like = |id: &&u32| {
+            vocabulary.text_of(**id).is_some_and(|text| text.iter().all(|byte| hint.contains(byte) || byte.is_ascii_whitespace()))
+        };
+        let preferred: Vec<u32> = allowed.iter().filter(like).copied().collect();
+        let from = if preferred.is_empty() || step > 40 || source.chance(20) { &allowed } else { &preferred };
+        if from.is_empty() {
+            return Err(described(format!("nothing may come after {}", read.escape_ascii())));
+        }
+        let id = *source.pick(from);
+        if matcher.accept_token(id) != Ok(true) {
+            return Err(described(format!("after {} token {id} is allowed and refused", read.escape_ascii())));
+        }
+        read.extend(vocabulary.text_of(id).unwrap_or_default());
+    }
+    if matcher.is_terminated() && !Document::read(&read).is_some_and(|document| is_valid(&schema, &document) == Ok(true)) {
+        return Err(described(format!("{} is accepted, and not valid", read.escape_ascii())));
+    }
+    Ok(())
+}
