@@ -19,6 +19,7 @@ pub mod ids;
 mod json_text;
 pub mod limits;
 pub mod loops;
+mod maps;
 pub mod mask;
 pub mod matcher;
 pub mod optimize;

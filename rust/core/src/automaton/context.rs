@@ -6,6 +6,7 @@
 use dashmap::DashMap;
 
 use super::nfa::{Position, Symbol, index};
+use crate::maps;
 
 index!(
     /// A list of places to return to, innermost first.
@@ -51,7 +52,7 @@ pub(super) struct Contexts {
 impl Contexts {
     /// None yet.
     pub(super) fn new() -> Self {
-        Self { known: DashMap::new(), places: boxcar::Vec::new() }
+        Self { known: maps::few(), places: boxcar::Vec::new() }
     }
 
     /// The innermost place.

@@ -21,6 +21,7 @@ use super::nfa::{END, EmbeddedIndex, Kind, Node, Position, Symbol};
 use crate::error::EngineError;
 use crate::ids::{ProviderId, StateId};
 use crate::limits::Limits;
+use crate::maps;
 use crate::provider::{Alternative, Arena, ByteSet, Cell, Facts, Provider, Push, Step};
 
 /// A position in a context.
@@ -121,8 +122,8 @@ impl GrammarProvider {
             content: OnceLock::new(),
             id: OnceLock::new(),
             states: boxcar::Vec::new(),
-            known: DashMap::new(),
-            answers: DashMap::new(),
+            known: maps::few(),
+            answers: maps::few(),
             bytes: AtomicUsize::new(bytes),
         }
     }

@@ -17,6 +17,7 @@ use super::progress::{Comparison, Size};
 use crate::error::EngineError;
 use crate::identity::Identity;
 use crate::limits::Limits;
+use crate::maps;
 
 /// One demand on a number.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -140,7 +141,7 @@ impl Default for Demands {
             points: Table::default(),
             sets: Table::default(),
             units: Table::default(),
-            next_units: DashMap::with_shard_amount(2),
+            next_units: maps::few(),
             residues: Table::default(),
         };
         // The first of each: one, and zero.
@@ -161,7 +162,7 @@ struct Table<T> {
 
 impl<T: std::hash::Hash + Eq> Default for Table<T> {
     fn default() -> Self {
-        Self { items: boxcar::Vec::new(), by_content: DashMap::with_shard_amount(2) }
+        Self { items: boxcar::Vec::new(), by_content: maps::few() }
     }
 }
 

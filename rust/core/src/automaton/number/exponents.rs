@@ -15,6 +15,7 @@ use crate::error::EngineError;
 use crate::identity::Identity;
 use crate::ids::{ProviderId, StateId};
 use crate::limits::Limits;
+use crate::maps;
 use crate::provider::{Arena, ByteSet, Facts, Provider, Step};
 
 /// An exponent, and a number that is read beside it or the value returned.
@@ -53,7 +54,7 @@ impl ExponentAutomaton {
             most,
             provider: OnceLock::new(),
             entries: boxcar::Vec::new(),
-            by_spot: DashMap::new(),
+            by_spot: maps::few(),
             making: Mutex::new(()),
         });
         let provider = arena.register(Arc::clone(&automaton) as Arc<dyn Provider>);

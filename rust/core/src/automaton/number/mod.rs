@@ -36,6 +36,7 @@ use crate::error::EngineError;
 use crate::identity::Identity;
 use crate::ids::{ProviderId, StateId};
 use crate::limits::Limits;
+use crate::maps;
 use crate::provider::{Arena, ByteSet, Facts, Provider, Step};
 
 /// What a number must be.
@@ -116,7 +117,7 @@ impl NumberAutomaton {
             provider: OnceLock::new(),
             demands: Demands::default(),
             numbers: boxcar::Vec::new(),
-            by_key: DashMap::new(),
+            by_key: maps::few(),
             making: std::sync::Mutex::new(()),
         });
         let provider = arena.register(Arc::clone(&automaton) as Arc<dyn Provider>);

@@ -35,6 +35,7 @@ pub use self::string_set::StringSet;
 use crate::error::{CompileError, EngineError};
 use crate::grammar::CharClass;
 use crate::ids::{ProviderId, StateId};
+use crate::maps;
 use crate::provider::{Arena, Attached, CodepointAutomaton};
 
 /// How many characters (code points of the decoded text) there must be.
@@ -108,10 +109,10 @@ impl TextAutomaton {
             hexadecimal,
             products: Products::default(),
             lists: boxcar::Vec::new(),
-            by_entries: DashMap::default(),
-            units: DashMap::default(),
+            by_entries: maps::few(),
+            units: maps::few(),
             kinds: boxcar::Vec::new(),
-            by_kind: DashMap::default(),
+            by_kind: maps::few(),
         });
         let provider = arena.register(Arc::clone(&automaton) as Arc<dyn crate::provider::Provider>);
         let _ = automaton.provider.set(provider);

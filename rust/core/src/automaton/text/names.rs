@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
 
+use crate::maps;
 use crate::provider::{self, CodepointEdge};
 
 /// Names that may still come, by number.
@@ -35,10 +36,15 @@ struct Node {
 
 /// All nodes. Those with one edge and no leaf are between two characters of a label; a label is cut so that only the first of several that
 /// follow each other is shorter than the longest.
-#[derive(Default)]
 pub(super) struct Names {
     nodes: boxcar::Vec<Node>,
     by_key: DashMap<Arc<Key>, NameMapId, RandomState>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { nodes: boxcar::Vec::default(), by_key: maps::few() }
+    }
 }
 
 /// A node whose edges are still being collected.

@@ -20,6 +20,7 @@ use super::outcome::{Mapped, Outcome};
 use super::{Length, TextSpec};
 use crate::error::EngineError;
 use crate::limits::Limits;
+use crate::maps;
 use crate::provider::{CodepointAutomaton, CodepointEdge};
 
 /// The ranges of Unicode scalar values.
@@ -94,13 +95,24 @@ struct Component {
 }
 
 /// The products made so far.
-#[derive(Default)]
 pub(super) struct Products {
     components: boxcar::Vec<Component>,
     by_identity: DashMap<u128, u32, RandomState>,
     made: boxcar::Vec<Product>,
     by_key: DashMap<Arc<Key>, u32, RandomState>,
     pub(super) names: Names,
+}
+
+impl Default for Products {
+    fn default() -> Self {
+        Self {
+            components: boxcar::Vec::default(),
+            by_identity: maps::few(),
+            made: boxcar::Vec::default(),
+            by_key: maps::few(),
+            names: Names::default(),
+        }
+    }
 }
 
 /// A component state as far as its verdict is known.
@@ -132,7 +144,7 @@ impl Products {
     fn component(&self, automaton: &Arc<dyn CodepointAutomaton>) -> u32 {
         *self.by_identity.entry(automaton.identity()).or_insert_with(|| {
             let (automaton, trie) = (Arc::clone(automaton), automaton.is_trie());
-            self.components.push(Component { automaton, trie, known: DashMap::default() }) as u32
+            self.components.push(Component { automaton, trie, known: maps::few() }) as u32
         })
     }
 
