@@ -26,7 +26,7 @@ impl Matcher {
         let vocabulary = self.compiled().vocabulary();
         let quotes = vocabulary.quotes();
         let few = arena.fewest_keys();
-        // Two keys in one token, or the end of one and all of another.
+        // The end of a key and the beginning of another, or all of it: the first is not among those used yet.
         self.clear_repeating(row, if few.is_some() { quotes.pairs() } else { &[] })?;
         self.clear_repeating(row, quotes.many())?;
         for item in &self.configuration().items {

@@ -14,7 +14,7 @@ use super::used::Used;
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::limits::Limits;
-use crate::provider::Arena;
+use crate::provider::{Arena, Cell};
 
 /// What is known of an item that reads a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,6 +70,14 @@ pub fn can_be_new(
     while let Some((at, partial)) = open.pop() {
         Limits::check("max_search_steps", seen.len(), arena.limits().max_search_steps)?;
         for byte in bytes() {
+            // PERF: where little may come, most bytes are refused.
+            let mut alive = false;
+            for item in &at.items {
+                alive = alive || !matches!(arena.step(item.state, byte)?, Cell::Dead);
+            }
+            if !alive {
+                continue;
+            }
             let mut next = at.clone();
             next.step(arena, byte)?;
             for value in std::mem::take(&mut next.returned) {

@@ -20,7 +20,7 @@ pub struct QuoteIndex {
     after: ByBytes,
     /// Tokens with a backslash after some mark.
     escaped_after: Vec<u32>,
-    /// Tokens with two marks or more.
+    /// Tokens with a mark, a colon, a comma and another mark.
     pairs: Vec<u32>,
     /// Tokens with a mark, a colon, a comma and two more marks.
     many: Vec<u32>,
@@ -45,7 +45,7 @@ impl QuoteIndex {
             if !escaped && last + 1 < bytes.len() {
                 index.after.push((bytes[last + 1..].into(), id));
             }
-            if marks.len() >= 2 {
+            if holds_in_order(bytes, b"\":,\"") {
                 index.pairs.push(id);
             }
             let mut spelled = false;
@@ -59,11 +59,7 @@ impl QuoteIndex {
             if spelled {
                 index.escaped_between.push(id);
             }
-            let mut order = b"\":,\"\"".iter().peekable();
-            for byte in bytes {
-                order.next_if_eq(&byte);
-            }
-            if order.peek().is_none() {
+            if holds_in_order(bytes, b"\":,\"\"") {
                 index.many.push(id);
             }
         }
@@ -105,12 +101,12 @@ impl QuoteIndex {
         &self.escaped_after
     }
 
-    /// Tokens with two quotation marks or more.
+    /// Tokens that can end a key and begin another of the same object.
     pub fn pairs(&self) -> &[u32] {
         &self.pairs
     }
 
-    /// Tokens that can end a key and hold another of the same object, or hold two.
+    /// Those of them that can end the other as well.
     pub fn many(&self) -> &[u32] {
         &self.many
     }
@@ -119,6 +115,15 @@ impl QuoteIndex {
     pub fn commas(&self) -> &[u32] {
         &self.commas
     }
+}
+
+/// Are these bytes there one after the other, whatever stands between them?
+fn holds_in_order(bytes: &[u8], wanted: &[u8]) -> bool {
+    let mut wanted = wanted.iter().peekable();
+    for byte in bytes {
+        wanted.next_if_eq(&byte);
+    }
+    wanted.peek().is_none()
 }
 
 /// The text of a JSON string, of which these bytes follow the opening mark, if its closing mark is among them.
@@ -145,7 +150,7 @@ mod tests {
         assert_eq!(index.holding(b"a").collect::<Vec<_>>(), [0, 2, 4, 5, 6]);
         assert_eq!(index.escaped_between(), [2, 3]);
         assert_eq!(index.many(), [4, 5]);
-        assert_eq!(index.pairs(), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(index.pairs(), [4, 5]);
         assert_eq!(index.commas(), [4, 5, 6, 7, 8]);
     }
 }

@@ -146,7 +146,7 @@ impl Space {
         let mut undeclared_keys = None;
         if let Some(body) = body
             && demand != Formula::FALSE
-            && !tools.arena.is_endless(body, true)?
+            && !self.is_endless(tools, body, demand)?
         {
             let names = (offered.len() + refused.len()) as u64;
             undeclared_keys = Some(self.count_strings(tools, demand, names.saturating_add(1000))?.saturating_sub(names));
@@ -154,6 +154,17 @@ impl Space {
         let table = Arc::new(KeyTable { classes, body, undeclared_keys });
         self.objects.tables.insert(object, table.clone());
         Ok(table)
+    }
+
+    /// Is there no end of the keys that `body` reads, whatever is read first? It knows names beside what meets the demand.
+    fn is_endless(&mut self, tools: Tools<'_>, body: StateId, demand: Formula) -> Result<bool, EngineError> {
+        // If what meets the demand has no end it has none without some names: asked once, not in each state of the object.
+        if let Some(any) = self.string_body(tools, demand)?
+            && tools.arena.is_endless(any, true)?
+        {
+            return Ok(true);
+        }
+        tools.arena.is_endless(body, true)
     }
 
     /// If all of this must hold and is but about members, keys, and which are there: the same without the last.
