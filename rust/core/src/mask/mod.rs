@@ -12,6 +12,7 @@ mod exits;
 mod file;
 mod lengths;
 mod local;
+mod models;
 mod named;
 mod path;
 pub mod residual;

@@ -1,10 +1,11 @@
 //! Tokens that leave a rule before they end, by what is left of them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
 
+use crate::provider::DOORS;
 use crate::vocab::Vocabulary;
 use crate::vocab::trie::Trie;
 
@@ -28,18 +29,38 @@ pub struct Leaving {
     pub subtrees: Vec<(u32, u32)>,
 }
 
+impl Leaving {
+    /// Does nothing leave?
+    pub fn is_empty(&self) -> bool {
+        self.leftovers.is_empty() && self.subtrees.is_empty()
+    }
+}
+
 /// Leftovers: in tries by returned value, and as parts of the vocabulary's trie; possibly on top of another residual with some of its tokens
 /// taken out.
 #[derive(Debug)]
 pub struct Residual {
     /// Content hash: equal ids mean equal residuals, across grammars of a vocabulary.
     pub id: u128,
-    /// (returned value, leftovers).
-    pub groups: Box<[(u32, Trie)]>,
+    /// Leftovers by returned value.
+    pub groups: Box<[Group]>,
     /// (returned value, node of the vocabulary's trie): every token strictly below the node, with what lies below.
     pub subtrees: Box<[(u32, u32)]>,
     /// The base, and the tokens (ascending) whose fate differs from the base's: none of the base's leftovers count for them.
     pub base: Option<(Arc<Residual>, Arc<[u32]>)>,
+    /// The same without what goes through doors, if that was asked for.
+    shut: OnceLock<Option<Arc<Residual>>>,
+}
+
+/// Leftovers of tokens that left with one value.
+#[derive(Debug)]
+pub struct Group {
+    /// Returned by the rule.
+    pub value: u32,
+    /// Content hash of the leftovers, whatever the value.
+    pub id: u128,
+    /// The leftovers.
+    pub trie: Trie,
 }
 
 impl Residual {
@@ -53,11 +74,24 @@ impl Residual {
         if leftovers.is_empty() && subtrees.is_empty() && base.is_none() {
             return None;
         }
-        let mut hasher = SipHasher13::new_with_keys(0x6d61_736b_7772_6967, 0x7265_7369_6475_616c);
-        for leftover in &leftovers {
-            hasher.write_u32(leftover.value);
-            hasher.write_u32(leftover.token);
-            hasher.write_u16(leftover.length);
+        let listed = leftovers.chunk_by(|a, b| a.value == b.value).map(|group| {
+            let mut hasher = hasher();
+            let entries = group
+                .iter()
+                .map(|l| {
+                    hasher.write_u32(l.token);
+                    hasher.write_u16(l.length);
+                    let bytes = vocabulary.token_bytes(l.token);
+                    (l.token, &bytes[bytes.len() - usize::from(l.length)..])
+                })
+                .collect();
+            Group { value: group[0].value, id: hasher.finish128().as_u128(), trie: Trie::build(entries) }
+        });
+        let groups: Box<[Group]> = listed.collect();
+        let mut hasher = hasher();
+        for group in &groups {
+            hasher.write_u32(group.value);
+            hasher.write_u128(group.id);
         }
         hasher.write_u8(1);
         for &(value, node) in &subtrees {
@@ -71,19 +105,25 @@ impl Residual {
                 hasher.write_u32(token);
             }
         }
-        let hash = hasher.finish128();
-        let listed = leftovers.chunk_by(|a, b| a.value == b.value).map(|group| {
-            let entries = group
-                .iter()
-                .map(|l| {
-                    let bytes = vocabulary.token_bytes(l.token);
-                    (l.token, &bytes[bytes.len() - usize::from(l.length)..])
-                })
-                .collect();
-            (group[0].value, Trie::build(entries))
-        });
-        let groups = listed.collect();
-        Some(Self { id: u128::from(hash.h1) << 64 | u128::from(hash.h2), groups, subtrees: subtrees.into(), base })
+        let id = hasher.finish128().as_u128();
+        Some(Self { id, groups, subtrees: subtrees.into(), base, shut: OnceLock::new() })
+    }
+
+    /// Do tokens go through doors?
+    pub fn has_doors(&self) -> bool {
+        self.groups.iter().any(|group| group.value >= DOORS) || self.subtrees.iter().any(|&(value, _)| value >= DOORS)
+    }
+
+    /// The same without the tokens that go through doors. There is no base.
+    pub fn shut(&self, vocabulary: &Vocabulary) -> Option<Arc<Self>> {
+        let without = || {
+            let mut leaving = Leaving::default();
+            self.leaving(vocabulary.trie(), &mut leaving);
+            leaving.leftovers.retain(|leftover| leftover.value < DOORS);
+            leaving.subtrees.retain(|&(value, _)| value < DOORS);
+            Self::build(vocabulary, leaving, None).map(Arc::new)
+        };
+        self.shut.get_or_init(without).clone()
     }
 
     /// Add all that leaves, the base included.
@@ -105,7 +145,7 @@ impl Residual {
     }
 
     pub(super) fn list_groups(&self, into: &mut Vec<Leftover>) {
-        for (value, trie) in &self.groups {
+        for Group { value, trie, .. } in &self.groups {
             let all = trie.tokens().iter().enumerate();
             into.extend(all.map(|(place, &token)| Leftover { value: *value, token, length: trie.length(place) }));
         }
@@ -121,6 +161,10 @@ impl Residual {
 
     /// Bytes held, the base not counted.
     pub fn memory_bytes(&self) -> usize {
-        self.groups.iter().map(|(_, trie)| trie.memory_bytes()).sum::<usize>() + self.base.as_ref().map_or(0, |(_, w)| w.len() * 4) + 64
+        self.groups.iter().map(|group| group.trie.memory_bytes()).sum::<usize>() + self.base.as_ref().map_or(0, |(_, w)| w.len() * 4) + 64
     }
+}
+
+fn hasher() -> SipHasher13 {
+    SipHasher13::new_with_keys(0x6d61_736b_7772_6967, 0x7265_7369_6475_616c)
 }

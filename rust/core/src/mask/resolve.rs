@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use smallvec::SmallVec;
+
 use super::Mask;
 use super::local::LocalTable;
-use super::residual::{Leaving, Residual};
+use super::residual::{Group, Leaving, Residual};
 use super::store::{Effort, MaskStore, PART_DEPTH, PartStore, nanoseconds};
 use super::token_set::TokenSet;
 use super::walk::{Found, Parts, Walk};
@@ -17,6 +19,7 @@ use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::provider::{Arena, ByteSet};
 use crate::stack::Configuration;
+use crate::vocab::trie::Trie;
 
 impl MaskStore {
     /// What a return state allows of the tokens that left the rule it called; `None` if that is not known and must not be learned.
@@ -60,28 +63,34 @@ impl MaskStore {
         let started = Instant::now();
         let mut accepted: Vec<u32> = Vec::new();
         let mut leaving = Leaving::default();
-        for (value, trie) in &residual.groups {
-            if let Some(state) = arena.on_return(return_to, *value)? {
-                let (start, follow) = Configuration::closed(arena, state, register)?;
+        let mut learned: SmallVec<[Arc<Mask>; 2]> = SmallVec::new();
+        let listed = residual.groups.iter().map(|group| (group.value, Rest::Listed(group)));
+        for (value, rest) in listed.chain(residual.subtrees.iter().map(|&(value, node)| (value, Rest::Below(node)))) {
+            let Some(state) = arena.on_return(return_to, value)? else { continue };
+            // Finding a model may take longer than a walk over little.
+            if let Some(model) = rest.is_much().then(|| self.model(arena, state)).flatten() {
+                let mask = self.of_rest(arena, table, rest, model, depth)?;
+                learned.push(self.behind_doors(arena, table, state, &mask, depth)?);
+            } else {
                 let mut found = Found { leaving, ..Found::default() };
-                Walk::over(arena, trie).run_from(table, start, follow, &mut found)?;
+                let trie = self.walk_rest(arena, table, rest, (state, register), depth, &mut found)?;
                 accepted.append(&mut found.accepted(trie));
                 leaving = found.leaving;
             }
         }
-        let trie = self.vocabulary.trie();
-        let parts = PartStore { arena, store: self, depth: depth + 1 };
-        let parts: Option<&dyn Parts> = if parts.depth < PART_DEPTH { Some(&parts) } else { None };
-        for &(value, node) in &residual.subtrees {
-            if let Some(state) = arena.on_return(return_to, value)? {
-                let (mut start, _) = Configuration::closed(arena, state, register)?;
-                // What returns at once leaves all that lies there to the next.
-                leaving.subtrees.extend(start.returned.drain(..).map(|value| (value, node)));
-                let nodes = node as usize + 1..trie.nodes()[node as usize].end as usize;
-                let mut found = Found { leaving, ..Found::default() };
-                Walk { nodes, ..Walk::over_vocabulary(arena, trie, parts) }.run_from(table, start, ByteSet::ALL, &mut found)?;
-                accepted.append(&mut found.accepted(trie));
-                leaving = found.leaving;
+        if let ([mask], None) = (learned.as_slice(), &residual.base)
+            && accepted.is_empty()
+            && leaving.is_empty()
+        {
+            // A mask that others may have as well.
+            self.resolved.insert(key, Arc::clone(mask));
+            self.count_entry();
+            return Ok(Arc::clone(mask));
+        }
+        for mask in learned {
+            accepted.extend(mask.accepted.ids());
+            if let Some(residual) = &mask.residual {
+                residual.leaving(self.vocabulary.trie(), &mut leaving);
             }
         }
         accepted.sort_unstable();
@@ -99,5 +108,69 @@ impl MaskStore {
         self.count_bytes(&mask);
         self.resolved.insert(key, Arc::clone(&mask));
         Ok(mask)
+    }
+
+    /// What a state allows of what is left of tokens that share a beginning or a value.
+    pub(super) fn walk_rest<'s>(
+        &'s self,
+        arena: &Arena,
+        table: &mut LocalTable,
+        rest: Rest<'s>,
+        (state, register): (StateId, u64),
+        depth: usize,
+        found: &mut Found,
+    ) -> Result<&'s Trie, EngineError> {
+        let (mut start, follow) = Configuration::closed(arena, state, register)?;
+        match rest {
+            Rest::Listed(group) => {
+                Walk::over(arena, &group.trie).run_from(table, start, follow, found)?;
+                Ok(&group.trie)
+            }
+            Rest::Below(node) => {
+                // What returns at once leaves all that lies there to the next.
+                found.leaving.subtrees.extend(start.returned.drain(..).map(|value| (value, node)));
+                self.walk_below(arena, table, node, start, depth, found)?;
+                Ok(self.vocabulary.trie())
+            }
+        }
+    }
+
+    /// What a configuration allows strictly below a node of the vocabulary's trie.
+    pub(super) fn walk_below(
+        &self,
+        arena: &Arena,
+        table: &mut LocalTable,
+        node: u32,
+        start: Configuration,
+        depth: usize,
+        found: &mut Found,
+    ) -> Result<(), EngineError> {
+        let trie = self.vocabulary.trie();
+        let parts = PartStore { arena, store: self, depth: depth + 1 };
+        let parts: Option<&dyn Parts> = if parts.depth < PART_DEPTH { Some(&parts) } else { None };
+        let nodes = node as usize + 1..trie.nodes()[node as usize].end as usize;
+        Walk { nodes, ..Walk::over_vocabulary(arena, trie, parts) }.run_from(table, start, ByteSet::ALL, found).map(drop)
+    }
+}
+
+/// What is left of tokens that left a rule.
+#[derive(Clone, Copy)]
+pub(super) enum Rest<'r> {
+    /// These leftovers.
+    Listed(&'r Group),
+    /// All that lies strictly below a node of the vocabulary's trie.
+    Below(u32),
+}
+
+/// To walk fewer nodes takes less than to look for what others know.
+const MUCH: usize = 32;
+
+impl Rest<'_> {
+    fn is_much(self) -> bool {
+        match self {
+            Self::Listed(group) => group.trie.nodes().len() >= MUCH,
+            // Only large ones are kept as such.
+            Self::Below(_) => true,
+        }
     }
 }

@@ -5,8 +5,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use dashmap::DashMap;
-use hashbrown::HashSet;
-use smallvec::SmallVec;
 
 use super::Mask;
 use super::difference::{Difference, difference, near};
@@ -21,8 +19,9 @@ use super::walk::{Found, Parts, Walk};
 use crate::bitmask;
 use crate::error::{CacheError, EngineError};
 use crate::ids::StateId;
+use crate::maps;
 use crate::provider::{Arena, Named};
-use crate::stack::{Frame, Item, Parents};
+use crate::stack::Item;
 use crate::vocab::Vocabulary;
 
 /// A base is given up when more tokens than this differ from it.
@@ -30,7 +29,7 @@ const DIFFERENCE_BOUND: usize = 4096;
 /// This close before its limit, a state is compared with the one that takes over there.
 const CLOSE: u64 = 3;
 /// Bytes of a place in a map, roughly.
-const ENTRY: usize = 64;
+pub(super) const ENTRY: usize = 64;
 /// In the place of a register or a view: far from any limit.
 pub(super) const FROZEN: u64 = u64::MAX;
 
@@ -41,6 +40,8 @@ pub struct SharedMasks {
     /// Only what was loaded: grammars resolve faster than they ask.
     resolved: Shared<ResolvedKey, Mask>,
     parts: Shared<PartKey, Part>,
+    /// By content of what is left of some tokens and of the model that is asked about it.
+    pub(super) rests: Shared<(u128, u128), Mask>,
     /// Something was loaded, so states that are costly to name may be known as well.
     loaded: AtomicBool,
 }
@@ -53,19 +54,20 @@ impl SharedMasks {
 
     /// Bytes kept.
     pub fn memory_bytes(&self) -> usize {
-        self.masks.bytes() + self.resolved.bytes() + self.parts.bytes()
+        self.masks.bytes() + self.resolved.bytes() + self.parts.bytes() + self.rests.bytes()
     }
 
     /// Keep at most so many bytes from now on; never more than an earlier limit.
     pub fn limit_to(&self, bytes: usize) {
-        self.masks.limit_to(bytes / 3);
-        self.resolved.limit_to(bytes / 3);
-        self.parts.limit_to(bytes / 3);
+        self.masks.limit_to(bytes / 4);
+        self.resolved.limit_to(bytes / 4);
+        self.parts.limit_to(bytes / 4);
+        self.rests.limit_to(bytes / 4);
     }
 
     /// Masks and parts kept, and forgotten so far.
     pub fn counts(&self) -> (usize, u64) {
-        let all = [self.masks.counts(), self.resolved.counts(), self.parts.counts()];
+        let all = [self.masks.counts(), self.resolved.counts(), self.parts.counts(), self.rests.counts()];
         all.iter().fold((0, 0), |(kept, gone), (k, g)| (kept + k, gone + g))
     }
 
@@ -101,15 +103,19 @@ impl SharedMasks {
 /// All masks learned for one grammar.
 pub struct MaskStore {
     pub(super) vocabulary: Arc<Vocabulary>,
-    shared: Option<Arc<SharedMasks>>,
+    pub(super) shared: Option<Arc<SharedMasks>>,
     masks: DashMap<(StateId, u64, bool), Arc<Mask>, foldhash::fast::RandomState>,
     pub(super) resolved: DashMap<(u128, StateId, u64), Arc<Mask>, foldhash::fast::RandomState>,
     /// By node of the vocabulary's trie, state and view: what the state allows below the node.
     parts: DashMap<(u32, StateId, u64), Arc<Part>, foldhash::fast::RandomState>,
+    /// What models allow, by content of what is left of some tokens.
+    pub(super) rests: DashMap<(u128, StateId), Arc<Mask>, foldhash::fast::RandomState>,
     /// Memoised steps of configurations; a walk that finds it taken makes its own.
     locals: Mutex<LocalTable>,
     local_bytes: AtomicUsize,
     pub(super) counters: Counters,
+    #[cfg(test)]
+    without_models: bool,
 }
 
 /// What a state allows below a node of the vocabulary's trie.
@@ -143,13 +149,32 @@ impl MaskStore {
         Self {
             vocabulary,
             shared,
-            masks: DashMap::default(),
-            resolved: DashMap::default(),
-            parts: DashMap::default(),
+            masks: maps::many(),
+            resolved: maps::many(),
+            parts: maps::few(),
+            rests: maps::few(),
             locals: Mutex::default(),
             local_bytes: AtomicUsize::new(0),
             counters: Counters::default(),
+            #[cfg(test)]
+            without_models: false,
         }
+    }
+
+    /// One that walks from every state itself, to compare with.
+    #[cfg(test)]
+    pub fn without_models(vocabulary: Arc<Vocabulary>) -> Self {
+        Self { without_models: true, shared: None, ..Self::new(vocabulary) }
+    }
+
+    /// The model that the masks of a state are learned from.
+    #[cfg_attr(not(test), allow(clippy::unused_self))]
+    pub(super) fn model(&self, arena: &Arena, state: StateId) -> Option<StateId> {
+        #[cfg(test)]
+        if self.without_models {
+            return None;
+        }
+        arena.model(state)
     }
 
     /// The vocabulary.
@@ -188,13 +213,15 @@ impl MaskStore {
         };
         self.masks.retain(|_, mask| keep(mask.was_used(), mask.memory_bytes()));
         self.resolved.retain(|_, mask| keep(mask.was_used(), mask.memory_bytes()));
+        self.rests.retain(|_, mask| keep(mask.was_used(), mask.memory_bytes()));
         // Parts only serve to learn masks.
         self.parts.retain(|_, part| keep(false, part.memory_bytes()));
         if kept > before / 2 {
-            gone += (self.masks.len() + self.resolved.len()) as u64;
+            gone += (self.masks.len() + self.resolved.len() + self.rests.len()) as u64;
             kept = 0;
             self.masks.clear();
             self.resolved.clear();
+            self.rests.clear();
         }
         // What others learned in between is not counted: little, and once.
         self.counters.mask_bytes.store(kept, Ordering::Relaxed);
@@ -202,6 +229,7 @@ impl MaskStore {
         if kept == 0 {
             self.masks.shrink_to_fit();
             self.resolved.shrink_to_fit();
+            self.rests.shrink_to_fit();
         }
         self.parts.shrink_to_fit();
         if let Ok(mut locals) = self.locals.try_lock() {
@@ -292,6 +320,9 @@ impl MaskStore {
     fn learn(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Arc<Mask>, EngineError> {
         self.counters.masks.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
+        if framed && let Some(model) = self.model(arena, state) {
+            return self.modelled(arena, state, model);
+        }
         let known = match arena.named(state) {
             Some(named) => match self.named(arena, &named, framed)? {
                 Learned::Known(mask) => return Ok(mask),
@@ -540,9 +571,13 @@ impl PartStore<'_> {
             store.parts.insert(key, Arc::clone(&part));
             return Ok(part);
         }
-        let part = match self.arena.named(state) {
-            Some(named) => self.named_part(table, i, &named)?,
-            None => self.walked_part(table, i, state, register)?,
+        let part = if let Some(model) = store.model(self.arena, state) {
+            let part = self.part(table, i, model, 0)?;
+            store.part_behind_doors(self.arena, table, state, &part, self.depth)?
+        } else if let Some(named) = self.arena.named(state) {
+            self.named_part(table, i, &named)?
+        } else {
+            self.walked_part(table, i, state, register)?
         };
         let bytes = part.memory_bytes();
         store.counters.mask_bytes.fetch_add((bytes + ENTRY) as u64, Ordering::Relaxed);
@@ -602,25 +637,8 @@ impl Parts for PartStore<'_> {
         let part = self.part(table, i, item.state, item.register)?;
         into.places.extend_from_slice(&part.places);
         into.tokens.extend_from_slice(&part.tokens);
-        let mut open: SmallVec<[(Arc<Residual>, Parents); 4]> = SmallVec::new();
-        if let Some(residual) = &part.residual {
-            open.push((Arc::clone(residual), item.parents.clone()));
-        }
-        let mut done: HashSet<(u128, *const Frame)> = HashSet::new();
-        while let Some((residual, parents)) = open.pop() {
-            if parents.has_bottom() {
-                residual.leaving(self.store.vocabulary.trie(), &mut into.leaving);
-            }
-            for frame in parents.frames() {
-                if done.insert((residual.id, Arc::as_ptr(frame))) {
-                    let mask = self.store.resolve_with(self.arena, table, &residual, (frame.return_to, frame.register), self.depth)?;
-                    into.tokens.extend(mask.accepted.ids());
-                    if let Some(next) = &mask.residual {
-                        open.push((Arc::clone(next), frame.parents.clone()));
-                    }
-                }
-            }
-        }
+        let (tokens, leaving) = (&mut into.tokens, &mut into.leaving);
+        self.store.leave_into(self.arena, table, part.residual.as_ref(), &item.parents, self.depth, tokens, leaving)?;
         Ok(())
     }
 }

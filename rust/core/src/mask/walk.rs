@@ -71,7 +71,7 @@ impl Found {
 }
 
 /// A walk that has looked at so many nodes looks further ahead.
-const LONG: usize = 1024;
+const LONG: usize = 4096;
 /// At so many states at most.
 const AHEAD: usize = 1024;
 

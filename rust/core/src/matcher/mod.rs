@@ -10,6 +10,8 @@ mod forced;
 mod history;
 #[cfg(test)]
 mod history_tests;
+#[cfg(test)]
+mod models_tests;
 mod precompute;
 mod repeats;
 #[cfg(test)]

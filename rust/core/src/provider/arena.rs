@@ -36,6 +36,7 @@ pub(crate) struct State {
     loops: Loops,
     /// The state that takes over at the limit.
     settled: OnceLock<Option<StateId>>,
+    model: OnceLock<Option<StateId>>,
 }
 
 impl State {
@@ -169,6 +170,7 @@ impl Arena {
             facts,
             row: OnceLock::new(),
             settled: OnceLock::new(),
+            model: OnceLock::new(),
         }) as u32))
     }
 
@@ -412,6 +414,19 @@ impl Arena {
     pub fn identity(&self, state: StateId) -> Option<u128> {
         let s = &self.states[state.index()];
         s.facts.identity.or_else(|| self.providers[s.provider.index()].identity(self, s.local))
+    }
+
+    /// See [`Provider::model`]. What cannot be found within the limits is not there.
+    pub fn model(&self, state: StateId) -> Option<StateId> {
+        let s = &self.states[state.index()];
+        let find = || self.providers[s.provider.index()].model(self, s.local).ok().flatten();
+        *s.model.get_or_init(find)
+    }
+
+    /// See [`Provider::door`].
+    pub fn door(&self, state: StateId, door: u32) -> Result<Option<Alternative>, EngineError> {
+        let s = &self.states[state.index()];
+        self.providers[s.provider.index()].door(self, s.local, door)
     }
 
     /// See [`Provider::named`].

@@ -51,7 +51,7 @@ pub struct Facts {
     /// A state that does not count, whose mask is likely known. Of a state that does not count either: one that differs on few tokens. Of a
     /// state that counts: what it would be if its limit were out of reach.
     pub base: Option<StateId>,
-    /// A keyed 128-bit hash of everything the state's *rule-local* behaviour depends on (bytes, return values, pushes none), if masks
+    /// A keyed 128-bit hash of everything the state's *rule-local* behaviour depends on (bytes, return values, all that it calls), if masks
     /// of this state may be shared between grammars of a vocabulary.
     pub identity: Option<u128>,
     /// The state is a place in a text that is told by [`Provider::named`]: one that is no name fares as from the base, or is refused.
@@ -123,6 +123,9 @@ pub struct Push {
     /// Add one to the register that the frame saves.
     pub increment: bool,
 }
+
+/// What a rule returns from here on is a *door*: of a state that is a model, see [`Provider::model`].
+pub const DOORS: u32 = 0xFFFF_0000;
 
 /// One way to go on after a byte: frames to push, bottom first, then the state that has consumed the byte.
 ///
@@ -244,6 +247,17 @@ pub trait Provider: Send + Sync {
     /// there is none. For what is kept beyond this grammar; may take microseconds.
     fn identity(&self, _arena: &Arena, _local: u32) -> Option<u128> {
         None
+    }
+
+    /// A state that many share, to learn masks from, and that no text is ever in. It does what this state does, as far as that goes: where it returns
+    /// `DOORS + door`, this state goes on as [`Self::door`] says. It does not count.
+    fn model(&self, _arena: &Arena, _local: u32) -> Result<Option<StateId>, EngineError> {
+        Ok(None)
+    }
+
+    /// Of a state with a model: where it goes on behind a door, the register at zero. `None`: nowhere.
+    fn door(&self, _arena: &Arena, _local: u32, _door: u32) -> Result<Option<Alternative>, EngineError> {
+        Ok(None)
     }
 
     /// Of a state that is `named`: the names, and those of them that may still come.

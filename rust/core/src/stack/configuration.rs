@@ -87,6 +87,14 @@ impl Configuration {
         builder.finish()
     }
 
+    /// Where an alternative leads from an item over the bottom whose register is zero; nothing is remembered.
+    pub fn entered(arena: &Arena, alternative: &Alternative) -> Result<Self, EngineError> {
+        let mut builder = Builder::new(arena, Text::default(), false);
+        let from = Item { state: alternative.target, register: 0, memory: Memory::NONE, seen: Seen::NONE, parents: Parents::Bottom };
+        builder.go(&from, alternative, 0)?;
+        Ok(builder.finish()?.0)
+    }
+
     /// Like [`Self::step`]; gives the bytes that may follow a return at the bottom.
     pub fn step_following(&mut self, arena: &Arena, byte: u8) -> Result<ByteSet, EngineError> {
         self.step_items(arena, byte)

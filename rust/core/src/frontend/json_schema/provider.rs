@@ -6,13 +6,18 @@
 //! Invariant: a state is interned by content, and only bytes that can be completed lead on.
 //! Must not know: schema syntax, tokens.
 
+mod models;
+mod words;
+
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use indexmap::IndexSet;
 use smallvec::{SmallVec, smallvec};
 
+use self::models::Value;
 use super::layout::{Exit, Gap, Layout, Move, Progress, VALUE_STARTS};
 use super::obligation::{ArrayId, KeyClass, Kind, ObjectId, Space, Tools};
 use super::options::Escapes;
@@ -23,7 +28,8 @@ use crate::error::EngineError;
 use crate::formula::Formula;
 use crate::ids::{ProviderId, StateId};
 use crate::limits::Limits;
-use crate::provider::{Alternative, Arena, Awaited, ByteSet, Cell, Facts, Provider, Push, Step};
+use crate::maps;
+use crate::provider::{Alternative, Arena, Awaited, ByteSet, Cell, DOORS, Facts, Provider, Push, Step};
 use crate::report::Undecided;
 use crate::spacing::{self, Spacing};
 
@@ -34,6 +40,17 @@ enum Place {
     Object(ObjectId),
     /// After a key of this class.
     Member(ObjectId, u32),
+    /// Before a member's value that owes this. From the colon on a member is a rule of its own, so that those that owe the same are one.
+    Value(Formula),
+    /// An object of which is known what it returns if it is closed, and the door to its next key, if there is one.
+    Model {
+        closes: Option<u32>,
+        door: Option<u32>,
+    },
+    /// After any key.
+    ModelMember,
+    /// Before a member's value of which is known what [`Value`] says.
+    ModelValue(u32),
     Array(ArrayId),
 }
 
@@ -79,17 +96,22 @@ enum Spot {
         repeats: bool,
     },
     RootReturn,
+    /// Where a model knows no more.
+    Door(u32),
 }
 
 struct Inner {
     space: Space,
     by_spot: HashMap<Spot, StateId>,
+    values: IndexSet<Value>,
 }
 
 /// The states of one schema.
 pub(super) struct SchemaProvider {
     id: OnceLock<ProviderId>,
     layout: Layout,
+    /// Layouts of the same name are the same.
+    layout_name: String,
     spacing: Option<Arc<Spacing>>,
     root: Formula,
     /// The identity of the embedded schema.
@@ -134,14 +156,15 @@ impl SchemaProvider {
         let provider = Arc::new(Self {
             id: OnceLock::new(),
             spacing: layout.spacing().map(Arc::new),
+            layout_name: format!("{layout:?}"),
             layout,
             root,
             source,
             text,
             numbers,
             spots: boxcar::Vec::new(),
-            inner: Mutex::new(Inner { space, by_spot: HashMap::new() }),
-            returns: DashMap::default(),
+            inner: Mutex::new(Inner { space, by_spot: HashMap::new(), values: IndexSet::new() }),
+            returns: maps::few(),
         });
         let _ = provider.id.set(arena.register(Arc::clone(&provider) as Arc<dyn Provider>));
         Ok(provider)
@@ -151,7 +174,8 @@ impl SchemaProvider {
     /// within the limit.
     pub fn start(&self, arena: &Arena, known: bool) -> Result<(Option<StateId>, bool), EngineError> {
         let mut inner = self.lock();
-        let satisfiable = known || inner.space.can_be_satisfied(self.tools(arena), self.root)?;
+        let satisfiable =
+            known || inner.space.plainly_satisfiable(self.root)? || inner.space.can_be_satisfied(self.tools(arena), self.root)?;
         if !satisfiable {
             return Ok((None, inner.space.gave_up()));
         }
@@ -200,6 +224,13 @@ impl SchemaProvider {
             Spot::End { class } => {
                 facts.returns = Some(class);
                 facts.has_edges = false;
+            }
+            Spot::Door(door) => {
+                facts.returns = Some(DOORS.saturating_add(door));
+                facts.has_edges = false;
+            }
+            Spot::Gap { gap, place: place @ (Place::Model { .. } | Place::ModelMember | Place::ModelValue(_)), depth, progress } => {
+                facts.identity = self.model_identity(arena, inner, (gap, place, depth, progress));
             }
             Spot::Gap { gap: Gap::RootEnd, progress, .. } => {
                 facts.returns = self.layout.may_end(progress).then_some(0);
@@ -310,12 +341,19 @@ impl SchemaProvider {
         let bytes = ByteSet::one(byte);
         match self.layout.step(gap, depth, progress, byte, |exit| exits.contains(&exit)) {
             Move::Dead => Ok(Step::dead(bytes)),
+            Move::Stay(progress) if !self.is_spacing(byte) && matches!(place, Place::Member(..) | Place::ModelMember) => {
+                self.member(arena, inner, (gap, place, depth, progress), bytes)
+            }
+            Move::Leave(Exit::Gap(gap)) if matches!(place, Place::Member(..) | Place::ModelMember) => {
+                self.member(arena, inner, (gap, place, depth, 0), bytes)
+            }
             Move::Stay(progress) => Ok(Step::to(self.state(arena, inner, Spot::Gap { gap, place, depth, progress })?, bytes)),
             Move::Leave(Exit::Gap(gap)) => Ok(Step::to(self.state(arena, inner, Spot::Gap { gap, place, depth, progress: 0 })?, bytes)),
             Move::Leave(Exit::Close) => {
                 let class = match place {
                     Place::Object(object) => inner.space.object_closes(object)?,
                     Place::Array(array) => inner.space.array_facts(array)?.closes,
+                    Place::Model { closes, .. } => closes,
                     _ => None,
                 };
                 match class {
@@ -324,20 +362,26 @@ impl SchemaProvider {
                 }
             }
             Move::Leave(Exit::Key) => {
-                let Place::Object(object) = place else { return Ok(Step::dead(bytes)) };
-                let table = inner.space.key_table(self.tools(arena), object)?;
-                let Some(target) = table.body else { return Ok(Step::dead(bytes)) };
-                let return_to = self.state(arena, inner, Spot::KeyReturn { object, depth })?;
-                Ok(Step::with(Alternative { push: smallvec![Push { return_to, increment: false }], target, increment: false }, bytes))
+                let way = match place {
+                    Place::Object(object) => self.enter_key(arena, inner, object, depth)?,
+                    Place::Model { door: Some(door), .. } => return Ok(Step::to(self.state(arena, inner, Spot::Door(door))?, bytes)),
+                    _ => None,
+                };
+                Ok(way.map_or_else(|| Step::dead(bytes), |way| Step::with(way, bytes)))
             }
             Move::Leave(Exit::Value) => {
                 let mut repeated = None;
                 let called = match place {
                     Place::Root => Some((self.root, Spot::RootReturn, false)),
-                    Place::Member(object, key) => {
-                        let table = inner.space.key_table(self.tools(arena), object)?;
-                        let class = table.class(key);
-                        class.map(|class| (class.value.child, Spot::MemberReturn { object, key, depth }, false))
+                    Place::Value(owed) => {
+                        let begun = self.begin(arena, inner, owed, self.inside(depth), byte)?;
+                        drop(guard);
+                        return Self::call(arena, &begun, None, byte);
+                    }
+                    Place::ModelValue(value) => {
+                        let begun = self.begin_model(arena, inner, value, self.inside(depth), byte)?;
+                        drop(guard);
+                        return Self::call(arena, &begun, None, byte);
                     }
                     Place::Array(array) => {
                         let table = inner.space.item_table(self.tools(arena), array)?;
@@ -345,7 +389,7 @@ impl SchemaProvider {
                         repeated = table.repeated.as_ref().map(|(child, _)| (*child, Spot::ItemReturn { array, depth, repeats: true }));
                         Some((table.child, Spot::ItemReturn { array, depth, repeats: false }, counting))
                     }
-                    Place::Object(_) => None,
+                    _ => None,
                 };
                 let Some((obligation, spot, increment)) = called else { return Ok(Step::dead(bytes)) };
                 let inner_depth = if place == Place::Root { 0 } else { self.inside(depth) };
@@ -368,21 +412,76 @@ impl SchemaProvider {
         }
     }
 
+    /// The call of the next key of an object.
+    fn enter_key(&self, arena: &Arena, inner: &mut Inner, object: ObjectId, depth: u32) -> Result<Option<Alternative>, EngineError> {
+        let table = inner.space.key_table(self.tools(arena), object)?;
+        let Some(target) = table.body else { return Ok(None) };
+        let return_to = self.state(arena, inner, Spot::KeyReturn { object, depth })?;
+        Ok(Some(Alternative { push: smallvec![Push { return_to, increment: false }], target, increment: false }))
+    }
+
+    /// Is this whitespace that may stand in a gap or not?
+    fn is_spacing(&self, byte: u8) -> bool {
+        !matches!(self.layout, Layout::Exact { .. }) && WHITESPACE.contains(&byte)
+    }
+
+    /// At the colon of a member: what follows is called, in this gap.
+    fn member(
+        &self,
+        arena: &Arena,
+        inner: &mut Inner,
+        (gap, place, depth, progress): (Gap, Place, u32, Progress),
+        bytes: ByteSet,
+    ) -> Result<Step, EngineError> {
+        let (object, key) = match place {
+            Place::Member(object, key) => (object, key),
+            Place::ModelMember => return Ok(Step::to(self.state(arena, inner, Spot::Door(progress))?, bytes)),
+            _ => return Ok(Step::dead(bytes)),
+        };
+        let way = self.enter_value(arena, inner, (object, key), (gap, depth, progress))?;
+        Ok(way.map_or_else(|| Step::dead(bytes), |way| Step::with(way, bytes)))
+    }
+
+    /// The call of the value of a member, in a gap.
+    fn enter_value(
+        &self,
+        arena: &Arena,
+        inner: &mut Inner,
+        (object, key): (ObjectId, u32),
+        (gap, depth, progress): (Gap, u32, Progress),
+    ) -> Result<Option<Alternative>, EngineError> {
+        let table = inner.space.key_table(self.tools(arena), object)?;
+        let Some(class) = table.class(key) else { return Ok(None) };
+        let return_to = self.state(arena, inner, Spot::MemberReturn { object, key, depth })?;
+        let target = self.state(arena, inner, Spot::Gap { gap, place: Place::Value(class.value.child), depth, progress })?;
+        Ok(Some(Alternative { push: smallvec![Push { return_to, increment: false }], target, increment: false }))
+    }
+
     /// The ways out of a gap that can be completed. Only those that the byte may take are looked at, and a byte of whitespace takes none.
     fn exits(&self, arena: &Arena, inner: &mut Inner, place: Place, byte: u8) -> Result<SmallVec<[Exit; 4]>, EngineError> {
         let mut exits: SmallVec<[Exit; 4]> = SmallVec::new();
         let exact = matches!(self.layout, Layout::Exact { .. });
-        if !exact && WHITESPACE.contains(&byte) {
+        if self.is_spacing(byte) {
             return Ok(exits);
         }
         match place {
-            Place::Root => exits.push(Exit::Value),
-            Place::Member(..) => exits.extend([Exit::Value, Exit::Gap(Gap::MemberValue)]),
-            Place::Object(object) => {
-                if (exact || byte == b'}') && inner.space.object_closes(object)?.is_some() {
+            Place::Root | Place::Value(_) | Place::ModelValue(_) => exits.push(Exit::Value),
+            Place::Member(..) | Place::ModelMember => exits.extend([Exit::Value, Exit::Gap(Gap::MemberValue)]),
+            Place::Object(_) | Place::Model { .. } => {
+                let closes = match place {
+                    Place::Object(object) if exact || byte == b'}' => inner.space.object_closes(object)?,
+                    Place::Model { closes, .. } => closes,
+                    _ => None,
+                };
+                if closes.is_some() {
                     exits.push(Exit::Close);
                 }
-                if (exact || byte != b'}') && inner.space.key_table(self.tools(arena), object)?.body.is_some() {
+                let key = match place {
+                    Place::Object(object) => (exact || byte != b'}') && inner.space.key_table(self.tools(arena), object)?.body.is_some(),
+                    Place::Model { door, .. } => door.is_some(),
+                    _ => false,
+                };
+                if key {
                     exits.extend([Exit::Key, Exit::Gap(Gap::NextKey)]);
                 }
             }
@@ -465,9 +564,12 @@ impl Provider for SchemaProvider {
                 Ok(Step::to(self.state(arena, &mut self.lock(), next)?, bytes))
             }
             Spot::Gap { gap, place, depth, progress } => self.step_gap(arena, (gap, place, depth, progress), byte),
-            Spot::End { .. } | Spot::KeyReturn { .. } | Spot::MemberReturn { .. } | Spot::ItemReturn { .. } | Spot::RootReturn => {
-                Ok(Step::dead(ByteSet::ALL))
-            }
+            Spot::End { .. }
+            | Spot::KeyReturn { .. }
+            | Spot::MemberReturn { .. }
+            | Spot::ItemReturn { .. }
+            | Spot::RootReturn
+            | Spot::Door(_) => Ok(Step::dead(ByteSet::ALL)),
         }
     }
 
@@ -494,6 +596,16 @@ impl Provider for SchemaProvider {
         self.lock().space.key_is_undeclared(object, value)
     }
 
+    fn model(&self, arena: &Arena, local: u32) -> Result<Option<StateId>, EngineError> {
+        let spot = self.spot(local)?;
+        self.model_of(arena, &mut self.lock(), spot)
+    }
+
+    fn door(&self, arena: &Arena, local: u32, door: u32) -> Result<Option<Alternative>, EngineError> {
+        let spot = self.spot(local)?;
+        self.behind(arena, &mut self.lock(), spot, door)
+    }
+
     fn describe(&self, local: u32) -> String {
         let Ok(spot) = self.spot(local) else { return "nothing".to_owned() };
         self.in_words(spot)
@@ -506,44 +618,6 @@ impl Provider for SchemaProvider {
 
     fn memory_bytes(&self) -> usize {
         self.spots.count() * 96 + self.returns.len() * 32 + self.lock().space.memory_bytes()
-    }
-}
-
-impl SchemaProvider {
-    fn in_words(&self, spot: Spot) -> String {
-        let mut inner = self.lock();
-        let may_close = match spot {
-            Spot::Gap { place: Place::Object(object), .. } => inner.space.object_closes(object).is_ok_and(|class| class.is_some()),
-            _ => false,
-        };
-        let key = |object: ObjectId| match inner.space.expected_keys(object) {
-            Some((names, others)) if !names.is_empty() => {
-                let shown: Vec<String> = names.iter().take(8).map(|n| format!("{n:?}")).collect();
-                let more = if names.len() > 8 || others { " or another key" } else { "" };
-                format!("a key: {}{more}", shown.join(", "))
-            }
-            _ => "a key".to_owned(),
-        };
-        match spot {
-            Spot::Word { kind, .. } => {
-                format!("the rest of `{}`", String::from_utf8_lossy(kind.word().unwrap_or_default()))
-            }
-            Spot::End { .. } | Spot::Gap { gap: Gap::RootEnd, .. } => "the end".to_owned(),
-            Spot::Gap { gap, place, .. } => match (gap, place) {
-                (Gap::ObjectOpen, Place::Object(object)) if may_close => format!("{} or `}}`", key(object)),
-                (Gap::ObjectOpen | Gap::NextKey, Place::Object(object)) => key(object),
-                (Gap::ObjectNext, Place::Object(_)) if may_close => "`,` or `}`".to_owned(),
-                (Gap::ObjectNext, Place::Object(object)) => format!("`,` and {}", key(object)),
-                (Gap::Colon, _) => "`:`".to_owned(),
-                (Gap::ArrayOpen, _) => "an item or `]`".to_owned(),
-                (Gap::ArrayNext, _) => "`,` or `]`".to_owned(),
-                (Gap::NextItem, _) => "an item".to_owned(),
-                _ => "a value".to_owned(),
-            },
-            Spot::Value { .. } | Spot::KeyReturn { .. } | Spot::MemberReturn { .. } | Spot::ItemReturn { .. } | Spot::RootReturn => {
-                "a value".to_owned()
-            }
-        }
     }
 }
 

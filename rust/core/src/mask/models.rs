@@ -1,0 +1,235 @@
+//! Masks of states from those of their models: what many states do alike is learned once, in all grammars of a vocabulary. Part of **mask**.
+//!
+//! An object's next comma, a key's colon: most of what may follow there is the same in every object, up to the opening quote of the next key.
+//! A model knows the first and returns at the second, through a *door*. Few tokens reach beyond one; they are walked for each state.
+//!
+//! Invariant: the mask of a state is the same as if it had been walked.
+//! Must not know: what models stand for.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use hashbrown::HashSet;
+use smallvec::SmallVec;
+
+use super::Mask;
+use super::local::LocalTable;
+use super::residual::{Group, Leaving, Residual};
+use super::resolve::Rest;
+use super::store::{ENTRY, Effort, MaskStore, PART_DEPTH, Part, PartStore, nanoseconds};
+use super::token_set::TokenSet;
+use super::walk::{Found, Parts, Walk};
+use crate::error::EngineError;
+use crate::ids::StateId;
+use crate::provider::{Arena, ByteSet, DOORS};
+use crate::stack::{Configuration, Frame, Parents};
+
+impl MaskStore {
+    /// The mask of a state with a model.
+    pub(super) fn modelled(&self, arena: &Arena, state: StateId, model: StateId) -> Result<Arc<Mask>, EngineError> {
+        let Some(mask) = self.mask(arena, model, 0, true, Effort::Learn)? else {
+            return Err(EngineError::Internal("a mask that was to be learned"));
+        };
+        self.with_locals(|table| self.behind_doors(arena, table, state, &mask, 0))
+    }
+
+    /// What a model allows of what is left of some tokens.
+    pub(super) fn of_rest(
+        &self,
+        arena: &Arena,
+        table: &mut LocalTable,
+        rest: Rest<'_>,
+        model: StateId,
+        depth: usize,
+    ) -> Result<Arc<Mask>, EngineError> {
+        let id = match rest {
+            Rest::Listed(group) => group.id,
+            Rest::Below(node) => u128::from(node),
+        };
+        if let Some(mask) = self.rests.get(&(id, model)) {
+            mask.touch();
+            return Ok(Arc::clone(&mask));
+        }
+        let shared = arena.facts(model).identity.zip(self.shared.as_ref());
+        if let Some((identity, shared)) = shared
+            && let Some(mask) = shared.rests.get(&(id, identity))
+        {
+            self.rests.insert((id, model), self.counted(Arc::clone(&mask)));
+            return Ok(mask);
+        }
+        let started = Instant::now();
+        let mut found = Found::default();
+        let trie = self.walk_rest(arena, table, rest, (model, 0), depth, &mut found)?;
+        let mut accepted = found.accepted(trie);
+        accepted.sort_unstable();
+        accepted.dedup();
+        found.leaving.leftovers.retain(|l| accepted.binary_search(&l.token).is_err());
+        let residual = self.residual(found.leaving, None);
+        let mask = Mask::new(TokenSet::from_ids(accepted, self.vocabulary.words()), residual);
+        let mask = Arc::new(Mask { cost: nanoseconds(started), ..mask });
+        self.count_bytes(&mask);
+        if let Some((identity, shared)) = shared {
+            shared.rests.insert((id, identity), Arc::clone(&mask), mask.memory_bytes() + ENTRY);
+        }
+        self.rests.insert((id, model), Arc::clone(&mask));
+        Ok(mask)
+    }
+
+    /// What `state` allows where its model allows `of_model`.
+    pub(super) fn behind_doors(
+        &self,
+        arena: &Arena,
+        table: &mut LocalTable,
+        state: StateId,
+        of_model: &Arc<Mask>,
+        depth: usize,
+    ) -> Result<Arc<Mask>, EngineError> {
+        let Some(residual) = of_model.residual.as_ref().filter(|residual| residual.has_doors()) else { return Ok(Arc::clone(of_model)) };
+        let mut leaving = Leaving::default();
+        let mut more = self.beyond(arena, table, state, residual, depth, &mut leaving)?;
+        more.retain(|&token| !of_model.accepted.contains(token));
+        leaving.leftovers.retain(|l| more.binary_search(&l.token).is_err() && !of_model.accepted.contains(l.token));
+        let residual = self.with_leaving(residual, leaving);
+        let mask = Arc::new(Mask::new(TokenSet::relative(of_model, more, Vec::new()), residual));
+        self.count_bytes(&mask);
+        Ok(mask)
+    }
+
+    /// The part of a state where its model has this one.
+    pub(super) fn part_behind_doors(
+        &self,
+        arena: &Arena,
+        table: &mut LocalTable,
+        state: StateId,
+        of_model: &Arc<Part>,
+        depth: usize,
+    ) -> Result<Arc<Part>, EngineError> {
+        let Some(residual) = of_model.residual.as_ref().filter(|residual| residual.has_doors()) else { return Ok(Arc::clone(of_model)) };
+        let mut leaving = Leaving::default();
+        let more = self.beyond(arena, table, state, residual, depth, &mut leaving)?;
+        leaving.leftovers.retain(|l| more.binary_search(&l.token).is_err());
+        let residual = self.with_leaving(residual, leaving);
+        let tokens = of_model.tokens.iter().chain(&more).copied().collect();
+        Ok(Arc::new(Part { places: of_model.places.clone(), tokens, residual }))
+    }
+
+    /// The tokens that a state accepts beyond its doors, ascending, and those that leave from there.
+    fn beyond(
+        &self,
+        arena: &Arena,
+        table: &mut LocalTable,
+        state: StateId,
+        residual: &Residual,
+        depth: usize,
+        leaving: &mut Leaving,
+    ) -> Result<Vec<u32>, EngineError> {
+        if residual.base.is_some() {
+            return Err(EngineError::Internal("a model whose mask is a difference"));
+        }
+        let mut accepted: Vec<u32> = Vec::new();
+        let start = |value: u32| -> Result<Option<Configuration>, EngineError> {
+            let Some(door) = value.checked_sub(DOORS) else { return Ok(None) };
+            let way = arena.door(state, door)?;
+            way.map(|way| Configuration::entered(arena, &way)).transpose()
+        };
+        for group in &residual.groups {
+            let Some(start) = start(group.value)? else { continue };
+            if let ([item], []) = (start.items.as_slice(), start.returned.as_slice())
+                && let Some(model) = self.model(arena, item.state)
+            {
+                let mask = self.of_item(arena, table, group, (item.state, model), depth)?;
+                accepted.extend(mask.accepted.ids());
+                self.leave_into(arena, table, mask.residual.as_ref(), &item.parents, depth, &mut accepted, leaving)?;
+                continue;
+            }
+            let mut found = Found { leaving: std::mem::take(leaving), ..Found::default() };
+            Walk::over(arena, &group.trie).run_from(table, start, ByteSet::ALL, &mut found)?;
+            accepted.append(&mut found.accepted(&group.trie));
+            *leaving = found.leaving;
+        }
+        for &(value, node) in &residual.subtrees {
+            let Some(start) = start(value)? else { continue };
+            let mut found = Found { leaving: std::mem::take(leaving), ..Found::default() };
+            if start.returned.is_empty() && depth + 1 < PART_DEPTH {
+                let parts = PartStore { arena, store: self, depth: depth + 1 };
+                for item in &start.items {
+                    parts.add(table, node as usize, item, &mut found)?;
+                }
+            } else {
+                self.walk_below(arena, table, node, start, depth, &mut found)?;
+            }
+            accepted.append(&mut found.accepted(self.vocabulary.trie()));
+            *leaving = found.leaving;
+        }
+        accepted.sort_unstable();
+        accepted.dedup();
+        Ok(accepted)
+    }
+
+    /// What a state with a model allows of some leftovers.
+    fn of_item(
+        &self,
+        arena: &Arena,
+        table: &mut LocalTable,
+        group: &Group,
+        (state, model): (StateId, StateId),
+        depth: usize,
+    ) -> Result<Arc<Mask>, EngineError> {
+        if let Some(mask) = self.rests.get(&(group.id, state)) {
+            mask.touch();
+            return Ok(Arc::clone(&mask));
+        }
+        let of_model = self.of_rest(arena, table, Rest::Listed(group), model, depth)?;
+        let mask = self.behind_doors(arena, table, state, &of_model, depth)?;
+        self.rests.insert((group.id, state), Arc::clone(&mask));
+        self.count_entry();
+        Ok(mask)
+    }
+
+    /// Ask the frames in `parents`, and those below as far as need be, about the tokens that left the rule above them.
+    #[allow(clippy::too_many_arguments)] // what a walk has in hand
+    pub(super) fn leave_into(
+        &self,
+        arena: &Arena,
+        table: &mut LocalTable,
+        residual: Option<&Arc<Residual>>,
+        parents: &Parents,
+        depth: usize,
+        accepted: &mut Vec<u32>,
+        leaving: &mut Leaving,
+    ) -> Result<(), EngineError> {
+        let mut open: SmallVec<[(Arc<Residual>, Parents); 4]> =
+            residual.map(|residual| (Arc::clone(residual), parents.clone())).into_iter().collect();
+        let mut done: HashSet<(u128, *const Frame)> = HashSet::new();
+        while let Some((residual, parents)) = open.pop() {
+            if parents.has_bottom() {
+                residual.leaving(self.vocabulary.trie(), leaving);
+            }
+            for frame in parents.frames() {
+                if done.insert((residual.id, Arc::as_ptr(frame))) {
+                    let mask = self.resolve_with(arena, table, &residual, (frame.return_to, frame.register), depth)?;
+                    accepted.extend(mask.accepted.ids());
+                    if let Some(next) = &mask.residual {
+                        open.push((Arc::clone(next), frame.parents.clone()));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What leaves of a model but not through doors, and what leaves beyond these.
+    fn with_leaving(&self, residual: &Residual, leaving: Leaving) -> Option<Arc<Residual>> {
+        let shut = residual.shut(&self.vocabulary);
+        if leaving.is_empty() {
+            return shut;
+        }
+        self.residual(leaving, shut.map(|shut| (shut, Arc::default())))
+    }
+
+    /// Something of this store is kept under one more name.
+    pub(super) fn count_entry(&self) {
+        self.counters.mask_bytes.fetch_add(ENTRY as u64, Ordering::Relaxed);
+    }
+}
