@@ -1,8 +1,9 @@
 //! The bounds that keep every input finite. Used by every step; one table, so that docs and errors agree.
 
+use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::error::EngineError;
 
@@ -54,8 +55,57 @@ impl Default for Limits {
 impl Limits {
     /// `Ok` while `value` is within the bound called `name`.
     pub fn check(name: &'static str, value: usize, bound: usize) -> Result<(), EngineError> {
+        if BRIEF.load(Ordering::Relaxed) > 0 {
+            brief_until_now()?;
+        }
         if value <= bound { Ok(()) } else { Err(EngineError::Limit { name, bound }) }
     }
+}
+
+/// How many threads do something that must be brief.
+static BRIEF: AtomicUsize = AtomicUsize::new(0);
+/// The clock is read at every so many checks.
+const CHECKS: u32 = 64;
+
+thread_local! {
+    /// When what this thread does must have ended, and the checks since the clock was read; once it was too late, the deadline is `None`.
+    static UNTIL: Cell<Option<(Option<Instant>, u32)>> = const { Cell::new(None) };
+}
+
+fn brief_until_now() -> Result<(), EngineError> {
+    UNTIL.with(|until| match until.get() {
+        None => Ok(()),
+        Some((None, _)) => Err(EngineError::TimedOut),
+        Some((Some(deadline), checks)) if checks + 1 < CHECKS => {
+            until.set(Some((Some(deadline), checks + 1)));
+            Ok(())
+        }
+        Some((Some(deadline), _)) => {
+            let in_time = Instant::now() < deadline;
+            until.set(Some((in_time.then_some(deadline), 0)));
+            if in_time { Ok(()) } else { Err(EngineError::TimedOut) }
+        }
+    })
+}
+
+/// Do the work on this thread, unless it turns out to be long: `None` if it was given up, which bounded work notices wherever it checks a bound. What
+/// it says then is no answer.
+pub fn briefly<T>(most: Duration, work: impl FnOnce() -> T) -> Option<T> {
+    /// Also after a panic.
+    struct Ended;
+    impl Drop for Ended {
+        fn drop(&mut self) {
+            UNTIL.set(None);
+            BRIEF.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+    BRIEF.fetch_add(1, Ordering::Relaxed);
+    UNTIL.set(Some((Some(Instant::now() + most), 0)));
+    let ended = Ended;
+    let result = work();
+    let given_up = matches!(UNTIL.get(), Some((None, _)));
+    drop(ended);
+    (!given_up).then_some(result)
 }
 
 /// A way to stop long work from outside: a flag and a deadline, looked at every so often.
@@ -77,5 +127,25 @@ impl Interrupt {
             return Err(EngineError::TimedOut);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brief_work_ends_by_itself_or_is_given_up() {
+        assert_eq!(briefly(Duration::from_secs(60), || Limits::check("max_items", 1, 2)), Some(Ok(())));
+        let endless = || {
+            while Limits::check("max_items", 1, 2).is_ok() {}
+            // Whoever takes the error for an answer does not get it told.
+            Ok::<_, EngineError>(())
+        };
+        assert_eq!(briefly(Duration::from_millis(1), endless), None);
+        let panicked = std::panic::catch_unwind(|| briefly(Duration::ZERO, || panic!("work that fails")));
+        assert!(panicked.is_err());
+        assert_eq!(BRIEF.load(Ordering::Relaxed), 0);
+        assert_eq!(Limits::check("max_items", 1, 2), Ok(()));
     }
 }

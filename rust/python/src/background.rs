@@ -1,5 +1,5 @@
-//! Long work beside the interpreter: on its own thread, while the caller waits without holding the interpreter and looks for
-//! signals.
+//! Work beside the interpreter: what turns out to be brief on the caller's thread, which costs less than waking another; what does not on a thread
+//! of its own, while the caller waits without holding the interpreter and looks for signals.
 //!
 //! Invariant: Ctrl-C and a deadline end the wait within about [`POLL`], whatever the work does; work that nobody waits for is told
 //! to stop. A panic becomes an error.
@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use maskwright::error::{CompileError, EngineError};
-use maskwright::limits::Interrupt;
+use maskwright::limits::{self, Interrupt};
 use pyo3::prelude::*;
 
 use crate::fork::Work;
@@ -21,6 +21,31 @@ use crate::threads;
 pub const POLL: Duration = Duration::from_millis(50);
 /// How long past its deadline work may take to notice by itself, before it is left behind.
 const GRACE: Duration = Duration::from_millis(20);
+
+/// What takes longer is begun anew on a thread of its own.
+const BRIEF: Duration = Duration::from_millis(3);
+/// Longer texts, or texts with brackets nested deeper, are not tried on the caller's thread.
+const SHORT: usize = 64 << 10;
+const SHALLOW: usize = 256;
+/// With less stack left the caller's thread gets another for the time being, of such a size.
+const LEAST_STACK: usize = 4 << 20;
+const OTHER_STACK: usize = 16 << 20;
+
+/// Is it likely that a text is read in no time, and certain that it needs no deep stack?
+pub fn may_be_brief(text: &str) -> bool {
+    if text.len() > SHORT {
+        return false;
+    }
+    let mut depth = 0usize;
+    text.bytes().all(|byte| {
+        match byte {
+            b'{' | b'[' | b'(' => depth += 1,
+            b'}' | b']' | b')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth <= SHALLOW
+    })
+}
 
 /// A lock whose holders cannot leave the data half-written.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -51,25 +76,34 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         self.process != std::process::id()
     }
 
-    /// Start the work; `landed` sees the result before anyone who waits.
+    /// Do the work, or start it; `landed` sees the result before anyone who waits. What `may_be_brief` is tried at once.
     pub fn launch(
         self: &Arc<Self>,
+        py: Python<'_>,
+        may_be_brief: bool,
         deadline: Option<Instant>,
-        work: impl FnOnce(&Interrupt) -> Result<T, CompileError> + Send + 'static,
+        work: impl Fn(&Interrupt) -> Result<T, CompileError> + Send + Sync + 'static,
         landed: impl FnOnce(&Result<T, CompileError>) + Send + 'static,
     ) {
         let interrupt = Interrupt { flag: Some(self.stop.clone()), deadline };
+        let attempt = move || {
+            catch_unwind(AssertUnwindSafe(|| work(&interrupt)))
+                .unwrap_or(Err(CompileError::Engine(EngineError::Internal("the compiler panicked"))))
+        };
         let flight = self.clone();
-        let run = move || {
-            let result = catch_unwind(AssertUnwindSafe(|| work(&interrupt)))
-                .unwrap_or(Err(CompileError::Engine(EngineError::Internal("the compiler panicked"))));
+        let end = move |result| {
             let locking = Work::begin();
             landed(&result);
             flight.land(result);
             drop(locking);
         };
-        if !threads::run(run) {
-            // `run` is gone, and `landed` with it.
+        let most = deadline.map_or(BRIEF, |deadline| BRIEF.min(deadline.saturating_duration_since(Instant::now())));
+        let at_once = || limits::briefly(most, || stacker::maybe_grow(LEAST_STACK, OTHER_STACK, &attempt));
+        if may_be_brief && let Some(result) = py.detach(at_once) {
+            return py.detach(|| end(result));
+        }
+        if !threads::run(move || end(attempt())) {
+            // `end` is gone, and `landed` with it.
             self.land(Err(CompileError::Engine(EngineError::Internal("no thread could be started"))));
         }
     }
@@ -109,14 +143,15 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
     }
 }
 
-/// Do `work` on a thread and wait for it.
+/// Do `work` and wait for it.
 pub fn run<T: Clone + Send + Sync + 'static>(
     py: Python<'_>,
+    may_be_brief: bool,
     deadline: Option<Instant>,
-    work: impl FnOnce(&Interrupt) -> Result<T, CompileError> + Send + 'static,
+    work: impl Fn(&Interrupt) -> Result<T, CompileError> + Send + Sync + 'static,
 ) -> PyResult<Result<T, CompileError>> {
     let flight = Flight::new();
-    flight.launch(deadline, work, |_| ());
+    flight.launch(py, may_be_brief, deadline, work, |_| ());
     let result = flight.wait(py, deadline);
     flight.stop();
     result

@@ -59,8 +59,8 @@ impl CompiledGrammar {
     /// Compile what nobody else will ask for.
     fn compile(py: Python<'_>, source: Arc<CoreGrammar>, tokenizer: Arc<Tokenizer>, limits: CoreLimits) -> PyResult<Self> {
         let (grammar, vocabulary, bounds) = (source.clone(), tokenizer.vocabulary.clone(), limits.clone());
-        let work = move |interrupt: &Interrupt| Core::compile_shared(&grammar, vocabulary, &bounds, interrupt);
-        let compiled = background::run(py, None, work)?.map_err(|error| error.into_python(py))?;
+        let work = move |interrupt: &Interrupt| Core::compile_shared(&grammar, vocabulary.clone(), &bounds, interrupt);
+        let compiled = background::run(py, false, None, work)?.map_err(|error| error.into_python(py))?;
         Ok(Self { compiled, source, tokenizer, limits })
     }
 }

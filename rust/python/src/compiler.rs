@@ -52,9 +52,17 @@ impl Size for Source {
 }
 
 impl Source {
+    fn may_be_brief(&self) -> bool {
+        match self {
+            Self::Schema(text, _) | Self::Ebnf(text, _) | Self::Regex(text) => background::may_be_brief(text),
+            Self::BuiltinJson => true,
+            Self::Grammar(_) => false,
+        }
+    }
+
     fn grammar(&self, given: Option<Arc<CoreGrammar>>, limits: &CoreLimits) -> Result<Arc<CoreGrammar>, CompileError> {
         let read = match self {
-            Self::Schema(text, options) => json_schema::grammar(text, options, limits),
+            Self::Schema(text, options) => json_schema::grammar_to_compile(text, options, limits),
             Self::Ebnf(text, root) => ebnf::parse(text, root, limits),
             Self::Regex(pattern) => regex::grammar(pattern, limits),
             Self::BuiltinJson => json_schema::builtin_json(limits),
@@ -180,11 +188,11 @@ impl GrammarCompiler {
         let (what, cache, ticket) = (source.clone(), self.cache.clone(), flight.clone());
         let key = source.clone();
         let work = move |interrupt: &Interrupt| {
-            let grammar = what.grammar(given, &limits)?;
-            Core::compile_shared(&grammar, vocabulary, &limits, interrupt)
+            let grammar = what.grammar(given.clone(), &limits)?;
+            Core::compile_shared(&grammar, vocabulary.clone(), &limits, interrupt)
         };
         let keeper = self.shelf.clone();
-        flight.launch(deadline, work, move |result| match (cache, result) {
+        flight.launch(py, source.may_be_brief(), deadline, work, move |result| match (cache, result) {
             (Some(cache), result) => cache.finish(&key, &ticket, result.as_ref().ok()),
             // Not to be found again, but what it learns is bounded as well.
             (None, Ok(compiled)) => keeper.keep(compiled, 0),
@@ -290,7 +298,7 @@ impl GrammarCompiler {
         // Which documents count is known once the references are followed, and what they say now is part of what is compiled.
         let (limits, started) = (self.limits.clone(), Instant::now());
         let read = move |_: &Interrupt| json_schema::grammar_with(&text, &options, &registry, &limits).map(Arc::new);
-        let grammar = background::run(py, deadline_of(timeout)?, read)?.map_err(|error| error.into_python(py))?;
+        let grammar = background::run(py, false, deadline_of(timeout)?, read)?.map_err(|error| error.into_python(py))?;
         let left = timeout.map(|seconds| (seconds - started.elapsed().as_secs_f64()).max(f64::MIN_POSITIVE));
         self.compile_given(py, grammar, left)
     }

@@ -14,7 +14,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 
-use crate::background;
+use crate::background::{self, may_be_brief};
 use crate::errors::IntoPython;
 use crate::limits::Limits;
 use crate::schema;
@@ -30,8 +30,12 @@ pub struct Grammar {
 }
 
 impl Grammar {
-    fn parse(py: Python<'_>, work: impl FnOnce(&CoreLimits) -> Result<CoreGrammar, CompileError> + Send + 'static) -> PyResult<Self> {
-        let result = background::run(py, None, |_| work(&CoreLimits::default()).map(Arc::new))?;
+    fn parse(
+        py: Python<'_>,
+        may_be_brief: bool,
+        work: impl Fn(&CoreLimits) -> Result<CoreGrammar, CompileError> + Send + Sync + 'static,
+    ) -> PyResult<Self> {
+        let result = background::run(py, may_be_brief, None, move |_| work(&CoreLimits::default()).map(Arc::new))?;
         result.map(|grammar| Self { grammar }).map_err(|error| error.into_python(py))
     }
 
@@ -64,7 +68,7 @@ impl Grammar {
     #[pyo3(signature = (ebnf_string, *, root_rule_name="root"))]
     fn from_ebnf(py: Python<'_>, ebnf_string: String, root_rule_name: &str) -> PyResult<Self> {
         let root = root_rule_name.to_owned();
-        Self::parse(py, move |limits| ebnf::parse(&ebnf_string, &root, limits))
+        Self::parse(py, may_be_brief(&ebnf_string), move |limits| ebnf::parse(&ebnf_string, &root, limits))
     }
 
     /// The texts that a regular expression matches as a whole (ECMAScript flavour).
@@ -73,7 +77,7 @@ impl Grammar {
     ///     RegexError: with ``column``; also for a backreference, which no automaton can follow.
     #[staticmethod]
     fn from_regex(py: Python<'_>, regex_string: String) -> PyResult<Self> {
-        Self::parse(py, move |limits| regex::grammar(&regex_string, limits))
+        Self::parse(py, may_be_brief(&regex_string), move |limits| regex::grammar(&regex_string, limits))
     }
 
     /// The JSON texts of the values that a schema allows.
@@ -133,16 +137,16 @@ impl Grammar {
         let registry = given.registry()?;
         let options = given.options(py)?;
         let text = schema::text(schema)?;
-        Self::parse(py, move |limits| match registry {
+        Self::parse(py, registry.is_none() && may_be_brief(&text), move |limits| match &registry {
             None => json_schema::grammar(&text, &options, limits),
-            Some(registry) => json_schema::grammar_with(&text, &options, &registry, limits),
+            Some(registry) => json_schema::grammar_with(&text, &options, registry, limits),
         })
     }
 
     /// Any JSON text.
     #[staticmethod]
     fn builtin_json_grammar(py: Python<'_>) -> PyResult<Self> {
-        Self::parse(py, json_schema::builtin_json)
+        Self::parse(py, true, json_schema::builtin_json)
     }
 
     /// Exactly one of these texts.

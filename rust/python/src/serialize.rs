@@ -47,10 +47,11 @@ impl Given {
     pub fn grammar(self, py: Python<'_>, vocabulary: Option<Arc<Vocabulary>>, limits: CoreLimits) -> PyResult<Arc<CoreGrammar>> {
         let read = move |_: &_| {
             let data = self.data();
-            let grammar = vocabulary.map_or_else(|| data.grammar(&limits), |vocabulary| data.compiled_grammar(&vocabulary, &limits));
+            let grammar =
+                vocabulary.as_ref().map_or_else(|| data.grammar(&limits), |vocabulary| data.compiled_grammar(vocabulary, &limits));
             Ok(grammar.map(Arc::new))
         };
-        let result = background::run(py, None, read)?.map_err(|error| error.into_python(py))?;
+        let result = background::run(py, false, None, read)?.map_err(|error| error.into_python(py))?;
         result.map_err(|error| error.into_python(py))
     }
 }

@@ -14,7 +14,7 @@ mod merge_characters;
 mod merge_equal_rules;
 mod normalize_nesting;
 
-use crate::grammar::{Expr, Grammar};
+use crate::grammar::{Expr, Grammar, Rule};
 
 /// A rewrite of a grammar.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +77,9 @@ impl PassSelection {
 /// The same language, rewritten by the selected passes.
 #[must_use]
 pub fn optimize(mut grammar: Grammar, selection: &PassSelection) -> Grammar {
+    if let [Rule { body: Expr::Embedded(_), .. }] = grammar.rules.as_slice() {
+        return grammar;
+    }
     drop_unreachable::run(&mut grammar);
     for pass in PASSES.iter().filter(|pass| selection.contains(pass.name)) {
         (pass.run)(&mut grammar);

@@ -51,8 +51,8 @@ struct JsonSchemaSource {
     text: String,
     schema: Arc<SchemaDocument>,
     identity: u128,
-    /// Within these limits the schema is known to be satisfiable.
-    satisfiable_within: Limits,
+    /// Within these limits the schema is known to be satisfiable; if none are given, that is asked when it is attached.
+    satisfiable_within: Option<Limits>,
 }
 
 impl std::fmt::Debug for JsonSchemaSource {
@@ -85,7 +85,7 @@ impl Embedded for JsonSchemaSource {
         let space = Space::new(self.schema.clone(), arena.limits());
         let provider = SchemaProvider::register(arena, space, Layout::new(&self.schema.options), self.identity)?;
         // What can be satisfied at all can be with any vocabulary that got here.
-        match provider.start(arena, self.satisfiable_within == *arena.limits())? {
+        match provider.start(arena, self.satisfiable_within.as_ref() == Some(arena.limits()))? {
             (Some(start), _) => Ok(Attached { start: Some(start), nullable: false }),
             (None, gave_up) => Err(unsatisfiable(&self.schema, arena.limits(), gave_up)),
         }
@@ -107,6 +107,20 @@ fn missing_byte(alphabet: &ByteSet) -> Option<u8> {
 
 impl JsonSchemaSource {
     fn read(text: &str, options: &Options, registry: &dyn Registry, limits: &Limits) -> Result<Self, CompileError> {
+        let this = Self::parse(text, options, registry, limits)?;
+        let mut space = Space::new(this.schema.clone(), limits);
+        let root = space.root()?;
+        if !space.plainly_satisfiable(root)? {
+            let (holds, gave_up) = provider::check_root(space, limits)?;
+            if !holds {
+                return Err(unsatisfiable(&this.schema, limits, gave_up));
+            }
+        }
+        Ok(Self { satisfiable_within: Some(limits.clone()), ..this })
+    }
+
+    /// Without asking whether anything satisfies it.
+    fn parse(text: &str, options: &Options, registry: &dyn Registry, limits: &Limits) -> Result<Self, CompileError> {
         options.check()?;
         let schema = Arc::new(SchemaDocument::read(text, options, registry, limits)?);
         let mut hash = Identity::new("json_schema");
@@ -116,16 +130,7 @@ impl JsonSchemaSource {
             hash.str(uri);
             hash.str(text);
         }
-        let this = Self { text: text.to_owned(), schema, identity: hash.finish(), satisfiable_within: limits.clone() };
-        let mut space = Space::new(this.schema.clone(), limits);
-        let root = space.root()?;
-        if !space.plainly_satisfiable(root)? {
-            let (holds, gave_up) = provider::check_root(space, limits)?;
-            if !holds {
-                return Err(unsatisfiable(&this.schema, limits, gave_up));
-            }
-        }
-        Ok(this)
+        Ok(Self { text: text.to_owned(), schema, identity: hash.finish(), satisfiable_within: None })
     }
 }
 
@@ -167,9 +172,17 @@ pub fn grammar(schema: &str, options: &Options, limits: &Limits) -> Result<Gramm
 
 /// The grammar of the JSON texts that satisfy `schema`, which may refer to documents of the registry.
 pub fn grammar_with(schema: &str, options: &Options, registry: &dyn Registry, limits: &Limits) -> Result<Grammar, CompileError> {
-    let source = JsonSchemaSource::read(schema, options, registry, limits)?;
+    Ok(of(JsonSchemaSource::read(schema, options, registry, limits)?))
+}
+
+/// The same for who compiles it at once: whether anything satisfies the schema is found then, among the states that texts will use, not before.
+pub fn grammar_to_compile(schema: &str, options: &Options, limits: &Limits) -> Result<Grammar, CompileError> {
+    Ok(of(JsonSchemaSource::parse(schema, options, &Documents::default(), limits)?))
+}
+
+fn of(source: JsonSchemaSource) -> Grammar {
     let root = Rule { name: "root".to_owned(), body: Expr::Embedded(Arc::new(source)) };
-    Ok(Grammar { rules: vec![root], root: RuleId(0) })
+    Grammar { rules: vec![root], root: RuleId(0) }
 }
 
 /// The node for `json_schema("…", name=value, …)` in a grammar's text. Documents that it may refer to are given in pairs, `uri="…", document="…"`.
