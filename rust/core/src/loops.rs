@@ -34,6 +34,18 @@ impl Loops {
     pub fn known(&self) -> Kinds {
         self.found.load(Ordering::Relaxed)
     }
+
+    /// The kinds over which the state is known not to lead back to itself, nor, where one has looked, to stay alive; if one looks `ahead`, only these
+    /// are known.
+    #[inline]
+    pub fn hopeless(&self, ahead: bool) -> Kinds {
+        let asked = self.asked.load(Ordering::Acquire);
+        let not_back = asked & !self.known();
+        if !ahead {
+            return not_back;
+        }
+        self.alive.get().map_or(0, |&alive| not_back & !alive)
+    }
 }
 
 /// Does every text of characters of these kinds lead from `state` back to it? Asks one kind after the other, until one does not.

@@ -32,11 +32,13 @@ pub(super) struct Path<'a> {
     limits: Vec<u64>,
     /// The kinds of characters over which the states are known to lead back to themselves; none if their registers could matter.
     loops: Vec<Kinds>,
+    /// Those over which they are known neither to lead back nor to stay alive: one of them below a node is enough.
+    hopeless: Vec<Kinds>,
     /// In a gap, where its state is that of the gap's beginning: how far it has come.
     gaps: Vec<Option<(&'a Spacing, u32)>>,
     pub(super) frozen: bool,
     /// How many states the walk, having become long, may still look at to see over what others stay alive.
-    pub(super) ahead: usize,
+    ahead: usize,
 }
 
 /// What a path was kept in, for the next.
@@ -49,6 +51,7 @@ pub(super) struct Buffers {
     registers: Vec<u64>,
     limits: Vec<u64>,
     loops: Vec<Kinds>,
+    hopeless: Vec<Kinds>,
 }
 
 /// The room of a vector, for as long as is needed.
@@ -86,17 +89,17 @@ pub(super) enum Next {
 
 impl<'a> Path<'a> {
     pub(super) fn new(arena: &'a Arena, table: &'a mut LocalTable, depth: usize) -> Self {
-        let Buffers { rows, gaps, states, parents, registers, limits, loops } = table.take_buffers();
+        let Buffers { rows, gaps, states, parents, registers, limits, loops, hopeless } = table.take_buffers();
         let (rows, gaps) = (emptied(rows), emptied(gaps));
-        let mut path = Self { arena, table, rows, states, parents, registers, limits, loops, gaps, frozen: false, ahead: 0 };
+        let mut path = Self { arena, table, rows, states, parents, registers, limits, loops, hopeless, gaps, frozen: false, ahead: 0 };
         path.grow(depth.min(SHALLOW).max(path.states.len().saturating_sub(1)));
         path
     }
 
     /// At the end of a walk: what it used serves the next.
     pub(super) fn finish(self) {
-        let Self { table, rows, gaps, states, parents, registers, limits, loops, .. } = self;
-        table.keep_buffers(Buffers { rows: emptied(rows), gaps: emptied(gaps), states, parents, registers, limits, loops });
+        let Self { table, rows, gaps, states, parents, registers, limits, loops, hopeless, .. } = self;
+        table.keep_buffers(Buffers { rows: emptied(rows), gaps: emptied(gaps), states, parents, registers, limits, loops, hopeless });
     }
 
     /// Make room for levels up to `depth`: few walks go deep.
@@ -108,7 +111,14 @@ impl<'a> Path<'a> {
         self.registers.resize(length, 0);
         self.limits.resize(length, 0);
         self.loops.resize(length, 0);
+        self.hopeless.resize(length, 0);
         self.gaps.resize(length, None);
+    }
+
+    /// From here on look so far ahead.
+    pub(super) fn look_ahead(&mut self, states: usize) {
+        self.ahead = states;
+        self.hopeless.fill(0);
     }
 
     /// See to it that a level can be set.
@@ -133,12 +143,14 @@ impl<'a> Path<'a> {
                 self.registers[depth] = register;
                 self.limits[depth] = if !facts.counting || facts.guarded || facts.returns.is_some() { 0 } else { facts.limit };
                 self.loops[depth] = if facts.counting || gap.is_some() { 0 } else { kept.loops().known() };
+                self.hopeless[depth] = 0;
             }
             Local::Full(place) => {
                 self.rows[depth] = None;
                 self.parents[depth] = FULL;
                 self.registers[depth] = u64::from(place);
                 self.loops[depth] = 0;
+                self.hopeless[depth] = 0;
                 self.gaps[depth] = None;
             }
         }
@@ -152,7 +164,7 @@ impl<'a> Path<'a> {
         if kinds & !self.loops[depth] == 0 {
             return Ok(true);
         }
-        if kinds & MALFORMED != 0 || self.gaps[depth].is_some() {
+        if kinds & (MALFORMED | self.hopeless[depth]) != 0 || self.gaps[depth].is_some() {
             return Ok(false);
         }
         if self.parents[depth] == FULL {
@@ -171,6 +183,7 @@ impl<'a> Path<'a> {
         let kept = self.arena.at(state);
         if !kept.facts().counting {
             self.loops[depth] = kept.loops().known();
+            self.hopeless[depth] = kept.loops().hopeless(self.ahead > 0);
         }
         // The first answers may have made the row.
         self.rows[depth] = kept.row();
@@ -190,10 +203,12 @@ impl<'a> Path<'a> {
                 if state == self.states[depth] {
                     self.rows[depth + 1] = Some(row);
                     self.loops[depth + 1] = self.loops[depth];
+                    self.hopeless[depth + 1] = self.hopeless[depth];
                 } else {
                     let kept = self.arena.at(state);
                     self.rows[depth + 1] = kept.row();
                     self.loops[depth + 1] = kept.loops().known();
+                    self.hopeless[depth + 1] = kept.loops().hopeless(self.ahead > 0);
                 }
                 self.states[depth + 1] = state;
                 self.parents[depth + 1] = self.parents[depth];
@@ -210,6 +225,7 @@ impl<'a> Path<'a> {
                 self.limits[depth + 1] = self.limits[depth];
                 self.gaps[depth + 1] = None;
                 self.loops[depth + 1] = 0;
+                self.hopeless[depth + 1] = 0;
                 Some(true)
             }
             Glance::Same(_) | Glance::Other => None,
@@ -227,6 +243,7 @@ impl<'a> Path<'a> {
         self.parents[depth + 1] = self.parents[depth];
         self.registers[depth + 1] = self.registers[depth];
         self.loops[depth + 1] = 0;
+        self.hopeless[depth + 1] = 0;
         self.gaps[depth + 1] = Some((spacing, after));
         Some(true)
     }

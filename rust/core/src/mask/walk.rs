@@ -146,7 +146,7 @@ impl<'a> Walk<'a> {
             }
             visited += 1;
             if visited == LONG {
-                path.ahead = AHEAD;
+                path.look_ahead(AHEAD);
             }
             let depth = usize::from(node.depth);
             path.reach(depth);
