@@ -260,6 +260,20 @@ def values() -> Iterator[Case]:
     yield schema(
         "no item twice", {"type": "array", "uniqueItems": True, "items": {"type": "string"}}, [sorted(set(words(40)))], [["a", "b", "a"]]
     )
+    fields = {
+        "name": {"type": "string"},
+        "kind": {"enum": ["north", "south", "east", "west"]},
+        "size": {"type": "integer"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+    }
+    thing = {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
+    kinds = fields["kind"]["enum"]
+    things = [{"name": f"item {i}", "kind": kinds[i % 4], "size": 3 * i, "tags": [f"t{i % 5}", "x"]} for i in range(30)]
+    alike = [{"name": "the same name", "kind": "north", "size": 7, "tags": ["t", f"u{i}"]} for i in range(30)]
+    turned = dict(reversed(list(things[3].items())))
+    different = {"type": "array", "uniqueItems": True, "items": thing}
+    yield schema("no object twice, 30 of four members", different, [things], [[*things, things[3]], [things[3], turned]])
+    yield schema("no object twice, all alike but for the end", different, [alike], [[*alike, alike[3]]])
     deep: Any = PROSE
     for _ in range(200):
         deep = {"a": [deep]}

@@ -12,17 +12,18 @@ use std::sync::Arc;
 use hashbrown::HashSet;
 
 use super::Matcher;
-use super::unique::{Verdict, Way, endless, search, viable};
+use super::unique::{Verdict, WHITESPACE, Way, endless, search, viable};
 use super::watch::{Watch, Watches, reading};
 use crate::bitmask;
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::provider::{Arena, ByteSet, Cell};
-use crate::stack::{Beginning, Configuration, Item};
+use crate::stack::{Agreeing, Beginning, Configuration, Item};
 use crate::vocab::trie::Trie;
 use crate::vocab::{InString, Inside};
 
 /// A place in the trie, and what is known there.
+#[allow(clippy::struct_excessive_bools)] // each is about another thing
 struct Node {
     at: Configuration,
     watches: Watches,
@@ -30,6 +31,8 @@ struct Node {
     changed: bool,
     /// An item that repeats another was not taken here: what the mask says of its end is void.
     dropped: bool,
+    /// The next item of an array that has had some must come here.
+    before_item: bool,
     /// It is known to be viable, and maybe by which way.
     viable: bool,
     way: Option<Way>,
@@ -48,6 +51,10 @@ enum Tokens {
     Whole,
     /// Of the whole tokens those that do not begin with whitespace.
     NotIndented,
+    /// Few, which are followed whatever they agree with: they may begin another item.
+    Crossing,
+    /// Likewise, and there may be no other item.
+    Ending,
     /// Tokens without the whitespace that they begin with, of which the mask knows whether it may come.
     Indented,
 }
@@ -78,7 +85,10 @@ impl Matcher {
             crossed.insert((Inside::BETWEEN, may_run_out(item.seen.len(), arena.facts(item.state).values)));
         }
         for (inside, run_out) in crossed {
-            trials.extend_from_slice(if run_out { items.commas(inside) } else { items.crossing(inside) });
+            let (trie, of) = if run_out { (items.commas(inside), Tokens::Ending) } else { (items.crossing(inside), Tokens::Crossing) };
+            if let Some(trie) = trie {
+                self.walk(trie, 0..trie.nodes().len(), self.start(watches.clone())?, of, row)?;
+            }
         }
         let before_item = before_item(arena, configuration)?;
         let agrees = watches.iter().any(|watch| !watch.agreeing.is_empty());
@@ -115,11 +125,9 @@ impl Matcher {
         }
         let mut rests: Vec<&[u8]> = Vec::new();
         for watch in watches {
-            for value in watch.agreeing.iter() {
-                let Some(rest) = watch.beginning.rest(value) else { return Ok(false) };
-                if rest.len() < vocabulary.longest_token() {
-                    rests.push(rest);
-                }
+            if !watch.agreeing.is_empty() {
+                let Some(all) = watch.agreeing.rests(&watch.beginning) else { return Ok(false) };
+                rests.extend(all.filter(|rest| rest.len() < vocabulary.longest_token()));
             }
         }
         rests.sort_unstable();
@@ -141,7 +149,7 @@ impl Matcher {
             below = place + 1..trie.nodes()[place].end as usize;
             end = Some(place..below.end);
         }
-        let mut node = self.start(watches.clone());
+        let mut node = self.start(watches.clone())?;
         for &byte in rest {
             node.at.step(arena, byte)?;
             node.watches.iter_mut().for_each(|watch| watch.read(byte));
@@ -154,15 +162,17 @@ impl Matcher {
         Ok(())
     }
 
-    fn start(&self, watches: Watches) -> Node {
-        Node { at: self.configuration().clone(), watches, changed: false, dropped: false, viable: true, way: None }
+    fn start(&self, watches: Watches) -> Result<Node, EngineError> {
+        let at = self.configuration().clone();
+        let before_item = before_item(self.compiled().arena(), &at)?;
+        Ok(Node { at, watches, changed: false, dropped: false, before_item, viable: true, way: None })
     }
 
     /// Decide all tokens as far as they agree with earlier items.
     fn decide_all(&self, watches: Watches, row: &mut [u32]) -> Result<(), EngineError> {
         let vocabulary = self.compiled().vocabulary();
         let (trie, items) = (vocabulary.trie(), vocabulary.items());
-        let start = self.start(watches);
+        let start = self.start(watches)?;
         // Of what is read only if it repeats an item the mask knows nothing, whitespace in it included.
         let gap = if start.only_refuses() { behind_whitespace(self.compiled().arena(), &start)? } else { None };
         let Some(mut gap) = gap else { return self.walk(trie, 0..trie.nodes().len(), start, Tokens::Whole, row) };
@@ -189,7 +199,10 @@ impl Matcher {
         let nodes = trie.nodes();
         let mut open = vec![(below.clone(), start)];
         while let Some((range, node)) = open.pop() {
-            let mut like = node.bytes_like(arena)?;
+            let follows_all = matches!(of, Tokens::Crossing | Tokens::Ending);
+            let mut like = if follows_all { ByteSet::ALL } else { node.bytes_like(arena)? };
+            // A digit after which a number is another changes nothing.
+            let settles = !follows_all && !node.changed && !node.dropped && !node.before_item;
             if of == Tokens::NotIndented && range == below {
                 like.remove(&WHITESPACE);
             }
@@ -210,6 +223,9 @@ impl Matcher {
                     }
                     continue;
                 }
+                if settles && byte.is_ascii_digit() && node.watches.iter().all(|watch| watch.is_another_number(byte)) {
+                    continue;
+                }
                 let mut at = node.at.clone();
                 at.step(arena, byte)?;
                 if !at.is_alive() {
@@ -218,17 +234,19 @@ impl Matcher {
                 }
                 let (watches, [repeated, dropped]) = follow(arena, &node, &at, byte);
                 let changed = node.changed || repeated;
-                if !changed && watches.iter().all(|watch| watch.agreeing.is_empty()) && !before_item(arena, &at)? {
+                let before_item = before_item(arena, &at)?;
+                let undecided = changed || before_item || of == Tokens::Ending || watches.iter().any(|watch| !watch.agreeing.is_empty());
+                if !undecided && !follows_all {
                     continue;
                 }
-                let mut next = Node { at, watches, changed, dropped, viable: false, way: None };
+                let mut next = Node { at, watches, changed, dropped, before_item, viable: false, way: None };
                 if WHITESPACE.contains(byte) && node.at.items.iter().all(|item| may_leave_gap(arena, item.state)) {
                     // Whitespace in a gap changes nothing.
                     (next.viable, next.way) = (node.viable, node.way.clone());
                 } else if let Some(way) = node.way.as_ref().and_then(|way| way.after(byte)) {
                     (next.viable, next.way) = (true, Some(way));
                 }
-                if !trie.places_at(i).is_empty() {
+                if undecided && !trie.places_at(i).is_empty() {
                     let holds = self.is_viable(&mut next)?;
                     let only_refuses = next.only_refuses();
                     for place in trie.places_at(i) {
@@ -246,8 +264,6 @@ impl Matcher {
         Ok(())
     }
 }
-
-const WHITESPACE: ByteSet = ByteSet([1 << b' ' | 1 << b'\t' | 1 << b'\n' | 1 << b'\r', 0, 0, 0]);
 
 fn write(row: &mut [u32], token: u32, holds: bool) {
     if holds { bitmask::set(row, token) } else { bitmask::clear(row, token) }
@@ -321,7 +337,8 @@ fn behind_whitespace(arena: &Arena, node: &Node) -> Result<Option<Node>, EngineE
     let mut watches = node.watches.clone();
     watches.retain(|watch| reading(arena, &at).iter().any(|frame| Arc::ptr_eq(frame, &watch.frame)));
     watches.iter_mut().for_each(|watch| watch.read(b' '));
-    Ok(Some(Node { at, watches, changed: node.changed, dropped: false, viable: all && node.viable, way: None }))
+    let before_item = before_item(arena, &at)?;
+    Ok(Some(Node { at, watches, changed: node.changed, dropped: false, before_item, viable: all && node.viable, way: None }))
 }
 
 impl Node {
@@ -332,12 +349,11 @@ impl Node {
         }
         let mut like = ByteSet::default();
         for watch in &self.watches {
-            like.extend(&watch.agreeing.bytes_like(&watch.beginning));
+            like.extend(watch.agreeing.bytes_like());
         }
-        let nothing = Beginning::default();
-        for item in &self.at.items {
+        for item in self.at.items.iter().filter(|_| self.before_item) {
             if must_begin(arena, item)? {
-                item.seen.iter().for_each(|value| nothing.add_bytes_like(value, &mut like));
+                like.extend(&Agreeing::bytes_before(item.seen.iter()));
             }
         }
         Ok(like)

@@ -14,18 +14,20 @@ use std::sync::{Arc, OnceLock};
 use hashbrown::HashSet;
 use smallvec::SmallVec;
 
-use super::watch::{Agreeing, Watch};
+use super::watch::Watch;
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::limits::Limits;
 use crate::provider::{Arena, ByteSet, Cell};
-use crate::stack::{Beginning, Configuration, Frame, Item, Parents};
+use crate::stack::{Agreeing, Beginning, Configuration, Frame, Item, Parents};
 
 /// Steps of one search, whatever `max_search_steps` says: it is made for each token that is tried.
 const MOST_STEPS: usize = 100_000;
 
 /// Bytes of a way that is taken without looking back.
 const MOST_STRAIGHT: usize = 256;
+
+pub(super) const WHITESPACE: ByteSet = ByteSet([1 << b' ' | 1 << b'\t' | 1 << b'\n' | 1 << b'\r', 0, 0, 0]);
 
 /// Bytes that lead, one after the other and each chosen by what is there alone, to where it is plain that a text can be completed.
 #[derive(Clone)]
@@ -68,10 +70,13 @@ pub(super) fn search(arena: &Arena, configuration: &Configuration, watches: &[Wa
         return Ok(configuration.is_alive().into());
     }
     let mut search = Search { arena, steps: 0 };
-    for item in &configuration.items {
-        let verdict = search.item(configuration, item, watches)?;
-        if !matches!(verdict, Verdict::No) {
-            return Ok(verdict);
+    // Where an item has ended there is mostly nothing to search.
+    for ended in [true, false] {
+        for item in configuration.items.iter().filter(|item| item.parents.tracked() != ended) {
+            let verdict = search.item(configuration, item, watches)?;
+            if !matches!(verdict, Verdict::No) {
+                return Ok(verdict);
+            }
         }
     }
     Ok(Verdict::No)
@@ -162,6 +167,14 @@ struct Node {
     agreeing: Agreeing,
 }
 
+/// Where the way leads that is taken without looking back.
+enum Straight {
+    Out(Way),
+    /// It is the only way, and there is an end of it.
+    No,
+    Lost,
+}
+
 /// What a byte leads to.
 enum Next {
     /// A place from which it is plain that the text can be completed.
@@ -208,7 +221,7 @@ impl Search<'_> {
                 Some(watch) => (watch.beginning.clone(), watch.agreeing.clone()),
                 None => {
                     let beginning = configuration.read_since(level.since);
-                    let agreeing = Agreeing::of(level, &beginning);
+                    let agreeing = Agreeing::of(level.seen.iter(), &beginning);
                     (beginning, agreeing)
                 }
             };
@@ -219,10 +232,11 @@ impl Search<'_> {
                 continue;
             }
             let node = Node { at: configuration.alone(chain.item.clone()), beginning, agreeing };
-            if let Some(way) = self.straight(&node, level, must_repeat)? {
-                return Ok(Verdict::Yes(Some(way)));
-            }
-            return Ok(self.way_out(node, level, must_repeat)?.into());
+            return match self.straight(&node, level, must_repeat)? {
+                Straight::Out(way) => Ok(Verdict::Yes(Some(way))),
+                Straight::No => Ok(Verdict::No),
+                Straight::Lost => Ok(self.way_out(node, level, must_repeat)?.into()),
+            };
         }
         let facts = self.arena.facts(chain.item.state);
         if facts.tracks_items && chain.item.seen.len() as u64 >= facts.values {
@@ -242,14 +256,49 @@ impl Search<'_> {
         Ok(next.is_alive().then_some(next))
     }
 
-    /// The bytes that are worth a look: whitespace in a gap leads to nothing that is not there without it.
-    fn hopeful(&self, at: &Configuration) -> ByteSet {
-        let Some(item) = at.items.first() else { return ByteSet::default() };
+    /// The bytes that are worth a look. Whitespace in a gap leads to nothing that is not there without it, nor do escapes where every character that
+    /// may come can be written as it is.
+    fn hopeful(&self, at: &Configuration, beginning: &Beginning) -> Result<ByteSet, EngineError> {
+        let Some(item) = at.items.first() else { return Ok(ByteSet::default()) };
         let mut bytes = self.arena.hopeful(item.state);
         if self.arena.facts(item.state).gap.as_ref().is_some_and(|gap| gap.spacing.leaves(gap.progress)) {
-            b" \t\n\r".iter().for_each(|&byte| bytes.remove(&ByteSet::one(byte)));
+            bytes.remove(&WHITESPACE);
         }
-        bytes
+        if beginning.in_string() == Some(false) && bytes.contains(b'\\') && !self.needs_escapes(item.state)? {
+            bytes.remove(&ByteSet::one(b'\\'));
+        }
+        Ok(bytes)
+    }
+
+    /// May a character come in this state of a string that is only to be had as an escape? Yes if in doubt.
+    fn needs_escapes(&self, state: StateId) -> Result<bool, EngineError> {
+        static JSON: OnceLock<ByteSet> = OnceLock::new();
+        let mut missing = *JSON.get_or_init(ByteSet::json);
+        missing.remove(self.arena.alphabet());
+        let Cell::Simple(escape, _) = self.arena.step(state, b'\\')? else { return Ok(true) };
+        if missing != ByteSet::default() {
+            return Ok(true);
+        }
+        for byte in *b"\"\\bfnrt" {
+            if !matches!(self.arena.step(escape, byte)?, Cell::Dead) {
+                return Ok(true);
+            }
+        }
+        // The other control characters.
+        let mut at = escape;
+        for byte in *b"u00" {
+            at = match self.arena.step(at, byte)? {
+                Cell::Dead => return Ok(false),
+                Cell::Simple(next, _) => next,
+                Cell::Many(_) => return Ok(true),
+            };
+        }
+        for byte in *b"01" {
+            if !matches!(self.arena.step(at, byte)?, Cell::Dead) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Go on by a byte with the item that `level` reads, which agrees with others; `like`: so it may after the byte.
@@ -260,9 +309,9 @@ impl Search<'_> {
         }
         let mut read = None;
         if like {
-            let mut beginning = node.beginning.clone();
-            beginning.read(byte);
-            let agreeing = node.agreeing.with(&beginning);
+            let (mut beginning, mut agreeing) = (node.beginning.clone(), node.agreeing.clone());
+            let changed = beginning.read(byte);
+            agreeing.read(&beginning, changed);
             read = (!agreeing.is_empty()).then_some((beginning, agreeing));
         }
         let mut places = Vec::new();
@@ -290,43 +339,55 @@ impl Search<'_> {
 
     /// The way on which at every place the first byte is taken that leads on at all, if at the end of it the item is another than those it agrees
     /// with, or has ended and was taken. What is chosen depends on nothing before, so that a place on the way has the rest of it.
-    fn straight(&mut self, start: &Node, level: &Arc<Frame>, must_repeat: bool) -> Result<Option<Way>, EngineError> {
+    fn straight(&mut self, start: &Node, level: &Arc<Frame>, must_repeat: bool) -> Result<Straight, EngineError> {
         let mut bytes: Vec<u8> = Vec::new();
         let mut last: Option<Node> = None;
         let mut numbers: HashSet<Vec<u8>> = HashSet::new();
+        let mut only_way = true;
         while bytes.len() < MOST_STRAIGHT.min(self.arena.limits().max_search_steps) {
             let node = last.as_ref().unwrap_or(start);
-            let (hopeful, like) = (self.hopeful(&node.at), node.agreeing.bytes_like(&node.beginning));
+            let (hopeful, like) = (self.hopeful(&node.at, &node.beginning)?, *node.agreeing.bytes_like());
             let mut onward = None;
             // Those after which it is another come first: they end the search.
             for may_agree in [false, true] {
                 if must_repeat && !may_agree {
                     continue;
                 }
-                for byte in in_order(&hopeful, node.beginning.in_number()).filter(|&byte| like.contains(byte) == may_agree) {
+                let mut some = hopeful;
+                if may_agree {
+                    some.keep(&like);
+                } else {
+                    some.remove(&like);
+                }
+                for byte in in_order(&some, node.beginning.in_number()) {
                     match self.go_on(node, byte, may_agree, level, must_repeat)? {
                         Some(Next::Out) => {
                             bytes.push(byte);
-                            return Ok(Some(Way { bytes: bytes.into(), at: 0 }));
+                            return Ok(Straight::Out(Way { bytes: bytes.into(), at: 0 }));
                         }
-                        Some(Next::Agreeing(places)) if onward.is_none() => {
-                            // A number that has ended rather than one that goes on.
-                            let shallowest = places.into_iter().min_by_key(|(chain, _)| frames_above(chain, level));
-                            onward = shallowest.map(|(chain, node)| (byte, chain, node));
+                        Some(Next::Agreeing(places)) => {
+                            only_way &= places.len() + usize::from(onward.is_some()) <= 1;
+                            if onward.is_none() {
+                                // A number that has ended rather than one that goes on.
+                                let shallowest = places.into_iter().min_by_key(|(chain, _)| frames_above(chain, level));
+                                onward = shallowest.map(|(chain, node)| (byte, chain, node));
+                            }
                         }
-                        _ => {}
+                        None => {}
                     }
                 }
             }
-            let Some((byte, chain, node)) = onward else { return Ok(None) };
+            let Some((byte, chain, node)) = onward else {
+                return Ok(if only_way && self.steps > 0 { Straight::No } else { Straight::Lost });
+            };
             // Numbers alone have endless spellings that all agree.
             if node.beginning.in_number() && !numbers.insert(signature(&chain, level, &node)) {
-                return Ok(None);
+                break;
             }
             bytes.push(byte);
             last = Some(node);
         }
-        Ok(None)
+        Ok(Straight::Lost)
     }
 
     /// Is there a continuation on which the item that `level` reads ends and is taken, or becomes another than those it agrees with?
@@ -335,7 +396,7 @@ impl Search<'_> {
         let mut open = vec![start];
         while let Some(node) = open.pop() {
             let first = open.len();
-            let (hopeful, like) = (self.hopeful(&node.at), node.agreeing.bytes_like(&node.beginning));
+            let (hopeful, like) = (self.hopeful(&node.at, &node.beginning)?, *node.agreeing.bytes_like());
             for byte in in_order(&hopeful, false) {
                 match self.go_on(&node, byte, like.contains(byte), level, must_repeat)? {
                     Some(Next::Out) => return Ok(true),
@@ -356,7 +417,7 @@ impl Search<'_> {
         let mut visited: HashSet<StateId> = HashSet::new();
         let mut open = vec![start];
         while let Some(at) = open.pop() {
-            for byte in in_order(&self.hopeful(&at), false) {
+            for byte in in_order(&self.hopeful(&at, &Beginning::default())?, false) {
                 let Some(next) = self.step(&at, byte)? else { continue };
                 if !next.returned.is_empty() {
                     return Ok(true);

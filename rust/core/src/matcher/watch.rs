@@ -3,52 +3,12 @@
 //! Invariant: an earlier item that is not among those that agree cannot be what is being read.
 //! Must not know: tokens, schemas.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::provider::{Arena, ByteSet};
-use crate::stack::{Beginning, Configuration, Frame, Parents, Value};
-
-/// The earlier items that what is being read may still become.
-#[derive(Clone)]
-pub(super) struct Agreeing(Rc<[Arc<Value>]>);
-
-impl Agreeing {
-    /// Of all that the array had.
-    pub fn of(frame: &Frame, beginning: &Beginning) -> Self {
-        Self(frame.seen.iter().filter(|value| beginning.agrees(value)).cloned().collect())
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Value>> {
-        self.0.iter()
-    }
-
-    /// Those that agree with a beginning that goes on from the one they were found by.
-    #[must_use]
-    pub fn with(&self, longer: &Beginning) -> Self {
-        // Mostly all of them do, or one.
-        match self.0.iter().position(|value| !longer.agrees(value)) {
-            None => self.clone(),
-            Some(first) => {
-                let rest = self.0[first + 1..].iter().filter(|value| longer.agrees(value));
-                Self(self.0[..first].iter().chain(rest).cloned().collect())
-            }
-        }
-    }
-
-    /// The bytes through which what is being read may go on agreeing with one of them.
-    pub fn bytes_like(&self, beginning: &Beginning) -> ByteSet {
-        let mut bytes = ByteSet::default();
-        self.0.iter().for_each(|value| beginning.add_bytes_like(value, &mut bytes));
-        bytes
-    }
-}
+use crate::provider::Arena;
+use crate::stack::{Agreeing, Beginning, Configuration, Frame, Parents};
 
 /// An item being read, and the earlier ones with which it agrees.
 #[derive(Clone)]
@@ -65,15 +25,25 @@ impl Watch {
     /// Of a frame of the configuration.
     pub fn new(frame: &Arc<Frame>, configuration: &Configuration) -> Self {
         let beginning = configuration.read_since(frame.since);
-        let agreeing = Agreeing::of(frame, &beginning);
+        let agreeing = Agreeing::of(frame.seen.iter(), &beginning);
         Self { frame: frame.clone(), beginning, agreeing }
+    }
+
+    /// Is it, with one more digit, a number that agrees with no earlier item?
+    pub fn is_another_number(&self, digit: u8) -> bool {
+        self.agreeing.is_empty()
+            || self.beginning.in_number() && {
+                let mut after = self.clone();
+                after.read(digit);
+                after.agreeing.is_empty()
+            }
     }
 
     /// One more byte of it was read.
     pub fn read(&mut self, byte: u8) {
         if !self.agreeing.is_empty() {
-            self.beginning.read(byte);
-            self.agreeing = self.agreeing.with(&self.beginning);
+            let changed = self.beginning.read(byte);
+            self.agreeing.read(&self.beginning, changed);
         }
     }
 }

@@ -4,36 +4,191 @@
 //! byte that is not among those it may go on with it agrees no longer.
 //! Must not know: schemas, states, tokens.
 
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hashbrown::HashSet;
+
 use super::keys::Partial;
 use super::used::Used;
-use super::value::{Beginning, Leaf, Members, Open, Shape, Value, in_number};
+use super::value::{Beginning, Leaf, Open, Shape, Value};
 use crate::automaton::number::Decimal;
 use crate::provider::ByteSet;
 
-/// A part of a value.
-enum Place<'v> {
-    Value(&'v Value),
-    /// The object whose next key is being read, or comes next.
-    Key(&'v Members),
+/// The earlier values that what is being read may still become.
+#[derive(Clone, Debug)]
+pub struct Agreeing {
+    /// Those that agreed when the string, number or container that is being read began.
+    values: Rc<[Arc<Value>]>,
+    /// What that may be, as far as it tells the values apart; nothing once no value agrees any longer.
+    targets: Rc<[Target]>,
+    like: ByteSet,
 }
 
-/// Bytes that neither begin a value nor end one: all that may stand between the parts of a container.
-fn between() -> ByteSet {
-    let mut bytes = ByteSet::ALL;
-    for byte in *b"\"-0123456789tfn[]{}" {
-        bytes.remove(&ByteSet::one(byte));
+/// A value, or a key of it.
+#[derive(Clone, Debug)]
+struct Target {
+    value: Arc<Value>,
+    key: Option<usize>,
+}
+
+impl Target {
+    fn text(&self) -> Option<&[u8]> {
+        match (&self.value.shape, self.key) {
+            (Shape::String(text), _) => Some(text),
+            (Shape::Object(members), Some(key)) => members.get(key).map(|(name, _)| &**name),
+            _ => None,
+        }
+    }
+
+    /// May it be what is being read?
+    fn agrees(&self, leaf: &Leaf) -> bool {
+        match (leaf, &self.value.shape) {
+            (Leaf::String(read), _) => self.text().is_some_and(|text| spells(read, text)),
+            (Leaf::Number(raw), Shape::Number(number)) => may_become(raw, number),
+            _ => true,
+        }
+    }
+}
+
+impl Agreeing {
+    /// Those of the values that agree.
+    pub fn of<'v>(values: impl Iterator<Item = &'v Arc<Value>>, beginning: &Beginning) -> Self {
+        Self::all(values.filter(|value| beginning.agrees(value)).cloned().collect(), beginning)
+    }
+
+    fn all(values: Rc<[Arc<Value>]>, beginning: &Beginning) -> Self {
+        let mut targets: Vec<Target> = Vec::new();
+        // The values themselves differ; parts of them may be equal.
+        let differ = beginning.depth() == 0;
+        let (mut known, mut names): (HashSet<u128>, HashSet<&[u8]>) = (HashSet::new(), HashSet::new());
+        if let Leaf::String(_) | Leaf::Number(_) = beginning.leaf {
+            for value in &*values {
+                match (&beginning.leaf, beginning.part_of(value)) {
+                    (Leaf::String(read), Some(Place::Key(object))) => {
+                        let Shape::Object(members) = &object.shape else { continue };
+                        let new = beginning.keys_like(read, object).filter(|&key| names.insert(&*members[key].0));
+                        targets.extend(new.map(|key| Target { value: object.clone(), key: Some(key) }));
+                    }
+                    (_, Some(Place::Value(part))) if differ || known.insert(part.hash()) => {
+                        targets.push(Target { value: part.clone(), key: None });
+                    }
+                    _ => {}
+                }
+            }
+        } else if let Some(value) = values.first() {
+            // Nothing has been read that tells them apart.
+            targets.push(Target { value: value.clone(), key: None });
+        }
+        drop(names);
+        let like = bytes_like(beginning, &values, &targets);
+        Self { values, targets: targets.into(), like }
+    }
+
+    /// None?
+    pub fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    /// Those that agree, and maybe some that have ceased to.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Value>> {
+        self.values.iter()
+    }
+
+    /// One more byte was read, with which something began or ended if `changed`.
+    pub fn read(&mut self, longer: &Beginning, changed: bool) {
+        if self.is_empty() {
+            return;
+        }
+        if changed {
+            let values = if self.values.iter().all(|value| longer.agrees(value)) {
+                self.values.clone()
+            } else {
+                self.values.iter().filter(|value| longer.agrees(value)).cloned().collect()
+            };
+            *self = Self::all(values, longer);
+            return;
+        }
+        match longer.leaf {
+            // Whitespace, commas and colons are not looked at.
+            Leaf::Nothing | Leaf::Whole(_) => {}
+            Leaf::String(_) | Leaf::Number(_) | Leaf::Word(..) => {
+                if !self.targets.iter().all(|target| target.agrees(&longer.leaf)) {
+                    self.targets = self.targets.iter().filter(|target| target.agrees(&longer.leaf)).cloned().collect();
+                }
+                self.like = bytes_like(longer, &self.values, &self.targets);
+            }
+        }
+    }
+
+    /// The bytes through which what is being read may go on agreeing.
+    pub fn bytes_like(&self) -> &ByteSet {
+        &self.like
+    }
+
+    /// The bytes that one of the values may begin with, and those that may stand before it.
+    pub fn bytes_before<'v>(values: impl Iterator<Item = &'v Arc<Value>>) -> ByteSet {
+        let mut bytes = BETWEEN;
+        values.for_each(|value| value.add_first_bytes(&mut bytes));
+        bytes
+    }
+
+    /// The characters that complete the string being read to that of an agreeing value; `None` if no string is, or if it is amid a character or a
+    /// key.
+    pub fn rests<'a>(&'a self, beginning: &'a Beginning) -> Option<impl Iterator<Item = &'a [u8]>> {
+        let Leaf::String(read) = &beginning.leaf else { return None };
+        let of_values = read.pending.is_empty() && self.targets.iter().all(|target| target.key.is_none());
+        of_values.then(|| self.targets.iter().filter_map(|target| target.text()?.strip_prefix(&*read.text)))
+    }
+}
+
+/// The bytes through which `beginning` may go on agreeing with one of the values, all of which it agrees with.
+fn bytes_like(beginning: &Beginning, values: &[Arc<Value>], targets: &[Target]) -> ByteSet {
+    let mut bytes = ByteSet::default();
+    match &beginning.leaf {
+        _ if targets.is_empty() => {}
+        Leaf::Nothing => values.iter().for_each(|value| beginning.add_bytes_next(value, &mut bytes)),
+        Leaf::String(read) => {
+            let texts = targets.iter().filter_map(Target::text);
+            texts.for_each(|text| add_characters_like(read, text, &mut bytes));
+        }
+        Leaf::Number(_) => bytes = IN_NUMBER,
+        Leaf::Word(..) => bytes = ByteSet::ALL,
+        Leaf::Whole(_) => bytes = BETWEEN,
     }
     bytes
 }
 
+/// A part of a value.
+enum Place<'v> {
+    Value(&'v Arc<Value>),
+    /// The object whose next key is being read, or comes next.
+    Key(&'v Arc<Value>),
+}
+
+/// Bytes that neither begin a value nor end one: all that may stand between the parts of a container.
+const BETWEEN: ByteSet = all_but(b"\"-0123456789tfn[]{}");
+/// Bytes that a number may go on with, and those that may stand behind it.
+const IN_NUMBER: ByteSet = all_but(b"\"tfn[{");
+
+const fn all_but(bytes: &[u8]) -> ByteSet {
+    let mut words = [u64::MAX; 4];
+    let mut i = 0;
+    while i < bytes.len() {
+        words[(bytes[i] >> 6) as usize] &= !(1 << (bytes[i] & 63));
+        i += 1;
+    }
+    ByteSet(words)
+}
+
 impl Beginning {
     /// May a text that begins like this spell `value`?
-    pub fn agrees(&self, value: &Value) -> bool {
+    pub fn agrees(&self, value: &Arc<Value>) -> bool {
         let Some(part) = self.part_of(value) else { return false };
         match (&self.leaf, part) {
             (Leaf::Nothing, _) => true,
-            (Leaf::Whole(whole), Place::Value(value)) => **whole == *value,
-            (Leaf::String(read), Place::Key(members)) => self.keys_like(read, members).any(|key| spells(read, key)),
+            (Leaf::Whole(whole), Place::Value(value)) => whole == value,
+            (Leaf::String(read), Place::Key(object)) => self.keys_like(read, object).next().is_some(),
             (leaf, Place::Value(value)) => match (leaf, &value.shape) {
                 (Leaf::Word(first, _), Shape::Word(word)) => first == word,
                 (Leaf::Number(raw), Shape::Number(number)) => may_become(raw, number),
@@ -44,54 +199,39 @@ impl Beginning {
         }
     }
 
-    /// Add the bytes through which a beginning that agrees with `value` may go on agreeing with it.
-    pub fn add_bytes_like(&self, value: &Value, bytes: &mut ByteSet) {
+    /// Add the bytes that may come next in `value`, inside no string, number or word of it; it agrees.
+    fn add_bytes_next(&self, value: &Arc<Value>, bytes: &mut ByteSet) {
         let Some(part) = self.part_of(value) else { return };
-        match (&self.leaf, part) {
-            (Leaf::Nothing, part) => {
-                bytes.extend(&between());
-                match (self.open.last().map(|open| &**open), part) {
-                    (Some(Open::Array(items)), Place::Value(Value { shape: Shape::Array(all), .. })) => match all.get(items.len()) {
-                        Some(next) => next.add_first_bytes(bytes),
-                        None => bytes.insert(b']'),
-                    },
-                    (None | Some(Open::Object(..)), Place::Value(value)) => value.add_first_bytes(bytes),
-                    (Some(Open::Object(had, _)), Place::Key(all)) => bytes.insert(if had.len() < all.len() { b'"' } else { b'}' }),
-                    _ => *bytes = ByteSet::ALL,
-                }
-            }
-            (Leaf::String(read), Place::Key(members)) => {
-                self.keys_like(read, members).for_each(|key| add_characters_like(read, key, bytes));
-            }
-            (Leaf::String(read), Place::Value(Value { shape: Shape::String(text), .. })) => add_characters_like(read, text, bytes),
-            (Leaf::Number(_), _) => {
-                bytes.extend(&between());
-                (0..=255).filter(|&byte| in_number(byte) || matches!(byte, b']' | b'}')).for_each(|byte| bytes.insert(byte));
-            }
+        bytes.extend(&BETWEEN);
+        match (self.open.last().map(|open| &**open), part) {
+            (Some(Open::Array(items)), Place::Value(part)) => match &part.shape {
+                Shape::Array(all) if items.len() < all.len() => all[items.len()].add_first_bytes(bytes),
+                _ => bytes.insert(b']'),
+            },
+            (Some(Open::Object(had, _)), Place::Key(part)) => match &part.shape {
+                Shape::Object(all) if had.len() < all.len() => bytes.insert(b'"'),
+                _ => bytes.insert(b'}'),
+            },
+            (None | Some(Open::Object(..)), Place::Value(value)) => value.add_first_bytes(bytes),
             _ => *bytes = ByteSet::ALL,
         }
     }
 
-    /// The keys that may be the one being read, as far as its characters say.
-    fn keys_like<'a>(&'a self, read: &'a Partial, members: &'a Members) -> impl Iterator<Item = &'a [u8]> {
+    /// The places of the keys that may be the one being read.
+    fn keys_like<'a>(&'a self, read: &'a Partial, object: &'a Value) -> impl Iterator<Item = usize> {
         let had = match self.open.last().map(|open| &**open) {
             Some(Open::Object(had, _)) => had.as_slice(),
             _ => &[],
         };
+        let members: &[_] = if let Shape::Object(members) = &object.shape { members } else { &[] };
         let first = members.partition_point(|(key, _)| **key < *read.text);
-        let alike = members[first..].iter().map(|(key, _)| &**key).take_while(|key| key.starts_with(&read.text));
-        alike.filter(|&key| had.iter().all(|(name, _)| **name != *key))
-    }
-
-    /// The characters that complete the string being read to the one in `value`; `None` if no string of it is, or if it is amid a character.
-    pub fn rest<'v>(&self, value: &'v Value) -> Option<&'v [u8]> {
-        let (Leaf::String(read), Some(Place::Value(part))) = (&self.leaf, self.part_of(value)) else { return None };
-        let Shape::String(text) = &part.shape else { return None };
-        if read.pending.is_empty() { text.strip_prefix(&*read.text) } else { None }
+        let alike = members.iter().enumerate().skip(first).take_while(|(_, (key, _))| key.starts_with(&read.text));
+        let new = alike.filter(|(_, (key, _))| had.iter().all(|(name, _)| name != key));
+        new.filter(|(_, (key, _))| spells(read, key)).map(|(place, _)| place)
     }
 
     /// Where in `value` the innermost part that is being read stands; `None` if what was read is not in it.
-    fn part_of<'v>(&self, value: &'v Value) -> Option<Place<'v>> {
+    fn part_of<'v>(&self, value: &'v Arc<Value>) -> Option<Place<'v>> {
         let mut at = value;
         let last = self.open.len().wrapping_sub(1);
         for (depth, open) in self.open.iter().enumerate() {
@@ -112,7 +252,7 @@ impl Beginning {
                     }
                     match key {
                         Some(key) => at = at.member(key)?,
-                        None if depth == last => return Some(Place::Key(all)),
+                        None if depth == last => return Some(Place::Key(at)),
                         None => return None,
                     }
                 }
@@ -124,6 +264,7 @@ impl Beginning {
 }
 
 impl Value {
+    /// Add the bytes that it may begin with.
     fn add_first_bytes(&self, bytes: &mut ByteSet) {
         match &self.shape {
             Shape::Word(first) => bytes.insert(*first),
@@ -228,15 +369,6 @@ mod tests {
             for end in 0..=text.len() {
                 assert!(Beginning::of(&text.as_bytes()[..end]).agrees(&value), "{} {text}", &text[..end]);
             }
-            for other in texts.iter().flat_map(|text| [text.to_string(), text.replace([',', ':'], " , : "), text.replace('a', "\\u0061")]) {
-                for end in 0..other.len() {
-                    let beginning = Beginning::of(&other.as_bytes()[..end]);
-                    let mut like = ByteSet::default();
-                    beginning.add_bytes_like(&value, &mut like);
-                    let agrees = beginning.agrees(&value) && Beginning::of(&other.as_bytes()[..=end]).agrees(&value);
-                    assert!(!agrees || like.contains(other.as_bytes()[end]), "{text}: {} {}", &other[..end], &other[end..]);
-                }
-            }
             for other in texts {
                 if whole(other) != value && !matches!(value.shape, Shape::Number(_)) {
                     assert!(!Beginning::of(other.as_bytes()).agrees(&value), "{other} {text}");
@@ -275,9 +407,60 @@ mod tests {
         ] {
             assert_eq!(Beginning::of(beginning.as_bytes()).agrees(&whole(value)), agrees, "{beginning} {value}");
         }
-        let rest = |beginning: &str, value: &str| Beginning::of(beginning.as_bytes()).rest(&whole(value)).map(<[u8]>::to_vec);
-        assert_eq!(rest("\"a", "\"abc\""), Some(b"bc".to_vec()));
-        assert_eq!(rest("{\"k\":\"", r#"{"k":"v"}"#), Some(b"v".to_vec()));
-        assert_eq!(rest("\"b", "\"abc\""), None);
+        let rests = |beginning: &str, value: &str| {
+            let beginning = Beginning::of(beginning.as_bytes());
+            let agreeing = Agreeing::of([whole(value)].iter(), &beginning);
+            agreeing.rests(&beginning).map(|rests| rests.map(<[u8]>::to_vec).collect::<Vec<_>>())
+        };
+        assert_eq!(rests("\"a", "\"abc\""), Some(vec![b"bc".to_vec()]));
+        assert_eq!(rests("{\"k\":\"", r#"{"k":"v"}"#), Some(vec![b"v".to_vec()]));
+        assert_eq!(rests("\"b", "\"abc\""), Some(vec![]));
+        assert_eq!(rests("{\"k", r#"{"k":"v"}"#), None);
+    }
+
+    #[test]
+    fn what_agrees_is_found_byte_by_byte() {
+        let texts = [
+            "1",
+            "12",
+            "0",
+            "1.5",
+            "15e-1",
+            "true",
+            "false",
+            r#""ab""#,
+            r#""abc""#,
+            r#""b\n""#,
+            "\"é\"",
+            "[1,[2]]",
+            "[1,[3]]",
+            "[]",
+            "[12]",
+            r#"{"a":1,"b":{"c":[]}}"#,
+            r#"{"b":{"c":[]},"a":1}"#,
+            r#"{"b":{"c":[1]},"a":12}"#,
+            "{}",
+            r#"{"a":{}}"#,
+            r#"{"ab":0,"abc":1}"#,
+        ];
+        let values: Vec<Arc<Value>> = texts.iter().map(|text| whole(text)).collect();
+        let spelled = |text: &&str| {
+            let escaped = text.replace('a', "\\u0061").replace('1', "1.0").replace('é', "\\u00e9");
+            [(*text).to_owned(), text.replace(',', " , ").replace(':', " :\n"), escaped]
+        };
+        for text in texts.iter().flat_map(spelled) {
+            let mut beginning = Beginning::default();
+            let mut agreeing = Agreeing::of(values.iter(), &beginning);
+            for (read, &byte) in text.as_bytes().iter().enumerate() {
+                let like = *agreeing.bytes_like();
+                let changed = beginning.read(byte);
+                agreeing.read(&beginning, changed);
+                let agree = values.iter().any(|value| beginning.agrees(value));
+                assert_eq!(agreeing.is_empty(), !agree, "{text} after {read}");
+                assert!(!agree || like.contains(byte), "{text} after {read}");
+                let at_once = Agreeing::of(values.iter(), &beginning);
+                assert_eq!(agreeing.bytes_like(), at_once.bytes_like(), "{text} after {read}");
+            }
+        }
     }
 }

@@ -16,6 +16,7 @@ mod unused;
 mod used;
 mod value;
 
+pub use agree::Agreeing;
 pub use configuration::{Configuration, Item};
 pub use frames::{Frame, Parents};
 pub use keys::{Memory, Partial};

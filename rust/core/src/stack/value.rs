@@ -150,7 +150,7 @@ impl Default for Beginning {
     }
 }
 
-pub(super) fn in_number(byte: u8) -> bool {
+fn in_number(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')
 }
 
@@ -158,14 +158,32 @@ impl Beginning {
     /// What the bytes, a beginning of a JSON text, say.
     pub fn of(bytes: &[u8]) -> Self {
         let mut beginning = Self::default();
-        for &byte in bytes {
-            beginning.read(byte);
+        let mut at = 0;
+        while at < bytes.len() {
+            at += beginning.read_characters(&bytes[at..]);
+            if let Some(&byte) = bytes.get(at) {
+                beginning.read(byte);
+                at += 1;
+            }
         }
         beginning
     }
 
-    /// Read one more byte of a JSON text.
-    pub fn read(&mut self, byte: u8) {
+    /// Read what comes next of a string without escapes; gives how many bytes that were.
+    fn read_characters(&mut self, bytes: &[u8]) -> usize {
+        let Leaf::String(read) = &mut self.leaf else { return 0 };
+        if !read.pending.is_empty() {
+            return 0;
+        }
+        // PERF: long strings are read again whenever they may end.
+        let plain = bytes.iter().position(|&byte| matches!(byte, b'"' | b'\\' | 0x80..)).unwrap_or(bytes.len());
+        read.text.extend_from_slice(&bytes[..plain]);
+        plain
+    }
+
+    /// Read one more byte of a JSON text. Has anything begun or ended?
+    pub fn read(&mut self, byte: u8) -> bool {
+        let mut ended = false;
         match &mut self.leaf {
             Leaf::String(read) => {
                 if byte == b'"' && !read.escapes_next() {
@@ -175,19 +193,20 @@ impl Beginning {
                         Some(Open::Object(_, key @ None)) => *key = Some(text),
                         _ => self.ended(Value::new(Shape::String(text))),
                     }
-                } else {
-                    read.push(byte);
+                    return true;
                 }
-                return;
+                read.push(byte);
+                return false;
             }
             Leaf::Number(raw) if in_number(byte) => {
                 raw.push(byte);
-                return;
+                return false;
             }
             Leaf::Number(raw) => {
                 let number = number(raw);
                 self.leaf = Leaf::Nothing;
                 self.ended(number);
+                ended = true;
             }
             Leaf::Word(first, read) => {
                 *read += 1;
@@ -195,8 +214,9 @@ impl Beginning {
                     let word = Value::new(Shape::Word(*first));
                     self.leaf = Leaf::Nothing;
                     self.ended(word);
+                    return true;
                 }
-                return;
+                return false;
             }
             Leaf::Nothing | Leaf::Whole(_) => {}
         }
@@ -214,8 +234,9 @@ impl Beginning {
                 }
                 None => {}
             },
-            _ => {}
+            _ => return ended,
         }
+        true
     }
 
     fn ended(&mut self, value: Arc<Value>) {

@@ -37,8 +37,8 @@ impl Inside {
 /// See the module.
 #[derive(Default)]
 pub struct ItemIndex {
-    crossing: HashMap<Inside, Vec<u32>>,
-    commas: HashMap<Inside, Vec<u32>>,
+    crossing: HashMap<Inside, Trie>,
+    commas: HashMap<Inside, Trie>,
     opening: Vec<(Box<[u8]>, Vec<u32>)>,
     most: usize,
     /// (characters before the quotation mark that ends a string, token), sorted; some are spelled with a backslash.
@@ -58,6 +58,40 @@ fn begins_value(byte: u8) -> bool {
 /// Does a value begin here, after whitespace?
 fn begins(bytes: &[u8]) -> bool {
     bytes.iter().find(|&&byte| !blank(byte)).is_some_and(|&byte| begins_value(byte))
+}
+
+/// The tokens of a trie that begin with whitespace, but for those that go on with what no text of JSON has there.
+pub(super) fn indented(trie: &Trie) -> Vec<u32> {
+    let mut tokens = Vec::new();
+    // The children of a node: from the first to the end of its subtree.
+    let mut open = vec![(0, trie.nodes().len())];
+    while let Some((first, last)) = open.pop() {
+        let mut child = first;
+        while child < last {
+            let node = trie.nodes()[child];
+            let end = node.end as usize;
+            if blank(node.byte) {
+                tokens.extend_from_slice(&trie.tokens()[trie.places_at(child)]);
+                open.push((child + 1, end));
+            } else if node.depth > 1 && goes_on(&[node.byte]) {
+                tokens.extend_from_slice(&trie.tokens()[trie.places_below(child)]);
+            }
+            child = end;
+        }
+    }
+    tokens
+}
+
+/// May a text of JSON go on so behind the whitespace of a gap?
+fn goes_on(bytes: &[u8]) -> bool {
+    let word = |word: &[u8]| bytes.starts_with(word) || word.starts_with(bytes);
+    match bytes.first() {
+        Some(b't') => word(b"true"),
+        Some(b'f') => word(b"false"),
+        Some(b'n') => word(b"null"),
+        Some(&byte) => begins_value(byte) || matches!(byte, b',' | b':' | b'}' | b']'),
+        None => false,
+    }
 }
 
 /// The commas outside of strings, each with how many more brackets were closed than opened before it; none where more are open.
@@ -87,48 +121,47 @@ fn end_of_string(bytes: &[u8]) -> Option<usize> {
     })
 }
 
+type Lists<'a> = HashMap<Inside, Vec<(u32, &'a [u8])>>;
+
 impl ItemIndex {
-    /// From the text tokens.
-    pub fn new<'a>(tokens: impl Iterator<Item = (u32, &'a [u8])>) -> Self {
+    /// From the text tokens, of which the ones with a comma or a backslash, and the ones that begin with whitespace, are all that is looked at.
+    pub fn new<'a>(marked: impl Iterator<Item = (u32, &'a [u8])>, indented: impl Iterator<Item = (u32, &'a [u8])>) -> Self {
         let mut index = Self::default();
-        let mut indented = Vec::new();
-        for (id, bytes) in tokens {
+        let (mut crossing, mut with_comma) = (Lists::new(), Lists::new());
+        for (id, bytes) in marked {
             index.add(id, bytes);
-            let spaces = bytes.iter().take_while(|&&byte| blank(byte)).count();
-            match bytes.get(spaces) {
-                None => index.blank.push(id),
-                // Nothing else may stand behind the whitespace of a gap.
-                Some(&byte) if spaces > 0 && (begins_value(byte) || matches!(byte, b',' | b':' | b'}' | b']')) => {
-                    indented.push((id, &bytes[spaces..]));
+            for string in [InString::No, InString::Yes, InString::Escaped] {
+                for (comma, depth) in commas(bytes, string) {
+                    let inside = Inside { string, depth };
+                    with_comma.entry(inside).or_default().push((id, bytes));
+                    // Separators of an exact layout may hold a comma amid other characters, but there is always one.
+                    if begins(&bytes[comma + 1..]) {
+                        crossing.entry(inside).or_default().push((id, bytes));
+                    }
                 }
-                Some(_) => {}
             }
         }
+        let tries = |lists: Lists<'a>| lists.into_iter().map(|(inside, tokens)| (inside, Trie::build(tokens))).collect();
+        (index.crossing, index.commas) = (tries(crossing), tries(with_comma));
         index.escaped.sort_unstable();
-        index.indented = Trie::build(indented);
+        let mut behind = Vec::new();
+        for (id, bytes) in indented {
+            let spaces = bytes.iter().take_while(|&&byte| blank(byte)).count();
+            match spaces {
+                0 => {}
+                all if all == bytes.len() => index.blank.push(id),
+                some if goes_on(&bytes[some..]) => behind.push((id, &bytes[some..])),
+                _ => {}
+            }
+        }
+        index.indented = Trie::build(behind);
         index
     }
 
     fn add(&mut self, id: u32, bytes: &[u8]) {
-        if memchr::memchr(b',', bytes).is_some() {
-            for string in [InString::No, InString::Yes, InString::Escaped] {
-                for (comma, depth) in commas(bytes, string) {
-                    let list = |lists: &mut HashMap<Inside, Vec<u32>>| {
-                        let tokens = lists.entry(Inside { string, depth }).or_default();
-                        if tokens.last() != Some(&id) {
-                            tokens.push(id);
-                        }
-                    };
-                    list(&mut self.commas);
-                    // Separators of an exact layout may hold a comma amid other characters, but there is always one.
-                    if begins(&bytes[comma + 1..]) {
-                        list(&mut self.crossing);
-                    }
-                }
-            }
+        if let Some(last) = memchr::memrchr(b',', bytes) {
             let ends = 1 + memchr::memchr_iter(b',', bytes).filter(|&comma| begins(&bytes[comma + 1..])).count();
             self.most = self.most.max(ends);
-            let last = memchr::memrchr(b',', bytes).unwrap_or(0);
             for bracket in memchr::memchr_iter(b'[', &bytes[..last]) {
                 let prefix = &bytes[..=bracket];
                 match self.opening.iter_mut().find(|(known, _)| **known == *prefix) {
@@ -146,13 +179,13 @@ impl ItemIndex {
     }
 
     /// Tokens that, read from such a place inside an item, end it and begin another behind a comma.
-    pub fn crossing(&self, inside: Inside) -> &[u32] {
-        self.crossing.get(&inside).map_or(&[], Vec::as_slice)
+    pub fn crossing(&self, inside: Inside) -> Option<&Trie> {
+        self.crossing.get(&inside)
     }
 
     /// Tokens that, read from such a place inside an item, end it and go on with a comma.
-    pub fn commas(&self, inside: Inside) -> &[u32] {
-        self.commas.get(&inside).map_or(&[], Vec::as_slice)
+    pub fn commas(&self, inside: Inside) -> Option<&Trie> {
+        self.commas.get(&inside)
     }
 
     /// What tokens begin with up to an opening bracket, and the tokens in which a comma stands behind it.
@@ -190,15 +223,25 @@ mod tests {
     #[test]
     fn tokens_are_listed_by_where_they_cross_from() {
         let tokens: [&[u8]; 12] = [b",1", b"\",\"", b"\"},{\"", b"a\",[", b"]],[", b", ", b"[1,", b" {", b"  ", b"\\n\"", b"\",", b"x,1"];
-        let index = ItemIndex::new(tokens.iter().enumerate().map(|(i, bytes)| (i as u32, *bytes)));
+        let all = || tokens.iter().enumerate().map(|(i, bytes)| (i as u32, *bytes));
+        let trie = Trie::build(all().collect());
+        let mut blank_first = indented(&trie);
+        blank_first.sort_unstable();
+        assert_eq!(blank_first, [7, 8]);
+        let index = ItemIndex::new(all(), all());
         let at = |string, depth| Inside { string, depth };
-        assert_eq!(index.crossing(at(InString::No, 0)), [0, 11]);
-        assert_eq!(index.crossing(at(InString::Yes, 0)), [1, 3]);
-        assert_eq!(index.crossing(at(InString::Yes, 1)), [2]);
-        assert_eq!(index.crossing(at(InString::Escaped, 0)), [3]);
-        assert_eq!(index.crossing(at(InString::No, 2)), [4]);
-        assert_eq!(index.commas(at(InString::No, 0)), [0, 5, 11]);
-        assert_eq!(index.commas(at(InString::Yes, 0)), [1, 3, 10]);
+        let ids = |trie: Option<&Trie>| {
+            let mut ids = trie.map_or(Vec::new(), |trie| trie.tokens().to_vec());
+            ids.sort_unstable();
+            ids
+        };
+        assert_eq!(ids(index.crossing(at(InString::No, 0))), [0, 11]);
+        assert_eq!(ids(index.crossing(at(InString::Yes, 0))), [1, 3]);
+        assert_eq!(ids(index.crossing(at(InString::Yes, 1))), [2]);
+        assert_eq!(ids(index.crossing(at(InString::Escaped, 0))), [3]);
+        assert_eq!(ids(index.crossing(at(InString::No, 2))), [4]);
+        assert_eq!(ids(index.commas(at(InString::No, 0))), [0, 5, 11]);
+        assert_eq!(ids(index.commas(at(InString::Yes, 0))), [1, 3, 10]);
         assert_eq!(index.opening().iter().map(|(prefix, ids)| (&**prefix, &**ids)).collect::<Vec<_>>(), [(&b"["[..], &[6][..])]);
         assert_eq!(index.escaped(b"\n").collect::<Vec<_>>(), [9]);
         assert_eq!((index.blank(), index.indented().tokens()), (&[8][..], &[7][..]));

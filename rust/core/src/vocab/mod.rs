@@ -45,7 +45,7 @@ pub struct Vocabulary {
     longest: usize,
     quotes: QuoteIndex,
     lengths: LengthIndex,
-    items: OnceLock<ItemIndex>,
+    items: ItemIndex,
     learned: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -102,6 +102,13 @@ impl Vocabulary {
         let trie = Trie::build(ids.clone().map(|id| (id, slice(id))).collect());
         let lengths = LengthIndex::new(ids.clone().map(|id| (id, slice(id))), texts.len());
         let quotes = QuoteIndex::new(ids.map(|id| (id, slice(id))));
+        // One look through all bytes, and none at most tokens.
+        let token_at = |place: usize| starts.partition_point(|&start| start as usize <= place) - 1;
+        let mut marked: Vec<u32> =
+            memchr::memchr2_iter(b',', b'\\', &bytes).map(token_at).filter(|&id| text[id]).map(|id| id as u32).collect();
+        marked.dedup();
+        let items =
+            ItemIndex::new(marked.into_iter().map(|id| (id, slice(id))), items::indented(&trie).into_iter().map(|id| (id, slice(id))));
         let sorted = |ids: &[u32]| {
             let mut ids = ids.to_vec();
             ids.sort_unstable();
@@ -121,7 +128,7 @@ impl Vocabulary {
             longest,
             quotes,
             lengths,
-            items: OnceLock::new(),
+            items,
             learned: OnceLock::new(),
             bytes,
             starts,
@@ -186,12 +193,9 @@ impl Vocabulary {
         &self.lengths
     }
 
-    /// The tokens that may begin an item of an array; found when first asked for.
+    /// The tokens that may begin an item of an array.
     pub fn items(&self) -> &ItemIndex {
-        self.items.get_or_init(|| {
-            let ids = (0..self.vocab_size as u32).filter(|&id| self.is_text(id));
-            ItemIndex::new(ids.map(|id| (id, self.token_bytes(id))))
-        })
+        &self.items
     }
 
     /// Bytes of the longest text token.
