@@ -31,7 +31,9 @@ impl MaskStore {
         let Some(mask) = self.mask(arena, model, 0, true, Effort::Learn)? else {
             return Err(EngineError::Internal("a mask that was to be learned"));
         };
-        self.with_locals(|table| self.behind_doors(arena, table, state, &mask, 0))
+        let own = self.with_locals(|table| self.behind_doors(arena, table, state, &mask, 0))?;
+        self.count_kept(&own, &mask);
+        Ok(own)
     }
 
     /// What a model allows of what is left of some tokens.
@@ -91,9 +93,7 @@ impl MaskStore {
         more.retain(|&token| !of_model.accepted.contains(token));
         leaving.leftovers.retain(|l| more.binary_search(&l.token).is_err() && !of_model.accepted.contains(l.token));
         let residual = self.with_leaving(residual, leaving);
-        let mask = Arc::new(Mask::new(TokenSet::relative(of_model, more, Vec::new()), residual));
-        self.count_bytes(&mask);
-        Ok(mask)
+        Ok(Arc::new(Mask::new(TokenSet::relative(of_model, more, Vec::new()), residual)))
     }
 
     /// The part of a state where its model has this one.
@@ -182,8 +182,8 @@ impl MaskStore {
         }
         let of_model = self.of_rest(arena, table, Rest::Listed(group), model, depth)?;
         let mask = self.behind_doors(arena, table, state, &of_model, depth)?;
+        self.count_kept(&mask, &of_model);
         self.rests.insert((group.id, state), Arc::clone(&mask));
-        self.count_entry();
         Ok(mask)
     }
 
@@ -228,8 +228,12 @@ impl MaskStore {
         self.residual(leaving, shut.map(|shut| (shut, Arc::default())))
     }
 
-    /// Something of this store is kept under one more name.
-    pub(super) fn count_entry(&self) {
-        self.counters.mask_bytes.fetch_add(ENTRY as u64, Ordering::Relaxed);
+    /// A state's mask is kept: its own, or that of its model under one more name.
+    pub(super) fn count_kept(&self, mask: &Arc<Mask>, of_model: &Arc<Mask>) {
+        if Arc::ptr_eq(mask, of_model) {
+            self.counters.mask_bytes.fetch_add(ENTRY as u64, Ordering::Relaxed);
+        } else {
+            self.count_bytes(mask);
+        }
     }
 }

@@ -63,14 +63,14 @@ impl MaskStore {
         let started = Instant::now();
         let mut accepted: Vec<u32> = Vec::new();
         let mut leaving = Leaving::default();
-        let mut learned: SmallVec<[Arc<Mask>; 2]> = SmallVec::new();
+        let mut learned: SmallVec<[(Arc<Mask>, Arc<Mask>); 2]> = SmallVec::new();
         let listed = residual.groups.iter().map(|group| (group.value, Rest::Listed(group)));
         for (value, rest) in listed.chain(residual.subtrees.iter().map(|&(value, node)| (value, Rest::Below(node)))) {
             let Some(state) = arena.on_return(return_to, value)? else { continue };
             // Finding a model may take longer than a walk over little.
             if let Some(model) = rest.is_much().then(|| self.model(arena, state)).flatten() {
-                let mask = self.of_rest(arena, table, rest, model, depth)?;
-                learned.push(self.behind_doors(arena, table, state, &mask, depth)?);
+                let of_model = self.of_rest(arena, table, rest, model, depth)?;
+                learned.push((self.behind_doors(arena, table, state, &of_model, depth)?, of_model));
             } else {
                 let mut found = Found { leaving, ..Found::default() };
                 let trie = self.walk_rest(arena, table, rest, (state, register), depth, &mut found)?;
@@ -78,16 +78,16 @@ impl MaskStore {
                 leaving = found.leaving;
             }
         }
-        if let ([mask], None) = (learned.as_slice(), &residual.base)
+        if let ([(mask, of_model)], None) = (learned.as_slice(), &residual.base)
             && accepted.is_empty()
             && leaving.is_empty()
         {
             // A mask that others may have as well.
             self.resolved.insert(key, Arc::clone(mask));
-            self.count_entry();
+            self.count_kept(mask, of_model);
             return Ok(Arc::clone(mask));
         }
-        for mask in learned {
+        for (mask, _) in learned {
             accepted.extend(mask.accepted.ids());
             if let Some(residual) = &mask.residual {
                 residual.leaving(self.vocabulary.trie(), &mut leaving);
