@@ -1,7 +1,7 @@
 //! Concurrent maps that each compiled grammar has. Below every step of the pipeline.
 //!
-//! Invariant: what an empty map costs does not depend on the machine. By default it grows with the number of processors, and a grammar has a score
-//! of maps: on a large machine making and touching them took longer than compiling.
+//! Invariant: what an empty map costs does not depend on the machine. By default it has at least four shards for each processor, and a grammar has a
+//! score of maps.
 //! Must not know: what is in them.
 
 use std::hash::{BuildHasher, Hash};
