@@ -1,14 +1,18 @@
 //! Kinds of characters: what a stretch of text is made of, in 64 bits. Below every step of the pipeline.
 //!
-//! Invariant: every byte of ASCII is of one kind; [`OTHER`] stands for all well-formed characters beyond ASCII, [`MALFORMED`] for bytes
-//! that are none.
+//! Invariant: every byte of ASCII is of one kind; beyond ASCII, [`SEPARATORS`] are two characters, [`OTHER`] stands for all other well-formed ones,
+//! [`MALFORMED`] for bytes that are none.
 //! Must not know: who asks; the kinds are chosen so that usual classes (digits, letters, hex digits, text without marks) are unions of kinds.
 
 /// Kinds of characters, one bit each.
 pub type Kinds = u64;
 
-/// Any character beyond ASCII, or the beginning of one at the end of a text.
+/// U+2028 and U+2029: a dot of ECMAScript takes all characters beyond ASCII but these.
+pub const SEPARATORS: Kinds = 1 << 61;
+/// Any other character beyond ASCII, or the beginning of any at the end of a text.
 pub const OTHER: Kinds = 1 << 62;
+/// All characters beyond ASCII.
+pub const BEYOND: Kinds = OTHER | SEPARATORS;
 /// Bytes that are not UTF-8.
 pub const MALFORMED: Kinds = 1 << 63;
 
@@ -43,7 +47,7 @@ const KIND_OF: [u8; 128] = {
         }
         byte += 1;
     }
-    assert!(next <= 62, "the kinds of ASCII leave two bits");
+    assert!(next <= 61, "the kinds of ASCII leave three bits");
     kinds
 };
 
@@ -66,6 +70,11 @@ pub fn kind(byte: u8) -> Kinds {
     KIND_OF.get(usize::from(byte)).map_or(OTHER, |&kind| 1 << kind)
 }
 
+/// The kind of a byte of ASCII, where it must be known early.
+pub const fn kind_of_ascii(byte: u8) -> Kinds {
+    1 << KIND_OF[byte as usize]
+}
+
 /// The bytes of the kind with this number.
 pub fn bytes_of(number: u32) -> impl Iterator<Item = u8> {
     (0..128u8).filter(move |&byte| u32::from(KIND_OF[usize::from(byte)]) == number)
@@ -74,7 +83,7 @@ pub fn bytes_of(number: u32) -> impl Iterator<Item = u8> {
 /// The kinds of which every character can be spelled with such bytes.
 pub fn kinds_within(has: impl Fn(u8) -> bool) -> Kinds {
     let missing = (0..=255u8).filter(|&byte| !has(byte) && !matches!(byte, 0xC0 | 0xC1 | 0xF5..));
-    missing.fold(!MALFORMED, |kinds, byte| kinds & !kind(byte))
+    missing.fold(!MALFORMED, |kinds, byte| kinds & !if byte < 0x80 { kind(byte) } else { BEYOND })
 }
 
 /// How far a character has been read. The table is that of the Unicode standard (3.9, table 3-7).
@@ -96,6 +105,10 @@ pub enum Utf8 {
     AfterF0,
     /// After F4: nothing beyond U+10FFFF.
     AfterF4,
+    /// After E2, and after E2 80: of these some are [`SEPARATORS`].
+    AfterE2,
+    /// See there.
+    AfterE280,
     /// No character has these bytes.
     Malformed,
 }
@@ -106,10 +119,13 @@ impl Utf8 {
     #[must_use]
     pub fn after(self, byte: u8) -> Self {
         match (self, byte) {
-            (Self::Start, 0..=0x7F) | (Self::One, 0x80..=0xBF) => Self::Start,
+            (Self::Start, 0..=0x7F) | (Self::One | Self::AfterE280, 0x80..=0xBF) => Self::Start,
             (Self::Start, 0xC2..=0xDF) | (Self::Two, 0x80..=0xBF) | (Self::AfterE0, 0xA0..=0xBF) | (Self::AfterEd, 0x80..=0x9F) => {
                 Self::One
             }
+            (Self::Start, 0xE2) => Self::AfterE2,
+            (Self::AfterE2, 0x80) => Self::AfterE280,
+            (Self::AfterE2, 0x81..=0xBF) => Self::One,
             (Self::Start, 0xE0) => Self::AfterE0,
             (Self::Start, 0xED) => Self::AfterEd,
             (Self::Start, 0xE1..=0xEF) | (Self::Three, 0x80..=0xBF) | (Self::AfterF0, 0x90..=0xBF) | (Self::AfterF4, 0x80..=0x8F) => {
@@ -119,6 +135,16 @@ impl Utf8 {
             (Self::Start, 0xF4) => Self::AfterF4,
             (Self::Start, 0xF1..=0xF3) => Self::Three,
             _ => Self::Malformed,
+        }
+    }
+
+    /// Of what kind a byte is that comes here.
+    #[inline]
+    pub fn kind(self, byte: u8) -> Kinds {
+        match self.after(byte) {
+            Self::Malformed => MALFORMED,
+            Self::Start if self == Self::AfterE280 && matches!(byte, 0xA8 | 0xA9) => SEPARATORS,
+            _ => kind(byte),
         }
     }
 }
@@ -131,10 +157,10 @@ mod tests {
     fn kinds_part_ascii() {
         for byte in 0..128u8 {
             assert_eq!(kind(byte).count_ones(), 1);
-            assert_eq!(kind(byte) & (OTHER | MALFORMED), 0);
+            assert_eq!(kind(byte) & (BEYOND | MALFORMED), 0);
             assert!(bytes_of(kind(byte).trailing_zeros()).any(|b| b == byte));
         }
-        assert_eq!((0..62).flat_map(bytes_of).count(), 128);
+        assert_eq!((0..61).flat_map(bytes_of).count(), 128);
         assert_eq!(kind(0x80), OTHER);
     }
 
@@ -155,6 +181,16 @@ mod tests {
                     assert_eq!(read(bytes) == Utf8::Start, complete, "{bytes:x?}");
                 }
             }
+        }
+        for c in ['\u{2027}', '\u{2028}', '\u{2029}', '\u{202A}', '\u{2000}', '\u{2068}', '\u{3028}'] {
+            let mut buffer = [0; 4];
+            let mut at = Utf8::Start;
+            let mut kinds = 0;
+            for &byte in c.encode_utf8(&mut buffer).as_bytes() {
+                kinds |= at.kind(byte);
+                at = at.after(byte);
+            }
+            assert_eq!(kinds & SEPARATORS != 0, matches!(c, '\u{2028}' | '\u{2029}'), "{c:?}");
         }
         for c in ['\u{7F}', '\u{80}', '\u{7FF}', '\u{800}', '\u{D7FF}', '\u{E000}', '\u{FFFF}', '\u{10000}', '\u{10FFFF}'] {
             assert_eq!(read(c.to_string().as_bytes()), Utf8::Start);

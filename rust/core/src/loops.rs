@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hashbrown::HashSet;
 use smallvec::{SmallVec, smallvec};
 
-use crate::characters::{self, Kinds, MALFORMED, OTHER, Utf8};
+use crate::characters::{self, Kinds, MALFORMED, OTHER, SEPARATORS, Utf8};
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::provider::{Arena, Cell};
@@ -21,12 +21,15 @@ pub struct Loops {
     asked: AtomicU64,
     found: AtomicU64,
     alive: OnceLock<Kinds>,
+    /// Of the kinds beyond ASCII: where they lead.
+    beyond: [OnceLock<Option<StateId>>; 2],
 }
 
 impl Loops {
     /// Of a state of which these kinds are known to be all, unless there are none.
     pub fn born(kinds: Kinds) -> Self {
-        Self { asked: AtomicU64::new(if kinds == 0 { 0 } else { u64::MAX }), found: AtomicU64::new(kinds), alive: OnceLock::new() }
+        let asked = if kinds == 0 { 0 } else { u64::MAX };
+        Self { asked: AtomicU64::new(asked), found: AtomicU64::new(kinds), ..Self::default() }
     }
 
     /// The kinds over which the state is known to lead back to itself.
@@ -65,8 +68,10 @@ pub fn cover(arena: &Arena, state: StateId, kinds: Kinds) -> Result<bool, Engine
         let number = open.trailing_zeros();
         open &= open - 1;
         let kind = 1 << number;
-        let looping =
-            if kind == OTHER { leads_back_beyond_ascii(arena, state)? } else { leads_back(arena, state, characters::bytes_of(number))? };
+        let looping = match kind {
+            OTHER | SEPARATORS => beyond_ascii(arena, state, kind)? == Some(state),
+            _ => leads_back(arena, state, characters::bytes_of(number))?,
+        };
         if looping {
             loops.found.fetch_or(kind, Ordering::Release);
         }
@@ -87,40 +92,55 @@ fn leads_back(arena: &Arena, state: StateId, mut bytes: impl Iterator<Item = u8>
     }
 }
 
-/// Follow every well-formed character beyond ASCII: after a whole one the state must be itself again.
-fn leads_back_beyond_ascii(arena: &Arena, state: StateId) -> Result<bool, EngineError> {
+/// The state to which every character of one of the two kinds beyond ASCII leads, if that is the same for all.
+pub fn beyond_ascii(arena: &Arena, state: StateId, kind: Kinds) -> Result<Option<StateId>, EngineError> {
+    let cell = &arena.loops(state).beyond[usize::from(kind == SEPARATORS)];
+    if let Some(&known) = cell.get() {
+        return Ok(known);
+    }
+    let to = follow(arena, state, kind)?;
+    Ok(*cell.get_or_init(|| to))
+}
+
+/// Follow every well-formed character of a kind beyond ASCII.
+fn follow(arena: &Arena, state: StateId, kind: Kinds) -> Result<Option<StateId>, EngineError> {
     // Within a character there are few states: as many as there are places in characters, for any usual class.
     const MOST: usize = 64;
     let own = arena.facts(state);
     let mut seen: SmallVec<[(StateId, Utf8); 16]> = smallvec![(state, Utf8::Start)];
+    let mut to = None;
     let mut done = 0;
     while let Some(&(at, within)) = seen.get(done) {
         done += 1;
         for byte in 0x80..=0xFF {
             let then = within.after(byte);
-            if then == Utf8::Malformed {
+            let asked = match kind {
+                SEPARATORS => matches!((within, byte), (Utf8::Start, 0xE2) | (Utf8::AfterE2, 0x80) | (Utf8::AfterE280, 0xA8 | 0xA9)),
+                _ => within.kind(byte) == kind,
+            };
+            if !asked {
                 continue;
             }
-            let Cell::Simple(target, _) = arena.step(at, byte)? else { return Ok(false) };
+            let Cell::Simple(target, _) = arena.step(at, byte)? else { return Ok(None) };
             if then == Utf8::Start {
-                if target != state {
-                    return Ok(false);
+                if *to.get_or_insert(target) != target {
+                    return Ok(None);
                 }
                 continue;
             }
             let facts = arena.facts(target);
             if facts.guarded || facts.counting != own.counting || facts.limit < own.limit {
-                return Ok(false);
+                return Ok(None);
             }
             if !seen.contains(&(target, then)) {
                 if seen.len() == MOST {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 seen.push((target, then));
             }
         }
     }
-    Ok(true)
+    Ok(to)
 }
 
 /// All that stands for itself in a string of JSON.
@@ -148,39 +168,61 @@ pub fn stays_alive(arena: &Arena, state: StateId, kinds: Kinds, places: &mut usi
     let alive = if let Some(&alive) = loops.alive.get() {
         alive
     } else {
-        let found = find_alive(arena, state, places)?;
+        let (found, seen) = find_alive(arena, state, places)?;
+        if found.count_ones() >= MANY {
+            // So are all that were reached.
+            for other in seen {
+                let _ = arena.loops(other).alive.set(found);
+            }
+        }
         *loops.alive.get_or_init(|| found)
     };
     Ok(kinds & !alive == 0)
 }
 
-/// Kinds over which everything that can be reached by them stays alive. Not always the most there are, since what one kind leads to may cost
+/// Of so many kinds, what a state stays alive over is likely to be all that others on the way stay alive over.
+const MANY: u32 = 32;
+
+/// Kinds over which everything that can be reached by them stays alive, and what that is. Not always the most there are, since what one kind leads to may cost
 /// another that would do alone.
-fn find_alive(arena: &Arena, state: StateId, places: &mut usize) -> Result<Kinds, EngineError> {
+fn find_alive(arena: &Arena, state: StateId, places: &mut usize) -> Result<(Kinds, HashSet<StateId>), EngineError> {
+    let nothing = (0, HashSet::new());
     let mut kinds = !MALFORMED;
     for _ in 0..ROUNDS {
         let before = kinds;
-        let mut seen: HashSet<(StateId, Utf8)> = HashSet::from_iter([(state, Utf8::Start)]);
-        // Places, and the kind that leads to each.
-        let mut open = vec![(state, Utf8::Start, 0)];
-        while let Some((at, within, by)) = open.pop() {
+        let mut seen: HashSet<StateId> = HashSet::from_iter([state]);
+        // States, and the kinds that lead to each.
+        let mut open = vec![(state, 0)];
+        while let Some((at, by)) = open.pop() {
             if by & !kinds != 0 {
                 continue;
             }
-            let Some(left) = places.checked_sub(1) else { return Ok(0) };
+            let Some(left) = places.checked_sub(1) else { return Ok(nothing) };
             *places = left;
             let known = open.len();
             let mut refused = 0;
-            for byte in 0..=0xFF {
+            let mut last = (StateId(u32::MAX), 0);
+            for byte in 0..0x80 {
                 let kind = characters::kind(byte);
-                let then = within.after(byte);
-                if kinds & kind == 0 || then == Utf8::Malformed {
+                if kinds & kind == 0 {
                     continue;
                 }
                 match arena.step(at, byte)? {
+                    Cell::Simple(target, false) if (target, kind) == last => {}
                     Cell::Simple(target, false) if arena.facts(target).is_simple() => {
-                        if seen.insert((target, then)) {
-                            open.push((target, then, kind));
+                        last = (target, kind);
+                        if seen.insert(target) {
+                            open.push((target, kind));
+                        }
+                    }
+                    _ => refused |= kind,
+                }
+            }
+            for kind in [OTHER, SEPARATORS].into_iter().filter(|kind| kinds & kind != 0) {
+                match beyond_ascii(arena, at, kind)? {
+                    Some(target) if arena.facts(target).is_simple() => {
+                        if seen.insert(target) {
+                            open.push((target, kind));
                         }
                     }
                     _ => refused |= kind,
@@ -194,17 +236,12 @@ fn find_alive(arena: &Arena, state: StateId, places: &mut usize) -> Result<Kinds
                 kinds &= !refused;
             }
             if seen.len() > MOST_PLACES {
-                if kinds & OTHER == 0 {
-                    return Ok(0);
-                }
-                // Characters beyond ASCII take several places each.
-                kinds &= !OTHER;
-                break;
+                return Ok(nothing);
             }
         }
         if kinds == before {
-            return Ok(kinds);
+            return Ok((kinds, seen));
         }
     }
-    Ok(0)
+    Ok(nothing)
 }

@@ -17,6 +17,7 @@ mod named;
 mod path;
 pub mod residual;
 mod resolve;
+mod shapes;
 mod shared;
 pub mod statistics;
 pub mod store;

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::exits::Exits;
 use super::local::{Local, LocalTable};
-use crate::characters::{Kinds, MALFORMED, OTHER};
+use crate::characters::{BEYOND, Kinds, MALFORMED};
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::loops;
@@ -318,7 +318,7 @@ pub(super) fn loops(arena: &Arena, state: StateId, register: u64, frozen: bool, 
     let most = register.saturating_add(u64::from(reach));
     if facts.counting && !frozen && facts.limit <= most {
         // A character of several bytes may be counted before its end, where another state takes over than between characters.
-        if facts.guarded || kinds & OTHER != 0 {
+        if facts.guarded || kinds & BEYOND != 0 {
             return Ok(false);
         }
         let Some(next) = arena.settled(state, facts.limit)? else { return Ok(false) };

@@ -328,7 +328,11 @@ impl MaskStore {
                 Learned::Known(mask) => return Ok(mask),
                 Learned::New(mask) => Some(mask),
             },
+            None => self.by_shapes(arena, state, register, framed)?,
+        };
+        let known = match known {
             None => self.relative(arena, state, register, framed)?,
+            known => known,
         };
         let known = match known {
             None => self.by_lengths(arena, state, register, framed)?,

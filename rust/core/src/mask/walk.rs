@@ -12,6 +12,7 @@ use crate::error::EngineError;
 use crate::mask::residual::Leaving;
 use crate::provider::{Arena, ByteSet};
 use crate::stack::{Configuration, Item};
+use crate::vocab::ShapeIndex;
 use crate::vocab::trie::Trie;
 
 /// Where a walk goes, and what it may use.
@@ -26,10 +27,32 @@ pub struct Walk<'a> {
     pub frozen: bool,
     /// Whether tokens that leave are wanted: with nothing below the item they are refused.
     pub keep: bool,
-    /// Whether the trie is the vocabulary's: then tokens may leave as all that lies below a node.
-    pub whole: bool,
+    /// Where the trie stands in the vocabulary's: tokens may leave as all that lies below a node of that.
+    pub whole: Whole<'a>,
     /// Masks of parts of this trie, if they are kept: asked when a configuration with frames, or of several items, enters a large subtree.
     pub parts: Option<&'a dyn Parts>,
+}
+
+/// Which nodes of a trie have all that lies below a node of the vocabulary's.
+#[derive(Clone, Copy)]
+pub enum Whole<'a> {
+    /// None is known to.
+    Nowhere,
+    /// It is the vocabulary's.
+    All,
+    /// It is that of the tokens without a shape.
+    Shapeless(&'a ShapeIndex),
+}
+
+impl Whole<'_> {
+    #[inline]
+    fn node(self, i: usize) -> Option<u32> {
+        match self {
+            Self::Nowhere => None,
+            Self::All => Some(i as u32),
+            Self::Shapeless(shapes) => shapes.whole(i),
+        }
+    }
 }
 
 /// Keeps what single items allow in subtrees of the vocabulary.
@@ -81,12 +104,12 @@ pub(super) const PART_NODES: usize = 64;
 impl<'a> Walk<'a> {
     /// Over all of a trie of leftovers.
     pub fn over(arena: &'a Arena, trie: &'a Trie) -> Self {
-        Self { arena, trie, nodes: 0..trie.nodes().len(), frozen: false, keep: true, whole: false, parts: None }
+        Self { arena, trie, nodes: 0..trie.nodes().len(), frozen: false, keep: true, whole: Whole::Nowhere, parts: None }
     }
 
     /// Over all of the vocabulary's trie.
     pub fn over_vocabulary(arena: &'a Arena, trie: &'a Trie, parts: Option<&'a dyn Parts>) -> Self {
-        Self { whole: true, parts, ..Self::over(arena, trie) }
+        Self { whole: Whole::All, parts, ..Self::over(arena, trie) }
     }
 
     /// If the level at node `i` is worth it, take what its items allow below the node from the parts. All that may leave by an open exit is
@@ -184,9 +207,9 @@ impl<'a> Walk<'a> {
                     found.accept(trie.places_at(i));
                     if !self.keep {
                         // Nothing below goes on.
-                    } else if self.whole && node.end as usize - i > PART_NODES {
+                    } else if let Some(whole) = self.whole.node(i).filter(|_| node.end as usize - i > PART_NODES) {
                         // The usual end of a string: what is left is the same whatever string it was.
-                        found.leaving.subtrees.extend(values.into_iter().map(|value| (value, i as u32)));
+                        found.leaving.subtrees.extend(values.into_iter().map(|value| (value, whole)));
                         exits.leave_below(trie, i, &mut found.leaving);
                     } else {
                         exits.push(node.depth, values, follow, None);
@@ -205,7 +228,7 @@ impl<'a> Walk<'a> {
             }
             found.accept(trie.places_at(i));
             if let Some((values, follow)) = left {
-                exits.push(node.depth, values, follow, self.whole.then_some(i as u32));
+                exits.push(node.depth, values, follow, self.whole.node(i));
             }
             if self.add_parts(&mut path, level, i, &mut exits, found)? {
                 i = node.end as usize;

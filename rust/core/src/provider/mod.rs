@@ -69,6 +69,9 @@ pub struct Facts {
     pub values: u64,
     /// The state stands in a gap between parts, and does not return.
     pub gap: Option<Gap>,
+    /// The state stands between two characters of a string of JSON: until its closing quotation mark no control character is taken, and nothing
+    /// returns.
+    pub string: bool,
     /// Kinds of characters over which the state leads back to itself, as [`crate::loops`] means it; if there are any, then these are all.
     pub loops: Kinds,
 }
@@ -99,6 +102,7 @@ impl Default for Facts {
             repeats: false,
             values: u64::MAX,
             gap: None,
+            string: false,
             loops: 0,
         }
     }

@@ -6,12 +6,14 @@
 mod items;
 mod lengths;
 mod quotes;
+mod shapes;
 mod spell;
 pub mod trie;
 
 pub use items::{InString, Inside, ItemIndex};
 pub use lengths::LengthIndex;
 pub use quotes::QuoteIndex;
+pub use shapes::{Class, Shape, ShapeIndex};
 pub use spell::Spelling;
 
 use std::any::Any;
@@ -45,6 +47,7 @@ pub struct Vocabulary {
     longest: usize,
     quotes: QuoteIndex,
     lengths: LengthIndex,
+    shapes: ShapeIndex,
     items: ItemIndex,
     learned: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
@@ -101,6 +104,7 @@ impl Vocabulary {
         ids.clone().for_each(|id| bitmask::set(&mut texts, id));
         let trie = Trie::build(ids.clone().map(|id| (id, slice(id))).collect());
         let lengths = LengthIndex::new(ids.clone().map(|id| (id, slice(id))), texts.len());
+        let shapes = ShapeIndex::new(ids.clone().map(|id| (id, slice(id))), texts.len(), &trie);
         let quotes = QuoteIndex::new(ids.map(|id| (id, slice(id))));
         // One look through all bytes, and none at most tokens.
         let token_at = |place: usize| starts.partition_point(|&start| start as usize <= place) - 1;
@@ -128,6 +132,7 @@ impl Vocabulary {
             longest,
             quotes,
             lengths,
+            shapes,
             items,
             learned: OnceLock::new(),
             bytes,
@@ -193,6 +198,11 @@ impl Vocabulary {
         &self.lengths
     }
 
+    /// The tokens by their shapes.
+    pub fn shapes(&self) -> &ShapeIndex {
+        &self.shapes
+    }
+
     /// The tokens that may begin an item of an array.
     pub fn items(&self) -> &ItemIndex {
         &self.items
@@ -215,6 +225,6 @@ impl Vocabulary {
 
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        self.bytes.len() + self.starts.len() * 5 + self.trie.memory_bytes() + self.lengths.memory_bytes()
+        self.bytes.len() + self.starts.len() * 5 + self.trie.memory_bytes() + self.lengths.memory_bytes() + self.shapes.memory_bytes()
     }
 }

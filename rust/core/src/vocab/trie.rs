@@ -3,7 +3,7 @@
 //! Invariant: node `i`'s subtree is nodes `i..end(i)`, and the tokens below it are one contiguous run, those ending at `i` first.
 //! Must not know: what a token is for, or what walks the trie.
 
-use crate::characters::{self, Kinds, MALFORMED, Utf8};
+use crate::characters::{Kinds, MALFORMED, Utf8};
 use crate::provider::ByteSet;
 
 /// One byte on the way to a token.
@@ -110,19 +110,19 @@ impl Trie {
 
     /// What is known of subtrees.
     fn sum_up(&mut self) {
-        let mut within: Vec<Utf8> = Vec::with_capacity(self.nodes.len());
+        let mut within: Vec<(Utf8, Kinds)> = Vec::with_capacity(self.nodes.len());
         let mut path = vec![Utf8::Start; self.depth + 1];
         for node in &self.nodes {
             let depth = usize::from(node.depth);
             path[depth] = path[depth - 1].after(node.byte);
-            within.push(path[depth]);
+            within.push((path[depth], path[depth - 1].kind(node.byte)));
         }
         // Backwards, children come before their parent: by depth, what the children seen so far of the node to come have.
         let mut deepest = vec![0_u16; self.depth + 2];
         let mut below: Vec<Kinds> = vec![0; self.depth + 2];
         let mut children = vec![0_u16; self.depth + 2];
         let mut many = Vec::new();
-        for (i, (node, within)) in self.nodes.iter_mut().zip(within).enumerate().rev() {
+        for (i, (node, (within, kind))) in self.nodes.iter_mut().zip(within).enumerate().rev() {
             let depth = usize::from(node.depth);
             children[depth] += 1;
             if std::mem::take(&mut children[depth + 1]) >= MANY_CHILDREN && many.len() < MOST_WIDE {
@@ -132,7 +132,7 @@ impl Trie {
             node.deepest = std::mem::take(&mut deepest[depth + 1]).max(node.depth);
             node.below = if within == Utf8::Start || kinds == 0 { kinds } else { kinds | MALFORMED };
             deepest[depth] = deepest[depth].max(node.deepest);
-            below[depth] |= kinds | if within == Utf8::Malformed { MALFORMED } else { characters::kind(node.byte) };
+            below[depth] |= kinds | kind;
         }
         for i in many {
             self.nodes[i].wide = self.list_children(i + 1, self.nodes[i].end as usize);
@@ -315,7 +315,22 @@ mod tests {
 
     #[test]
     fn kinds_are_those_of_the_characters_below() {
-        let words: [&[u8]; 9] = [b"a", b"ab", b"a1\"", "a\u{e9}x".as_bytes(), b"a\xC3", b"b\xFFc", b"b!", b"\x80z", b"\xC3\xA9?"];
+        use crate::characters;
+
+        let words: [&[u8]; 12] = [
+            "a\u{2028}".as_bytes(),
+            "b\u{2027}c".as_bytes(),
+            "\u{2029}!".as_bytes(),
+            b"a",
+            b"ab",
+            b"a1\"",
+            "a\u{e9}x".as_bytes(),
+            b"a\xC3",
+            b"b\xFFc",
+            b"b!",
+            b"\x80z",
+            b"\xC3\xA9?",
+        ];
         let trie = Trie::build(words.iter().enumerate().map(|(i, w)| (i as u32, *w)).collect());
         let mut path = Vec::new();
         for node in trie.nodes() {
@@ -328,6 +343,9 @@ mod tests {
                     Err(error) => (error.valid_up_to(), error.error_len().is_some()),
                 };
                 expected |= rest[..valid].iter().fold(0, |kinds, &byte| kinds | characters::kind(byte));
+                if std::str::from_utf8(&rest[..valid]).unwrap().contains(['\u{2028}', '\u{2029}']) {
+                    expected |= characters::SEPARATORS;
+                }
                 if malformed {
                     expected |= MALFORMED;
                 } else if valid < rest.len() {

@@ -1,0 +1,365 @@
+//! The text tokens by their shape: what a token is when each lower-case letter is as good as any other, and each upper-case letter, digit
+//! and character beyond ASCII. Part of **vocab**.
+//!
+//! A pattern such as `[A-Za-z]+(-[0-9]+)*` does not tell letters apart. A walk over a vocabulary of 128k tokens, one of which in eight ends
+//! in letters that such a state takes, goes over tens of thousands of nodes; there are some ten thousand shapes, and few of them are letters.
+//!
+//! Invariant: a token has a shape if it is whole characters that stand for themselves in a string of JSON. Of the others, those that have a
+//! control character before any quotation mark or backslash are nowhere: no string has them.
+//! Must not know: states.
+
+use hashbrown::HashMap;
+
+use super::trie::Trie;
+use crate::bitmask;
+use crate::characters::{self, Kinds};
+
+/// Characters that a shape does not tell apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Class {
+    /// `a` to `z`.
+    Lower,
+    /// `A` to `Z`.
+    Upper,
+    /// `0` to `9`.
+    Digit,
+    /// [`characters::OTHER`].
+    Beyond,
+    /// [`characters::SEPARATORS`].
+    Separator,
+    /// This byte alone.
+    Byte(u8),
+}
+
+const BEYOND: u8 = 0x80;
+const SEPARATOR: u8 = 0x81;
+
+/// The byte that stands for the class of a character.
+fn letter(character: char) -> u8 {
+    match character {
+        'a'..='z' => b'a',
+        'A'..='Z' => b'A',
+        '0'..='9' => b'0',
+        '\u{2028}' | '\u{2029}' => SEPARATOR,
+        '\u{80}'.. => BEYOND,
+        _ => character as u8,
+    }
+}
+
+/// One character on the way to a shape.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    letter: u8,
+    /// Characters from the root, this one included.
+    pub depth: u16,
+    /// The depth of the deepest below.
+    pub deepest: u16,
+    /// The first after all that lie below this one.
+    pub end: u32,
+    /// The first token at or below this one.
+    tokens: u32,
+    /// The kinds of all characters below.
+    pub below: Kinds,
+}
+
+impl Shape {
+    /// The kinds of the characters that its last one may be.
+    pub fn kinds(&self) -> Kinds {
+        kinds(self.letter)
+    }
+
+    /// The class of its last character.
+    #[inline]
+    pub fn class(&self) -> Class {
+        match self.letter {
+            b'a' => Class::Lower,
+            b'A' => Class::Upper,
+            b'0' => Class::Digit,
+            BEYOND => Class::Beyond,
+            SEPARATOR => Class::Separator,
+            byte => Class::Byte(byte),
+        }
+    }
+}
+
+/// Tokens by shape.
+#[derive(Default)]
+pub struct ShapeIndex {
+    /// In preorder.
+    shapes: Vec<Shape>,
+    /// In the order of their shapes.
+    tokens: Vec<u32>,
+    /// The same as a mask.
+    all: Box<[u32]>,
+    /// Those that have no shape and may be in a string.
+    rest: Trie,
+    /// By node of these: the node of the vocabulary's trie with the same bytes, if all that lies below that is here as well.
+    whole: Vec<u32>,
+}
+
+/// In the place of a node: there is none.
+const NONE: u32 = u32::MAX;
+
+impl ShapeIndex {
+    /// From the text tokens, the words of a mask, and the trie of all of them.
+    pub fn new<'a>(tokens: impl Iterator<Item = (u32, &'a [u8])>, words: usize, trie: &Trie) -> Self {
+        let mut all = vec![0; words].into_boxed_slice();
+        let mut numbers: HashMap<Vec<u8>, u32, foldhash::fast::RandomState> = HashMap::default();
+        let mut of_token: Vec<(u32, u32)> = Vec::new();
+        let mut rest: Vec<(u32, &[u8])> = Vec::new();
+        let mut shape = Vec::new();
+        for (id, bytes) in tokens {
+            match (bytes.iter().find(|&&byte| byte < 0x20 || byte == b'"' || byte == b'\\'), std::str::from_utf8(bytes)) {
+                (Some(0..0x20), _) => {}
+                (Some(_), _) | (None, Err(_)) => rest.push((id, bytes)),
+                (None, Ok(text)) => {
+                    shape.clear();
+                    shape.extend(text.chars().map(letter));
+                    let number = match numbers.get(shape.as_slice()) {
+                        Some(&number) => number,
+                        None => {
+                            let number = numbers.len() as u32;
+                            numbers.insert(shape.clone(), number);
+                            number
+                        }
+                    };
+                    of_token.push((number, id));
+                    bitmask::set(&mut all, id);
+                }
+            }
+        }
+        let mut sorted: Vec<(&[u8], u32)> = numbers.iter().map(|(shape, &number)| (shape.as_slice(), number)).collect();
+        sorted.sort_unstable();
+        let mut rank = vec![0_u32; sorted.len()];
+        for (place, &(_, number)) in sorted.iter().enumerate() {
+            rank[number as usize] = place as u32;
+        }
+        let mut starts = vec![0_u32; sorted.len() + 1];
+        for &(number, _) in &of_token {
+            starts[rank[number as usize] as usize + 1] += 1;
+        }
+        for i in 1..starts.len() {
+            starts[i] += starts[i - 1];
+        }
+        let mut next = starts.clone();
+        let mut tokens = vec![0; of_token.len()];
+        for (number, id) in of_token {
+            let place = &mut next[rank[number as usize] as usize];
+            tokens[*place as usize] = id;
+            *place += 1;
+        }
+        let shapes = preorder(sorted.iter().zip(&starts).map(|(&(shape, _), &start)| (shape, start)), tokens.len() as u32);
+        let rest = Trie::build(rest);
+        let whole = whole(&rest, trie);
+        Self { shapes, tokens, all, rest, whole }
+    }
+
+    /// All in preorder; the empty one is not among them.
+    pub fn shapes(&self) -> &[Shape] {
+        &self.shapes
+    }
+
+    /// The tokens in the order of their shapes.
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// The same as a mask.
+    pub fn all(&self) -> &[u32] {
+        &self.all
+    }
+
+    fn token_start(&self, shape: usize) -> u32 {
+        self.shapes.get(shape).map_or(self.tokens.len() as u32, |shape| shape.tokens)
+    }
+
+    /// The places of the tokens of shape `i`.
+    pub fn places_at(&self, i: usize) -> (u32, u32) {
+        (self.shapes[i].tokens, self.token_start(i + 1))
+    }
+
+    /// The places of the tokens of shape `i` and of all below it.
+    pub fn places_below(&self, i: usize) -> (u32, u32) {
+        (self.shapes[i].tokens, self.token_start(self.shapes[i].end as usize))
+    }
+
+    /// The tokens that have no shape and may be in a string: with a quotation mark, a backslash or a part of a character.
+    pub fn rest(&self) -> &Trie {
+        &self.rest
+    }
+
+    /// The node of the vocabulary's trie below which lies just what lies below this node of the rest.
+    pub fn whole(&self, node: usize) -> Option<u32> {
+        Some(self.whole[node]).filter(|&node| node != NONE)
+    }
+
+    /// Bytes held.
+    pub fn memory_bytes(&self) -> usize {
+        self.shapes.len() * size_of::<Shape>() + (self.tokens.len() + self.all.len()) * 4 + self.whole.len() * 4 + self.rest.memory_bytes()
+    }
+}
+
+/// Shapes with where their tokens begin, ascending, as a trie; `end` is where the last one's tokens end.
+fn preorder<'a>(sorted: impl Iterator<Item = (&'a [u8], u32)>, end: u32) -> Vec<Shape> {
+    let mut shapes: Vec<Shape> = Vec::new();
+    let mut open: Vec<usize> = Vec::new();
+    let mut last: &[u8] = &[];
+    for (letters, tokens) in sorted {
+        let common = last.iter().zip(letters).take_while(|(a, b)| a == b).count();
+        close(&mut shapes, &mut open, common);
+        for (depth, &letter) in letters.iter().enumerate().skip(common) {
+            open.push(shapes.len());
+            let depth = depth as u16 + 1;
+            shapes.push(Shape { letter, depth, deepest: depth, end: 0, tokens, below: 0 });
+        }
+        last = letters;
+    }
+    close(&mut shapes, &mut open, 0);
+    debug_assert!(shapes.last().is_none_or(|shape| shape.tokens < end));
+    shapes
+}
+
+/// All shapes on the path beyond a depth are complete: sum them up.
+fn close(shapes: &mut [Shape], open: &mut Vec<usize>, depth: usize) {
+    let end = shapes.len() as u32;
+    while open.len() > depth {
+        let Some(i) = open.pop() else { return };
+        shapes[i].end = end;
+        let Shape { letter, deepest, below, .. } = shapes[i];
+        if let Some(&parent) = open.last() {
+            let parent = &mut shapes[parent];
+            parent.deepest = parent.deepest.max(deepest);
+            parent.below |= below | kinds(letter);
+        }
+    }
+}
+
+/// The kinds of the characters that a letter stands for.
+fn kinds(letter: u8) -> Kinds {
+    const OF: [Kinds; 3] = [class(b'a', b'z'), class(b'A', b'Z'), class(b'0', b'9')];
+    match letter {
+        b'a' => OF[0],
+        b'A' => OF[1],
+        b'0' => OF[2],
+        BEYOND => characters::OTHER,
+        SEPARATOR => characters::SEPARATORS,
+        byte => characters::kind(byte),
+    }
+}
+
+const fn class(low: u8, high: u8) -> Kinds {
+    let (mut kinds, mut byte) = (0, low);
+    while byte <= high {
+        kinds |= characters::kind_of_ascii(byte);
+        byte += 1;
+    }
+    kinds
+}
+
+/// By node of `part`, whose entries are some of those of `all`.
+fn whole(part: &Trie, all: &Trie) -> Vec<u32> {
+    // The nodes on the path, in `all`.
+    let mut path: Vec<usize> = Vec::new();
+    let mut whole = Vec::with_capacity(part.nodes().len());
+    for (i, node) in part.nodes().iter().enumerate() {
+        path.truncate(usize::from(node.depth) - 1);
+        let below = path.last().map_or(0..all.nodes().len(), |&up| up + 1..all.nodes()[up].end as usize);
+        let Some(child) = all.child(&below, node.byte) else {
+            // An entry that is not among them: nothing is said.
+            return vec![NONE; part.nodes().len()];
+        };
+        path.push(child);
+        let same = part.places_below(i).len() == all.places_below(child).len();
+        whole.push(if same { child as u32 } else { NONE });
+    }
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORDS: [&[u8]; 16] = [
+        b"ab",
+        b"xy",
+        b"Ab",
+        b"a1",
+        b"a9",
+        b"a-",
+        "a\u{e9}".as_bytes(),
+        "z\u{1f600}".as_bytes(),
+        "z\u{2028}".as_bytes(),
+        b"a\"b",
+        b"\"",
+        b"\"\n",
+        b"a\n\"",
+        b"\\n",
+        b"a\xC3",
+        b"a\"",
+    ];
+
+    fn index() -> (ShapeIndex, Trie) {
+        let words = || WORDS.iter().enumerate().map(|(id, word)| (id as u32, *word));
+        let trie = Trie::build(words().collect());
+        (ShapeIndex::new(words(), 1, &trie), trie)
+    }
+
+    #[test]
+    fn tokens_of_a_shape_stand_together() {
+        let (index, _) = index();
+        let mut spelled = String::new();
+        let mut found = Vec::new();
+        for (i, shape) in index.shapes().iter().enumerate() {
+            spelled.truncate(usize::from(shape.depth) - 1);
+            spelled.push(match shape.class() {
+                Class::Lower => 'a',
+                Class::Upper => 'A',
+                Class::Digit => '0',
+                Class::Beyond => '?',
+                Class::Separator => '_',
+                Class::Byte(byte) => char::from(byte),
+            });
+            let tokens = |(start, end): (u32, u32)| {
+                let mut tokens = index.tokens()[start as usize..end as usize].to_vec();
+                tokens.sort_unstable();
+                tokens
+            };
+            found.push((spelled.clone(), tokens(index.places_at(i)), tokens(index.places_below(i)).len(), shape.deepest));
+        }
+        let expected: [(&str, &[u32], usize, u16); 9] = [
+            ("A", &[], 1, 2),
+            ("Aa", &[2], 1, 2),
+            ("a", &[], 8, 2),
+            ("a-", &[5], 1, 2),
+            ("a0", &[3, 4], 2, 2),
+            ("aa", &[0, 1], 2, 2),
+            ("a?", &[6, 7], 2, 2),
+            ("a_", &[8], 1, 2),
+            ("", &[], 0, 0),
+        ];
+        let expected = expected.iter().filter(|(shape, ..)| !shape.is_empty());
+        assert_eq!(found, expected.map(|&(shape, at, below, deepest)| (shape.to_owned(), at.to_vec(), below, deepest)).collect::<Vec<_>>());
+        assert_eq!(index.all(), [0b1_1111_1111]);
+    }
+
+    #[test]
+    fn below_a_shape_are_the_kinds_of_all_its_tokens() {
+        let (index, _) = index();
+        let lower = index.shapes().iter().find(|shape| shape.class() == Class::Lower && shape.depth == 1).unwrap();
+        let expected =
+            (b'a'..=b'z').chain(b'0'..=b'9').chain([b'-']).fold(characters::BEYOND, |kinds, byte| kinds | characters::kind(byte));
+        assert_eq!(lower.below, expected);
+    }
+
+    #[test]
+    fn the_rest_stands_where_it_stands_in_the_vocabulary() {
+        let (index, trie) = index();
+        let mut rest = index.rest().tokens().to_vec();
+        rest.sort_unstable();
+        assert_eq!(rest, [9, 10, 11, 13, 14, 15]);
+        for (bytes, whole) in [(&b"\""[..], true), (b"a\"", true), (b"\\", true), (b"a", false)] {
+            let node = index.rest().find(bytes).unwrap();
+            assert_eq!(index.whole(node), whole.then(|| trie.find(bytes).unwrap() as u32), "{bytes:?}");
+        }
+    }
+}
