@@ -15,14 +15,15 @@ use smallvec::SmallVec;
 
 use super::Mask;
 use super::local::LocalTable;
+use super::named;
 use super::residual::{Group, Leaving, Residual};
 use super::resolve::Rest;
 use super::store::{ENTRY, Effort, MaskStore, PART_DEPTH, Part, PartStore, nanoseconds};
 use super::token_set::TokenSet;
-use super::walk::{Found, Parts, Walk};
+use super::walk::{Found, Parts, Walk, Whole};
 use crate::error::EngineError;
 use crate::ids::StateId;
-use crate::provider::{Arena, ByteSet, DOORS};
+use crate::provider::{Arena, ByteSet, DOORS, Named};
 use crate::stack::{Configuration, Frame, Parents};
 
 impl MaskStore {
@@ -136,9 +137,8 @@ impl MaskStore {
         for group in &residual.groups {
             let Some(start) = start(group.value)? else { continue };
             if let ([item], []) = (start.items.as_slice(), start.returned.as_slice())
-                && let Some(model) = self.model(arena, item.state)
+                && let Some(mask) = self.of_item(arena, table, group, item.state, depth)?
             {
-                let mask = self.of_item(arena, table, group, (item.state, model), depth)?;
                 accepted.extend(mask.accepted.ids());
                 self.leave_into(arena, table, mask.residual.as_ref(), &item.parents, depth, &mut accepted, leaving)?;
                 continue;
@@ -167,24 +167,68 @@ impl MaskStore {
         Ok(accepted)
     }
 
-    /// What a state with a model allows of some leftovers.
+    /// What a state that has a model, or is named, allows of some leftovers.
     fn of_item(
         &self,
         arena: &Arena,
         table: &mut LocalTable,
         group: &Group,
-        (state, model): (StateId, StateId),
+        state: StateId,
         depth: usize,
-    ) -> Result<Arc<Mask>, EngineError> {
+    ) -> Result<Option<Arc<Mask>>, EngineError> {
         if let Some(mask) = self.rests.get(&(group.id, state)) {
             mask.touch();
-            return Ok(Arc::clone(&mask));
+            return Ok(Some(Arc::clone(&mask)));
         }
-        let of_model = self.of_rest(arena, table, Rest::Listed(group), model, depth)?;
-        let mask = self.behind_doors(arena, table, state, &of_model, depth)?;
-        self.count_kept(&mask, &of_model);
+        let (mask, base) = if let Some(model) = self.model(arena, state) {
+            let of_model = self.of_rest(arena, table, Rest::Listed(group), model, depth)?;
+            (self.behind_doors(arena, table, state, &of_model, depth)?, Some(of_model))
+        } else if let Some(named) = arena.named(state) {
+            self.of_names(arena, table, group, &named, depth)?
+        } else {
+            return Ok(None);
+        };
+        match &base {
+            Some(base) => self.count_kept(&mask, base),
+            None => self.count_bytes(&mask),
+        }
         self.rests.insert((group.id, state), Arc::clone(&mask));
-        Ok(mask)
+        Ok(Some(mask))
+    }
+
+    /// What names allow of some leftovers, spelled along these; with what any other text allows, if that is where it comes from.
+    fn of_names(
+        &self,
+        arena: &Arena,
+        table: &mut LocalTable,
+        group: &Group,
+        named: &Named<'_>,
+        depth: usize,
+    ) -> Result<(Arc<Mask>, Option<Arc<Mask>>), EngineError> {
+        let (trie, all, keep) = (&group.trie, 0..group.trie.nodes().len(), Some(Whole::Nowhere));
+        let (mut found, base) = match named.others {
+            None => (named::alone(trie, all, arena.alphabet(), named, keep), None),
+            Some(others) => {
+                let base = self.of_rest(arena, table, Rest::Listed(group), others, depth)?;
+                let (touched, mut found) = named::apart(trie, all, arena.alphabet(), named, keep);
+                if touched.is_empty() {
+                    return Ok((Arc::clone(&base), Some(base)));
+                }
+                let mut touched: Vec<u32> =
+                    touched.iter().flat_map(|&(low, high)| &trie.tokens()[low as usize..high as usize]).copied().collect();
+                touched.sort_unstable();
+                touched.dedup();
+                found.tokens.extend(base.accepted.ids().into_iter().filter(|token| touched.binary_search(token).is_err()));
+                (found, Some((base, touched)))
+            }
+        };
+        let mut accepted = found.accepted(trie);
+        accepted.sort_unstable();
+        found.leaving.leftovers.retain(|l| accepted.binary_search(&l.token).is_err());
+        let below = base.as_ref().and_then(|(base, touched)| Some((base.residual.clone()?, Arc::from(touched.as_slice()))));
+        let residual = self.residual(found.leaving, below);
+        let mask = Mask::new(TokenSet::from_ids(accepted, self.vocabulary.words()), residual);
+        Ok((Arc::new(mask), base.map(|(base, _)| base)))
     }
 
     /// Ask the frames in `parents`, and those below as far as need be, about the tokens that left the rule above them.

@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::residual::Leftover;
-use super::walk::{Found, PART_NODES};
+use super::walk::{Found, PART_NODES, Whole};
 use crate::provider::{ByteSet, Named, Names};
 use crate::vocab::trie::Trie;
 
@@ -180,13 +180,13 @@ fn first_unit(character: u32) -> u32 {
 }
 
 /// Tokens that end the text with this value at a node.
-fn close(trie: &Trie, node: u32, value: u32, keep: bool, found: &mut Found) {
+fn close(trie: &Trie, node: u32, value: u32, keep: Option<Whole<'_>>, found: &mut Found) {
     let i = node as usize;
     found.accept(trie.places_at(i));
-    if !keep {
-        return;
-    }
-    if trie.nodes()[i].end as usize - i > PART_NODES {
+    let Some(whole) = keep else { return };
+    if trie.nodes()[i].end as usize - i > PART_NODES
+        && let Some(node) = whole.node(i)
+    {
         found.leaving.subtrees.push((value, node));
         return;
     }
@@ -195,8 +195,8 @@ fn close(trie: &Trie, node: u32, value: u32, keep: bool, found: &mut Found) {
     found.leaving.leftovers.extend(below.map(|place| Leftover { value, token: trie.tokens()[place], length: trie.length(place) - depth }));
 }
 
-/// What is allowed in a part of the trie where nothing but the names is; with the tokens that leave, if they are wanted.
-pub fn alone(trie: &Trie, nodes: Range<usize>, alphabet: &ByteSet, named: &Named<'_>, keep: bool) -> Found {
+/// What is allowed in a part of a trie where nothing but the names is; with the tokens that leave, if they are wanted: as what the trie is.
+pub fn alone(trie: &Trie, nodes: Range<usize>, alphabet: &ByteSet, named: &Named<'_>, keep: Option<Whole<'_>>) -> Found {
     let spelled = spell(trie, nodes, alphabet, named);
     let mut found = Found::default();
     for node in spelled.inside {
@@ -211,7 +211,7 @@ pub fn alone(trie: &Trie, nodes: Range<usize>, alphabet: &ByteSet, named: &Named
 }
 
 /// The places of the tokens that fare otherwise than in the state of other texts, ascending and disjoint, and what is found of those.
-pub fn apart(trie: &Trie, nodes: Range<usize>, alphabet: &ByteSet, named: &Named<'_>, keep: bool) -> (Vec<(u32, u32)>, Found) {
+pub fn apart(trie: &Trie, nodes: Range<usize>, alphabet: &ByteSet, named: &Named<'_>, keep: Option<Whole<'_>>) -> (Vec<(u32, u32)>, Found) {
     let spelled = spell(trie, nodes, alphabet, named);
     let mut found = Found::default();
     let mut touched = Vec::new();

@@ -15,7 +15,7 @@ use super::residual::{Leaving, Residual};
 use super::shared::Shared;
 use super::statistics::{Counters, Statistics};
 use super::token_set::TokenSet;
-use super::walk::{Found, Parts, Walk};
+use super::walk::{Found, Parts, Walk, Whole};
 use crate::bitmask;
 use crate::error::{CacheError, EngineError};
 use crate::ids::StateId;
@@ -377,12 +377,12 @@ impl MaskStore {
         let trie = self.vocabulary.trie();
         let all = 0..trie.nodes().len();
         let Some(others) = named.others else {
-            return Ok(Learned::New(self.of(named::alone(trie, all, arena.alphabet(), named, framed))));
+            return Ok(Learned::New(self.of(named::alone(trie, all, arena.alphabet(), named, framed.then_some(Whole::All)))));
         };
         let Some(base) = self.mask(arena, others, 0, framed, Effort::Learn)? else {
             return Err(EngineError::Internal("a mask that was to be learned"));
         };
-        let (touched, found) = named::apart(trie, all, arena.alphabet(), named, framed);
+        let (touched, found) = named::apart(trie, all, arena.alphabet(), named, framed.then_some(Whole::All));
         if touched.is_empty() {
             return Ok(Learned::Known(base));
         }
@@ -608,9 +608,11 @@ impl PartStore<'_> {
     fn named_part(&self, table: &mut LocalTable, i: usize, named: &Named<'_>) -> Result<Arc<Part>, EngineError> {
         let trie = self.store.vocabulary.trie();
         let below = i + 1..trie.nodes()[i].end as usize;
-        let Some(others) = named.others else { return Ok(self.of(named::alone(trie, below, self.arena.alphabet(), named, true))) };
+        let Some(others) = named.others else {
+            return Ok(self.of(named::alone(trie, below, self.arena.alphabet(), named, Some(Whole::All))));
+        };
         let base = self.part(table, i, others, 0)?;
-        let (touched, mut found) = named::apart(trie, below, self.arena.alphabet(), named, true);
+        let (touched, mut found) = named::apart(trie, below, self.arena.alphabet(), named, Some(Whole::All));
         if touched.is_empty() {
             return Ok(base);
         }

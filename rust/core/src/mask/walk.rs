@@ -45,8 +45,9 @@ pub enum Whole<'a> {
 }
 
 impl Whole<'_> {
+    /// That node.
     #[inline]
-    fn node(self, i: usize) -> Option<u32> {
+    pub fn node(self, i: usize) -> Option<u32> {
         match self {
             Self::Nowhere => None,
             Self::All => Some(i as u32),

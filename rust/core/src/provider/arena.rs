@@ -429,6 +429,12 @@ impl Arena {
         self.providers[s.provider.index()].door(self, s.local, door)
     }
 
+    /// See [`Provider::along`]. Only for states that are named.
+    pub fn along(&self, state: StateId, bytes: &[u8]) -> Result<Option<(StateId, usize)>, EngineError> {
+        let s = &self.states[state.index()];
+        if s.facts.named { self.providers[s.provider.index()].along(self, s.local, bytes) } else { Ok(None) }
+    }
+
     /// See [`Provider::named`].
     pub fn named(&self, state: StateId) -> Option<Named<'_>> {
         let s = &self.states[state.index()];

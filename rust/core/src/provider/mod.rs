@@ -264,6 +264,11 @@ pub trait Provider: Send + Sync {
         Ok(None)
     }
 
+    /// Where the first of these bytes lead, and how many they are, if that is found without asking a state for each: only to save time.
+    fn along(&self, _arena: &Arena, _local: u32, _bytes: &[u8]) -> Result<Option<(StateId, usize)>, EngineError> {
+        Ok(None)
+    }
+
     /// Of a state that is `named`: the names, and those of them that may still come.
     fn named(&self, _local: u32) -> Option<(&dyn Names, u32)> {
         None

@@ -149,13 +149,42 @@ impl Configuration {
 
     /// Read bytes until one is refused; false if one is, and the configuration is dead then.
     pub fn step_all(&mut self, arena: &Arena, bytes: &[u8]) -> Result<bool, EngineError> {
-        for &byte in bytes {
-            self.step(arena, byte)?;
+        let mut left = bytes;
+        while let [byte, rest @ ..] = left {
+            left = match self.step_along(arena, left)? {
+                Some(read) => &left[read..],
+                None => {
+                    self.step(arena, *byte)?;
+                    rest
+                }
+            };
             if !self.is_alive() {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Read at once as many bytes as is possible, if there is a way to; how many.
+    fn step_along(&mut self, arena: &Arena, bytes: &[u8]) -> Result<Option<usize>, EngineError> {
+        let [item] = self.items.as_mut_slice() else { return Ok(None) };
+        if bytes.len() < 2 || self.watching && item.parents.tracked() {
+            return Ok(None);
+        }
+        let Some((state, read)) = arena.along(item.state, bytes)? else { return Ok(None) };
+        item.state = state;
+        self.returned.clear();
+        if !item.memory.is_none() {
+            for &byte in &bytes[..read] {
+                item.memory = item.memory.after(byte);
+            }
+            match unused::fate(arena, item)? {
+                Fate::New => item.memory = item.memory.as_new(),
+                Fate::Open => {}
+                Fate::Dead => self.items.clear(),
+            }
+        }
+        Ok(Some(read))
     }
 
     fn step_items(&mut self, arena: &Arena, byte: u8) -> Result<ByteSet, EngineError> {

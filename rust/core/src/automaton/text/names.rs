@@ -10,7 +10,7 @@ use dashmap::DashMap;
 use foldhash::fast::RandomState;
 
 use crate::maps;
-use crate::provider::{self, CodepointEdge};
+use crate::provider::{self, ByteSet, CodepointEdge};
 
 /// Names that may still come, by number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -138,6 +138,27 @@ impl Names {
             steps.push(CodepointEdge { low: first.into(), high: first.into(), target: target.0 });
         }
         node.steps.get_or_init(|| steps.into())
+    }
+
+    /// How many of the bytes read on in some name, as characters of ASCII that stand for themselves, and the node they lead to; `None` if
+    /// that is no more than one character.
+    pub(super) fn along(&self, id: NameMapId, bytes: &[u8], alphabet: &ByteSet) -> Option<(NameMapId, usize)> {
+        let plain = |byte: u8| byte < 0x80 && byte >= 0x20 && byte != b'"' && byte != b'\\' && alphabet.contains(byte);
+        let (mut at, mut read) = (id, 0);
+        while let Some(&first) = bytes.get(read).filter(|&&byte| plain(byte)) {
+            let edges = &self.node(at).key.edges;
+            let edge = edges.binary_search_by_key(&first, |(label, _)| label.as_bytes().first().copied().unwrap_or(0));
+            let Ok(edge) = edge else { break };
+            let (label, target) = &edges[edge];
+            let common = label.bytes().zip(&bytes[read..]).take_while(|&(a, &b)| a == b && plain(b)).count();
+            read += common;
+            if common < label.len() {
+                at = self.intern(None, vec![(label[common..].into(), *target)]);
+                break;
+            }
+            at = *target;
+        }
+        (read > 1).then_some((at, read))
     }
 
     /// The node that an edge leads to.

@@ -611,6 +611,14 @@ impl Provider for TextAutomaton {
         }
     }
 
+    fn along(&self, arena: &Arena, local: u32, bytes: &[u8]) -> Result<Option<(StateId, usize)>, EngineError> {
+        let (Kind::Body(product) | Kind::Start(product)) = self.kind(local) else { return Ok(None) };
+        let Some(names) = self.just_names(product) else { return Ok(None) };
+        let Some((names, read)) = self.products.names.along(names, bytes, arena.alphabet()) else { return Ok(None) };
+        let Some(target) = self.products.after_name(product, names, arena.limits())? else { return Ok(None) };
+        Ok(Some((self.state(arena, Kind::Body(target))?, read)))
+    }
+
     fn named(&self, local: u32) -> Option<(&dyn provider::Names, u32)> {
         let (Kind::Body(product) | Kind::Start(product)) = self.kind(local) else { return None };
         self.just_names(product).map(|names| (&self.products.names as &dyn provider::Names, names.0))
