@@ -75,9 +75,25 @@ pub const fn kind_of_ascii(byte: u8) -> Kinds {
     1 << KIND_OF[byte as usize]
 }
 
-/// The bytes of the kind with this number.
+/// By kind: its bytes, a bit each.
+const BYTES_OF: [u128; 61] = {
+    let mut bytes = [0; 61];
+    let mut byte = 0;
+    while byte < 128 {
+        bytes[KIND_OF[byte] as usize] |= 1 << byte;
+        byte += 1;
+    }
+    bytes
+};
+
+/// The bytes of the kind with this number, which is one of ASCII.
 pub fn bytes_of(number: u32) -> impl Iterator<Item = u8> {
-    (0..128u8).filter(move |&byte| u32::from(KIND_OF[usize::from(byte)]) == number)
+    let mut bytes = BYTES_OF.get(number as usize).copied().unwrap_or(0);
+    std::iter::from_fn(move || {
+        let byte = bytes.trailing_zeros();
+        bytes &= bytes.wrapping_sub(1);
+        (byte < 128).then_some(byte as u8)
+    })
 }
 
 /// The kinds of which every character can be spelled with such bytes.

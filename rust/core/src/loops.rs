@@ -21,6 +21,8 @@ pub struct Loops {
     asked: AtomicU64,
     found: AtomicU64,
     alive: OnceLock<Kinds>,
+    /// Kinds of which some character is refused.
+    refused: OnceLock<Kinds>,
     /// Of the kinds beyond ASCII: where they lead.
     beyond: [OnceLock<Option<StateId>>; 2],
 }
@@ -47,7 +49,11 @@ impl Loops {
         if !ahead {
             return not_back;
         }
-        self.alive.get().map_or(0, |&alive| not_back & !alive)
+        match (self.alive.get(), self.refused.get()) {
+            (Some(&alive), _) => not_back & !alive,
+            (None, Some(&refused)) => not_back & refused,
+            (None, None) => 0,
+        }
     }
 }
 
@@ -167,6 +173,8 @@ pub fn stays_alive(arena: &Arena, state: StateId, kinds: Kinds, places: &mut usi
     let loops = arena.loops(state);
     let alive = if let Some(&alive) = loops.alive.get() {
         alive
+    } else if kinds & refused(arena, state)? != 0 {
+        return Ok(false);
     } else {
         let (found, seen) = find_alive(arena, state, places)?;
         if found.count_ones() >= MANY {
@@ -180,6 +188,26 @@ pub fn stays_alive(arena: &Arena, state: StateId, kinds: Kinds, places: &mut usi
     Ok(kinds & !alive == 0)
 }
 
+/// The kinds of which some character is refused, or leads to more than one state.
+fn refused(arena: &Arena, state: StateId) -> Result<Kinds, EngineError> {
+    let cell = &arena.loops(state).refused;
+    if let Some(&known) = cell.get() {
+        return Ok(known);
+    }
+    let mut refused = 0;
+    for byte in 0..0x80 {
+        if !matches!(arena.step(state, byte)?, Cell::Simple(..)) {
+            refused |= characters::kind(byte);
+        }
+    }
+    for kind in [OTHER, SEPARATORS] {
+        if beyond_ascii(arena, state, kind)?.is_none() {
+            refused |= kind;
+        }
+    }
+    Ok(*cell.get_or_init(|| refused))
+}
+
 /// Of so many kinds, what a state stays alive over is likely to be all that others on the way stay alive over.
 const MANY: u32 = 32;
 
@@ -187,7 +215,7 @@ const MANY: u32 = 32;
 /// another that would do alone.
 fn find_alive(arena: &Arena, state: StateId, places: &mut usize) -> Result<(Kinds, HashSet<StateId>), EngineError> {
     let nothing = (0, HashSet::new());
-    let mut kinds = !MALFORMED;
+    let mut kinds = !(MALFORMED | refused(arena, state)?);
     for _ in 0..ROUNDS {
         let before = kinds;
         let mut seen: HashSet<StateId> = HashSet::from_iter([state]);

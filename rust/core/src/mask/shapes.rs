@@ -19,9 +19,11 @@ use crate::loops;
 use crate::provider::{Arena, Cell};
 use crate::vocab::{Class, ShapeIndex};
 
+/// Few tokens are as many characters.
+const NEAR: u64 = 32;
 /// A walk that has looked at so many shapes looks further ahead, at so many states at most.
 const LONG: usize = 256;
-const AHEAD: usize = 1024;
+const AHEAD: usize = 192;
 
 /// Where a class of characters leads from a state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,9 +41,10 @@ struct Ways([Option<After>; 5]);
 impl MaskStore {
     /// The mask of a state between two characters of a string, if from nowhere on the way the characters of a class lead to different states.
     pub(super) fn by_shapes(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Option<Mask>, EngineError> {
-        // From a base a state mostly differs on little.
         let facts = arena.facts(state);
-        if !facts.string || facts.base.is_some() {
+        // Far from its limit a state that counts differs from the same without a limit on little.
+        let far = facts.counting && facts.base.is_some() && facts.limit.saturating_sub(register) > NEAR && register != FROZEN;
+        if !facts.string || far {
             return Ok(None);
         }
         let shapes = self.vocabulary.shapes();
@@ -72,7 +75,10 @@ impl MaskStore {
                 places.into_iter().flat_map(tokens).for_each(|token| bitmask::set(&mut bits, token));
             }
             rest.into_iter().for_each(|token| bitmask::set(&mut bits, token));
-            TokenSet::from_bits(bits)
+            match facts.base.and_then(|base| self.known(base)) {
+                Some(base) => TokenSet::from_bits_near(&base, bits),
+                None => TokenSet::from_bits(bits),
+            }
         };
         let mut leaving = found.leaving;
         leaving.leftovers.retain(|leftover| !accepted.contains(leftover.token));

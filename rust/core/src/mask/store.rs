@@ -277,6 +277,11 @@ impl MaskStore {
         Ok(Some(mask))
     }
 
+    /// The mask of a state that does not count and has frames, if it is known.
+    pub(super) fn known(&self, state: StateId) -> Option<Arc<Mask>> {
+        self.masks.get(&(state, 0, true)).map(|mask| Arc::clone(&mask))
+    }
+
     /// What a file said of a state, if one was loaded.
     pub(super) fn loaded<T>(&self, arena: &Arena, state: StateId, get: impl FnOnce(&SharedMasks, u128) -> Option<T>) -> Option<T> {
         let shared = self.shared.as_ref().filter(|shared| shared.loaded.load(Ordering::Relaxed))?;

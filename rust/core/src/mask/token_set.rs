@@ -32,6 +32,18 @@ impl TokenSet {
         if bitmask::count(&bits) < bits.len() { Self::List(ones(&bits).collect()) } else { Self::Bits(bits) }
     }
 
+    /// The same as a difference from a broad base, if that takes but a quarter of the room.
+    pub fn from_bits_near(base: &Arc<Mask>, bits: Box<[u32]>) -> Self {
+        if let Self::Bits(others) = &base.accepted {
+            let apart = bits.iter().zip(others).map(|(a, b)| (a ^ b).count_ones() as usize).sum::<usize>();
+            if apart < bits.len() / 4 {
+                let only = |a: &[u32], b: &[u32]| ones(&a.iter().zip(b).map(|(a, b)| a & !b).collect::<Vec<_>>()).collect();
+                return Self::Relative { base: Arc::clone(base), more: only(&bits, others), less: only(others, &bits) };
+            }
+        }
+        Self::from_bits(bits)
+    }
+
     /// From ids in any order.
     pub fn from_ids(mut ids: Vec<u32>, words: usize) -> Self {
         if ids.len() > SORTED_SLOWLY {
@@ -198,6 +210,11 @@ mod tests {
             assert_eq!(set.contains(id), [0, 2, 5].contains(&id));
         }
         let set = Arc::new(Mask::new(set, None));
+        let near = TokenSet::from_bits_near(
+            &Arc::new(Mask::new(TokenSet::Bits(vec![0b111, 3, 9, 0, 0, 0, 0, 8].into()), None)),
+            vec![0b101, 7, 9, 0, 0, 0, 0, 8].into(),
+        );
+        assert!(matches!(&near, TokenSet::Relative { more, less, .. } if **more == [34] && **less == [1]));
         let further = TokenSet::relative(&set, vec![1, 7], vec![2, 5]);
         assert_eq!(further.ids(), [0, 1, 7]);
     }

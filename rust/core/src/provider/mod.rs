@@ -69,8 +69,8 @@ pub struct Facts {
     pub values: u64,
     /// The state stands in a gap between parts, and does not return.
     pub gap: Option<Gap>,
-    /// The state stands between two characters of a string of JSON: until its closing quotation mark no control character is taken, and nothing
-    /// returns.
+    /// The state stands between two characters of a string of JSON and tells no names apart: until its closing quotation mark no control
+    /// character is taken, and nothing returns.
     pub string: bool,
     /// Kinds of characters over which the state leads back to itself, as [`crate::loops`] means it; if there are any, then these are all.
     pub loops: Kinds,

@@ -107,7 +107,7 @@ impl TextAutomaton {
                     facts.loops = if self.raw { ANY } else { loops::CHARACTERS };
                 }
                 facts.named = self.just_names(product).is_some();
-                facts.string = !self.raw;
+                facts.string = !self.raw && self.products.key(product).names.is_none();
                 // While the length may still grow by more than a token, a string of any characters is the plain body.
                 let plain = !facts.counting || !facts.guarded && self.products.key(product).is_plain();
                 if !self.raw && plain {

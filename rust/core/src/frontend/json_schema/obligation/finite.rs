@@ -179,21 +179,25 @@ pub(super) fn list_language<S: Clone + Eq + Hash>(
     // Some states may lead nowhere: look at the whole automaton first, if it is small.
     let mut states: IndexMap<S, Edges<S>> = IndexMap::new();
     let mut hopeful: HashSet<S> = HashSet::new();
-    let mut pending = vec![start.clone()];
+    // With each state how many strings lead there, on one way.
+    let mut pending = vec![(start.clone(), 1_u64)];
     let mut size = 0;
-    while let Some(state) = pending.pop() {
+    while let Some((state, ways)) = pending.pop() {
         if states.contains_key(&state) {
             continue;
         }
         if states.len() > 2 * MAX_LISTED || size > 100 * MAX_LISTED {
             return Ok(None);
         }
+        let next = edges(&state)?;
         if accepts(&state)? {
+            if ways > MAX_LISTED as u64 || next.iter().any(|(_, _, target)| *target == state) {
+                return Ok(None);
+            }
             hopeful.insert(state.clone());
         }
-        let next = edges(&state)?;
         size += next.len();
-        pending.extend(next.iter().map(|(_, _, target)| target.clone()));
+        pending.extend(next.iter().map(|(low, high, target)| (target.clone(), ways.saturating_mul(u64::from(high - low + 1)))));
         states.insert(state, next);
     }
     let accepting = hopeful.clone();
