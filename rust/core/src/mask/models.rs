@@ -16,6 +16,8 @@ use smallvec::SmallVec;
 use super::Mask;
 use super::local::LocalTable;
 use super::named;
+#[cfg(test)]
+use super::residual::Leftover;
 use super::residual::{Group, Leaving, Residual};
 use super::resolve::Rest;
 use super::store::{ENTRY, Effort, MaskStore, PART_DEPTH, Part, PartStore, nanoseconds};
@@ -25,6 +27,8 @@ use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::provider::{Arena, ByteSet, DOORS, Named};
 use crate::stack::{Configuration, Frame, Parents};
+#[cfg(test)]
+use crate::vocab::trie::Trie;
 
 impl MaskStore {
     /// The mask of a state with a model.
@@ -194,6 +198,34 @@ impl MaskStore {
         }
         self.rests.insert((group.id, state), Arc::clone(&mask));
         Ok(Some(mask))
+    }
+
+    /// What a state that is named allows of some leftovers, spelled and by a walk: accepted tokens, and those that leave.
+    #[cfg(test)]
+    pub(super) fn rests_of(&self, arena: &Arena, trie: Trie, state: StateId) -> Result<[(Vec<u32>, Vec<Leftover>); 2], EngineError> {
+        let group = Group { value: 0, id: 0, trie };
+        let list = |accepted: Vec<u32>, residual: Option<&Residual>| {
+            let mut leaving = Vec::new();
+            if let Some(residual) = residual {
+                residual.list(self.vocabulary.trie(), &mut leaving);
+            }
+            leaving.sort_unstable();
+            leaving.dedup();
+            (accepted, leaving)
+        };
+        let mut found = Found::default();
+        let own = self.with_locals(|table| {
+            let start = Configuration::at(state, 0);
+            Walk::over(arena, &group.trie).run_from(table, start, ByteSet::ALL, &mut found)?;
+            self.of_item(arena, table, &group, state, 0)
+        })?;
+        let mut accepted = found.accepted(&group.trie);
+        accepted.sort_unstable();
+        accepted.dedup();
+        found.leaving.leftovers.retain(|l| accepted.binary_search(&l.token).is_err());
+        let walked = list(accepted, self.residual(found.leaving, None).as_deref());
+        let own = own.map_or(walked.clone(), |mask| list(mask.accepted.ids(), mask.residual.as_deref()));
+        Ok([own, walked])
     }
 
     /// What names allow of some leftovers, spelled along these; with what any other text allows, if that is where it comes from.

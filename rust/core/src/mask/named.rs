@@ -352,6 +352,11 @@ pub(super) mod tests {
                 let [own, walked] = store.parts_of(&arena, i, state).unwrap();
                 prop_assert_eq!(own, walked, "below node {}", i);
             }
+            // All tokens but their first byte, as what is left of them.
+            let entries = tokens.iter().take(stop as usize).enumerate().filter(|(_, token)| token.len() > 1);
+            let trie = Trie::build(entries.map(|(id, token)| (id as u32, &token[1..])).collect());
+            let [own, walked] = store.rests_of(&arena, trie, state).unwrap();
+            prop_assert_eq!(own, walked);
         }
     }
 

@@ -210,11 +210,10 @@ mod tests {
             assert_eq!(set.contains(id), [0, 2, 5].contains(&id));
         }
         let set = Arc::new(Mask::new(set, None));
-        let near = TokenSet::from_bits_near(
-            &Arc::new(Mask::new(TokenSet::Bits(vec![0b111, 3, 9, 0, 0, 0, 0, 8].into()), None)),
-            vec![0b101, 7, 9, 0, 0, 0, 0, 8].into(),
-        );
+        let broad = Arc::new(Mask::new(TokenSet::Bits([&[0b111, 3], &[9; 10][..]].concat().into()), None));
+        let near = TokenSet::from_bits_near(&broad, [&[0b101, 7], &[9; 10][..]].concat().into());
         assert!(matches!(&near, TokenSet::Relative { more, less, .. } if **more == [34] && **less == [1]));
+        assert!(matches!(TokenSet::from_bits_near(&broad, vec![0; 12].into()), TokenSet::List(_)));
         let further = TokenSet::relative(&set, vec![1, 7], vec![2, 5]);
         assert_eq!(further.ids(), [0, 1, 7]);
     }

@@ -11,7 +11,7 @@ use crate::formula::{Formula, Formulas};
 use crate::identity::Identity;
 use crate::ids::StateId;
 use crate::limits::Limits;
-use crate::provider::{Arena, Cell, CodepointAutomaton, CodepointEdge};
+use crate::provider::{Arena, ByteSet, Cell, CodepointAutomaton, CodepointEdge};
 
 /// Characters that are told apart; all others are of class 4.
 const NAMED: [char; 4] = ['a', 'b', 'é', '😀'];
@@ -634,4 +634,40 @@ fn a_search_that_takes_too_long_is_an_error() {
     assert_eq!(error, EngineError::Limit { name: "max_search_steps", bound: 100 });
     let roomy = Arena::new(Limits::default());
     assert_eq!(TextAutomaton::register(&roomy).json_string_body(&roomy, &spec).unwrap(), None);
+}
+
+proptest! {
+    #[test]
+    fn bytes_read_at_once_lead_where_each_leads(
+        names in proptest::collection::btree_map("[ab\u{e9}\"\\\\ ]{0,5}|a{30,40}", 0_u32..4, 1..6),
+        other in 0_u32..3,
+        read in "[ab]{0,3}",
+        bytes in proptest::collection::vec(proptest::sample::select(b"aaaabb \xC3\xA9\"\\c\n".to_vec()), 0..40),
+        all_bytes in proptest::bool::ANY,
+    ) {
+        let arena = Arena::with_alphabet(Limits::default(), if all_bytes { ByteSet::ALL } else { ByteSet::range(b'!', b'~') });
+        let automaton = TextAutomaton::register(&arena);
+        let map = automaton.name_map(names.iter().map(|(name, &leaf)| (name.as_str(), leaf)));
+        let spec = TextSpec { components: vec![], lengths: vec![], outcome: outcome(&[other]) };
+        let Some(start) = automaton.named_string_body(&arena, &spec, map).unwrap() else { return Ok(()) };
+        let Some(item) = Item::new(start).run(&arena, read.as_bytes()) else { return Ok(()) };
+        if let Some((state, count)) = arena.along(item.state, &bytes).unwrap() {
+            prop_assert!(count > 1);
+            prop_assert_eq!(item.run(&arena, &bytes[..count]).map(|item| item.state), Some(state));
+        }
+    }
+}
+
+#[test]
+fn names_are_read_at_once() {
+    let arena = Arena::new(Limits::default());
+    let automaton = TextAutomaton::register(&arena);
+    let spec = TextSpec { components: vec![], lengths: vec![], outcome: outcome(&[0]) };
+    let map = automaton.name_map([("name", 1), ("names", 2), ("number", 3)]);
+    let start = automaton.named_string_body(&arena, &spec, map).unwrap().unwrap();
+    let count = arena.state_count();
+    for (bytes, read) in [(&b"names\":"[..], Some(5)), (b"nam", Some(3)), (b"num\\u0062", Some(3)), (b"nx", None), (b"x", None)] {
+        assert_eq!(arena.along(start, bytes).unwrap().map(|(_, read)| read), read);
+    }
+    assert_eq!(arena.state_count(), count + 3);
 }
