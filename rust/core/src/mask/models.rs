@@ -202,6 +202,7 @@ impl MaskStore {
 
     /// What a state that is named allows of some leftovers, spelled and by a walk: accepted tokens, and those that leave.
     #[cfg(test)]
+    #[allow(clippy::type_complexity)]
     pub(super) fn rests_of(&self, arena: &Arena, trie: Trie, state: StateId) -> Result<[(Vec<u32>, Vec<Leftover>); 2], EngineError> {
         let group = Group { value: 0, id: 0, trie };
         let list = |accepted: Vec<u32>, residual: Option<&Residual>| {

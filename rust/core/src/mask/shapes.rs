@@ -74,7 +74,9 @@ impl MaskStore {
                 bits = vec![0; self.vocabulary.words()].into();
                 places.into_iter().flat_map(tokens).for_each(|token| bitmask::set(&mut bits, token));
             }
-            rest.into_iter().for_each(|token| bitmask::set(&mut bits, token));
+            for token in rest {
+                bitmask::set(&mut bits, token);
+            }
             match facts.base.and_then(|base| self.known(base)) {
                 Some(base) => TokenSet::from_bits_near(&base, bits),
                 None => TokenSet::from_bits(bits),

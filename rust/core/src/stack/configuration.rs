@@ -151,12 +151,11 @@ impl Configuration {
     pub fn step_all(&mut self, arena: &Arena, bytes: &[u8]) -> Result<bool, EngineError> {
         let mut left = bytes;
         while let [byte, rest @ ..] = left {
-            left = match self.step_along(arena, left)? {
-                Some(read) => &left[read..],
-                None => {
-                    self.step(arena, *byte)?;
-                    rest
-                }
+            left = if let Some(read) = self.step_along(arena, left)? {
+                &left[read..]
+            } else {
+                self.step(arena, *byte)?;
+                rest
             };
             if !self.is_alive() {
                 return Ok(false);

@@ -115,13 +115,12 @@ impl ShapeIndex {
                 (None, Ok(text)) => {
                     shape.clear();
                     shape.extend(text.chars().map(letter));
-                    let number = match numbers.get(shape.as_slice()) {
-                        Some(&number) => number,
-                        None => {
-                            let number = numbers.len() as u32;
-                            numbers.insert(shape.clone(), number);
-                            number
-                        }
+                    let number = if let Some(&number) = numbers.get(shape.as_slice()) {
+                        number
+                    } else {
+                        let number = numbers.len() as u32;
+                        numbers.insert(shape.clone(), number);
+                        number
                     };
                     of_token.push((number, id));
                     bitmask::set(&mut all, id);

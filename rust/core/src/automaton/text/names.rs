@@ -143,7 +143,7 @@ impl Names {
     /// How many of the bytes read on in some name, as characters of ASCII that stand for themselves, and the node they lead to; `None` if
     /// that is no more than one character.
     pub(super) fn along(&self, id: NameMapId, bytes: &[u8], alphabet: &ByteSet) -> Option<(NameMapId, usize)> {
-        let plain = |byte: u8| byte < 0x80 && byte >= 0x20 && byte != b'"' && byte != b'\\' && alphabet.contains(byte);
+        let plain = |byte: u8| (0x20..0x80).contains(&byte) && byte != b'"' && byte != b'\\' && alphabet.contains(byte);
         let (mut at, mut read) = (id, 0);
         while let Some(&first) = bytes.get(read).filter(|&&byte| plain(byte)) {
             let edges = &self.node(at).key.edges;

@@ -641,8 +641,8 @@ proptest! {
     fn bytes_read_at_once_lead_where_each_leads(
         names in proptest::collection::btree_map("[ab\u{e9}\"\\\\ ]{0,5}|a{30,40}", 0_u32..4, 1..6),
         other in 0_u32..3,
-        read in "[ab]{0,3}",
-        bytes in proptest::collection::vec(proptest::sample::select(b"aaaabb \xC3\xA9\"\\c\n".to_vec()), 0..40),
+        (chosen, from, up_to) in (0_usize..6, 0_usize..3, 0_usize..45),
+        tail in proptest::collection::vec(proptest::sample::select(b"ab \xC3\xA9\"\\c\n".to_vec()), 0..3),
         all_bytes in proptest::bool::ANY,
     ) {
         let arena = Arena::with_alphabet(Limits::default(), if all_bytes { ByteSet::ALL } else { ByteSet::range(b'!', b'~') });
@@ -650,7 +650,11 @@ proptest! {
         let map = automaton.name_map(names.iter().map(|(name, &leaf)| (name.as_str(), leaf)));
         let spec = TextSpec { components: vec![], lengths: vec![], outcome: outcome(&[other]) };
         let Some(start) = automaton.named_string_body(&arena, &spec, map).unwrap() else { return Ok(()) };
-        let Some(item) = Item::new(start).run(&arena, read.as_bytes()) else { return Ok(()) };
+        // Mostly as one of the names goes on.
+        let name: Vec<u8> = names.keys().nth(chosen % names.len()).unwrap().bytes().take(up_to).collect();
+        let (read, rest) = name.split_at(from.min(name.len()));
+        let bytes = [rest, &tail].concat();
+        let Some(item) = Item::new(start).run(&arena, read) else { return Ok(()) };
         if let Some((state, count)) = arena.along(item.state, &bytes).unwrap() {
             prop_assert!(count > 1);
             prop_assert_eq!(item.run(&arena, &bytes[..count]).map(|item| item.state), Some(state));
