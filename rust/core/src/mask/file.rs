@@ -23,7 +23,7 @@ use crate::vocab::Vocabulary;
 
 const MAGIC: &[u8; 8] = b"mwmasks\0";
 /// Changed whenever what is written, or how anything is named or numbered, changes.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// Residuals with more bases one below the other than any that is learned has.
 const DEEPEST: usize = 64;
 /// Sections, in order.

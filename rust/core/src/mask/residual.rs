@@ -7,7 +7,7 @@ use std::hash::Hasher;
 
 use crate::provider::DOORS;
 use crate::vocab::Vocabulary;
-use crate::vocab::trie::Trie;
+use crate::vocab::trie::{Entry, Trie};
 
 /// A token that left its rule: the value the rule returned, the token, and how many of its bytes are left (at least one).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,26 +66,26 @@ pub struct Group {
 impl Residual {
     /// From leftovers in any order; `None` if there are none at all.
     pub fn build(vocabulary: &Vocabulary, leaving: Leaving, base: Option<(Arc<Residual>, Arc<[u32]>)>) -> Option<Self> {
-        let Leaving { mut leftovers, mut subtrees } = leaving;
-        leftovers.sort_unstable();
-        leftovers.dedup();
+        let Leaving { leftovers, mut subtrees } = leaving;
         subtrees.sort_unstable();
         subtrees.dedup();
         if leftovers.is_empty() && subtrees.is_empty() && base.is_none() {
             return None;
         }
-        let listed = leftovers.chunk_by(|a, b| a.value == b.value).map(|group| {
+        let entry = |leftover: Leftover| {
+            let bytes = vocabulary.token_bytes(leftover.token);
+            (leftover.value, Entry::new(leftover.token, &bytes[bytes.len() - usize::from(leftover.length)..]))
+        };
+        let mut entries: Vec<(u32, Entry<'_>)> = leftovers.into_iter().map(entry).collect();
+        entries.sort_unstable();
+        entries.dedup();
+        let listed = entries.chunk_by(|a, b| a.0 == b.0).map(|group| {
             let mut hasher = hasher();
-            let entries = group
-                .iter()
-                .map(|l| {
-                    hasher.write_u32(l.token);
-                    hasher.write_u16(l.length);
-                    let bytes = vocabulary.token_bytes(l.token);
-                    (l.token, &bytes[bytes.len() - usize::from(l.length)..])
-                })
-                .collect();
-            Group { value: group[0].value, id: hasher.finish128().as_u128(), trie: Trie::build(entries) }
+            for (_, entry) in group {
+                hasher.write_u64(u64::from(entry.token) << 16 | entry.bytes.len() as u64);
+            }
+            let trie = Trie::of_sorted(group.iter().map(|&(_, entry)| entry));
+            Group { value: group[0].0, id: hasher.finish128().as_u128(), trie }
         });
         let groups: Box<[Group]> = listed.collect();
         let mut hasher = hasher();
