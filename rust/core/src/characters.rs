@@ -154,6 +154,14 @@ impl Utf8 {
         }
     }
 
+    /// May a character of a kind beyond ASCII have this byte here?
+    pub fn is_of(self, byte: u8, kind: Kinds) -> bool {
+        match kind {
+            SEPARATORS => matches!((self, byte), (Self::Start, 0xE2) | (Self::AfterE2, 0x80) | (Self::AfterE280, 0xA8 | 0xA9)),
+            _ => self.kind(byte) == kind,
+        }
+    }
+
     /// Of what kind a byte is that comes here.
     #[inline]
     pub fn kind(self, byte: u8) -> Kinds {

@@ -98,7 +98,7 @@ fn leads_back(arena: &Arena, state: StateId, mut bytes: impl Iterator<Item = u8>
     }
 }
 
-/// The state to which every character of one of the two kinds beyond ASCII leads, if that is the same for all.
+/// The state to which every character of one of the two kinds beyond ASCII leads, if that is the same for all, and nothing returns within one.
 pub fn beyond_ascii(arena: &Arena, state: StateId, kind: Kinds) -> Result<Option<StateId>, EngineError> {
     let cell = &arena.loops(state).beyond[usize::from(kind == SEPARATORS)];
     if let Some(&known) = cell.get() {
@@ -119,14 +119,10 @@ fn follow(arena: &Arena, state: StateId, kind: Kinds) -> Result<Option<StateId>,
     while let Some(&(at, within)) = seen.get(done) {
         done += 1;
         for byte in 0x80..=0xFF {
-            let then = within.after(byte);
-            let asked = match kind {
-                SEPARATORS => matches!((within, byte), (Utf8::Start, 0xE2) | (Utf8::AfterE2, 0x80) | (Utf8::AfterE280, 0xA8 | 0xA9)),
-                _ => within.kind(byte) == kind,
-            };
-            if !asked {
+            if !within.is_of(byte, kind) {
                 continue;
             }
+            let then = within.after(byte);
             let Cell::Simple(target, _) = arena.step(at, byte)? else { return Ok(None) };
             if then == Utf8::Start {
                 if *to.get_or_insert(target) != target {
@@ -135,7 +131,7 @@ fn follow(arena: &Arena, state: StateId, kind: Kinds) -> Result<Option<StateId>,
                 continue;
             }
             let facts = arena.facts(target);
-            if facts.guarded || facts.counting != own.counting || facts.limit < own.limit {
+            if facts.guarded || facts.returns.is_some() || facts.counting != own.counting || facts.limit < own.limit {
                 return Ok(None);
             }
             if !seen.contains(&(target, then)) {

@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::path::Buffers;
+use super::steps::Steps;
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::provider::{Arena, ByteSet};
@@ -60,6 +61,8 @@ pub struct LocalTable {
     steps: HashMap<(Local, u8), u32>,
     /// What the paths of earlier walks were kept in.
     buffers: Vec<Buffers>,
+    /// Steps of configurations by byte and class.
+    tables: Steps,
 }
 
 impl LocalTable {
@@ -68,6 +71,7 @@ impl LocalTable {
         if self.configurations.len() + self.parents.len() > KEPT || self.steps.len() > KEPT * 64 {
             *self = Self::default();
         }
+        self.tables.trim();
         if self.parents.is_empty() {
             self.parents.push(Parents::Bottom);
             self.parent_places.insert(SmallVec::from_slice(&[0]), 0);
@@ -84,9 +88,20 @@ impl LocalTable {
         self.buffers.push(buffers);
     }
 
+    /// The tables of steps, to use and give back with [`Self::keep_tables`]: they tell configurations as this table does.
+    pub(super) fn take_tables(&mut self) -> Steps {
+        std::mem::take(&mut self.tables)
+    }
+
+    /// See [`Self::take_tables`].
+    pub(super) fn keep_tables(&mut self, tables: Steps) {
+        self.tables = tables;
+    }
+
     /// Bytes held, roughly.
     pub fn memory_bytes(&self) -> usize {
-        self.steps.len() * (size_of::<((Local, u8), u32)>() + 8)
+        self.tables.memory_bytes()
+            + self.steps.len() * (size_of::<((Local, u8), u32)>() + 8)
             + self.outcomes.len() * size_of::<Outcome>()
             + self.configurations.len() * (size_of::<Configuration>() + 96)
             + self.parents.len() * 96

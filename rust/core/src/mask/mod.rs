@@ -7,6 +7,8 @@
 //! all matchers of a grammar, whatever order they were learned in.
 //! Must not know: grammar syntax, tokenizer libraries, one matcher's stack.
 
+mod classed;
+mod classes;
 mod difference;
 mod exits;
 mod file;
@@ -20,6 +22,7 @@ mod resolve;
 mod shapes;
 mod shared;
 pub mod statistics;
+mod steps;
 pub mod store;
 pub mod token_set;
 mod walk;

@@ -146,6 +146,14 @@ impl MaskStore {
         found: &mut Found,
     ) -> Result<(), EngineError> {
         let trie = self.vocabulary.trie();
+        if start.items.iter().all(|item| arena.facts(item.state).of_rule)
+            && start.returned.is_empty()
+            && let Some(start) = table.intern(start.clone())
+            && let Some(found_here) = self.classed(arena, table, start, Some(node), true, false)
+        {
+            found_here.add_to(&self.vocabulary.text_shapes().shapes, &mut found.tokens, &mut found.leaving);
+            return Ok(());
+        }
         let parts = PartStore { arena, store: self, depth: depth + 1 };
         let parts: Option<&dyn Parts> = if parts.depth < PART_DEPTH { Some(&parts) } else { None };
         let nodes = node as usize + 1..trie.nodes()[node as usize].end as usize;

@@ -28,6 +28,8 @@ use crate::vocab::Vocabulary;
 const DIFFERENCE_BOUND: usize = 4096;
 /// This close before its limit, a state is compared with the one that takes over there.
 const CLOSE: u64 = 3;
+/// Further away, the tokens that reach the limit are few.
+const WITHIN_REACH: u64 = 64;
 /// Bytes of a place in a map, roughly.
 pub(super) const ENTRY: usize = 64;
 /// In the place of a register or a view: far from any limit.
@@ -165,6 +167,12 @@ impl MaskStore {
     #[cfg(test)]
     pub fn without_models(vocabulary: Arc<Vocabulary>) -> Self {
         Self { without_models: true, shared: None, ..Self::new(vocabulary) }
+    }
+
+    /// Is it one that walks?
+    #[cfg(test)]
+    pub(super) fn walks_only(&self) -> bool {
+        self.without_models
     }
 
     /// The model that the masks of a state are learned from.
@@ -336,11 +344,20 @@ impl MaskStore {
             None => self.by_shapes(arena, state, register, framed)?,
         };
         let known = match known {
+            // Close to its limit a state differs on much from itself far away.
+            None if is_close(arena, state, register) => self.by_classes(arena, state, register, framed),
+            known => known,
+        };
+        let known = match known {
             None => self.relative(arena, state, register, framed)?,
             known => known,
         };
         let known = match known {
             None => self.by_lengths(arena, state, register, framed)?,
+            known => known,
+        };
+        let known = match known {
+            None => self.by_classes(arena, state, register, framed),
             known => known,
         };
         let mask = match known {
@@ -535,6 +552,12 @@ impl MaskStore {
     pub(super) fn count_bytes(&self, mask: &Mask) {
         self.counters.mask_bytes.fetch_add((mask.memory_bytes() + ENTRY) as u64, Ordering::Relaxed);
     }
+}
+
+/// Is the limit of a state that counts within reach of usual tokens?
+fn is_close(arena: &Arena, state: StateId, register: u64) -> bool {
+    let facts = arena.facts(state);
+    facts.counting && register != FROZEN && facts.limit.saturating_sub(register) <= WITHIN_REACH
 }
 
 /// The mask of a state.

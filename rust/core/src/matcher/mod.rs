@@ -3,6 +3,8 @@
 //! Invariant: bit `i` of a filled mask is set exactly when a fork accepts token `i`; a refused call leaves the state unchanged; rollback is
 //! replay. Must not know: how masks are learned, how states are made.
 
+#[cfg(test)]
+mod classes_tests;
 mod compiled;
 mod drafts;
 mod fill;

@@ -41,7 +41,7 @@ fn vocabulary(source: &mut Source) -> Arc<Vocabulary> {
     Arc::new(Vocabulary::new(&tokens, tokens.len(), &[stop], &[]).expect("a vocabulary"))
 }
 
-fn row(compiled: &CompiledGrammar, store: &MaskStore, configuration: &Configuration) -> Vec<u32> {
+pub(super) fn row(compiled: &CompiledGrammar, store: &MaskStore, configuration: &Configuration) -> Vec<u32> {
     let mut row = vec![0; compiled.vocabulary().words()];
     for part in gather(compiled.arena(), store, configuration, Effort::Learn).expect("a mask").expect("learned") {
         part.accepted.add_to(&mut row);

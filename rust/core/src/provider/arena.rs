@@ -279,6 +279,19 @@ impl Arena {
         set
     }
 
+    /// Take out of a set the bytes that are not known to do just what `byte` does.
+    pub fn keep_alike(&self, state: StateId, byte: u8, set: &mut ByteSet) {
+        let Some(row) = self.row(state) else {
+            *set = ByteSet::default();
+            return;
+        };
+        let code = |b: u8| row.0[usize::from(b)].load(Ordering::Acquire);
+        let own = code(byte);
+        let mut alike = ByteSet::default();
+        set.iter().filter(|&b| own != 0 && code(b) == own).for_each(|b| alike.insert(b));
+        *set = alike;
+    }
+
     /// The steps known of a state; `None` before the first.
     #[inline]
     pub fn row(&self, state: StateId) -> Option<&Row> {

@@ -13,7 +13,7 @@ pub mod trie;
 pub use items::{InString, Inside, ItemIndex};
 pub use lengths::LengthIndex;
 pub use quotes::QuoteIndex;
-pub use shapes::{Class, Shape, ShapeIndex};
+pub use shapes::{BEYOND, Class, SEPARATOR, Shape, ShapeIndex, Shapes, TextShapes};
 pub use spell::Spelling;
 
 use std::any::Any;
@@ -48,6 +48,7 @@ pub struct Vocabulary {
     quotes: QuoteIndex,
     lengths: LengthIndex,
     shapes: ShapeIndex,
+    text_shapes: TextShapes,
     items: ItemIndex,
     learned: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
@@ -104,7 +105,7 @@ impl Vocabulary {
         ids.clone().for_each(|id| bitmask::set(&mut texts, id));
         let trie = Trie::build(ids.clone().map(|id| (id, slice(id))).collect());
         let lengths = LengthIndex::new(ids.clone().map(|id| (id, slice(id))), texts.len());
-        let shapes = ShapeIndex::new(ids.clone().map(|id| (id, slice(id))), texts.len(), &trie);
+        let (text_shapes, shapes) = shapes::index(ids.clone().map(|id| (id, slice(id))), texts.len(), &trie);
         let quotes = QuoteIndex::new(ids.map(|id| (id, slice(id))));
         // One look through all bytes, and none at most tokens.
         let token_at = |place: usize| starts.partition_point(|&start| start as usize <= place) - 1;
@@ -133,6 +134,7 @@ impl Vocabulary {
             quotes,
             lengths,
             shapes,
+            text_shapes,
             items,
             learned: OnceLock::new(),
             bytes,
@@ -198,9 +200,14 @@ impl Vocabulary {
         &self.lengths
     }
 
-    /// The tokens by their shapes.
+    /// The tokens of strings of JSON by their shapes.
     pub fn shapes(&self) -> &ShapeIndex {
         &self.shapes
+    }
+
+    /// All text tokens by their shapes.
+    pub fn text_shapes(&self) -> &TextShapes {
+        &self.text_shapes
     }
 
     /// The tokens that may begin an item of an array.
@@ -225,6 +232,7 @@ impl Vocabulary {
 
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        self.bytes.len() + self.starts.len() * 5 + self.trie.memory_bytes() + self.lengths.memory_bytes() + self.shapes.memory_bytes()
+        let indexes = self.lengths.memory_bytes() + self.shapes.memory_bytes() + self.text_shapes.memory_bytes();
+        self.bytes.len() + self.starts.len() * 5 + self.trie.memory_bytes() + indexes
     }
 }

@@ -4,8 +4,8 @@
 //! A pattern such as `[A-Za-z]+(-[0-9]+)*` does not tell letters apart. A walk over a vocabulary of 128k tokens, one of which in eight ends
 //! in letters that such a state takes, goes over tens of thousands of nodes; there are some ten thousand shapes, and few of them are letters.
 //!
-//! Invariant: a token has a shape if it is whole characters that stand for themselves in a string of JSON. Of the others, those that have a
-//! control character before any quotation mark or backslash are nowhere: no string has them.
+//! Invariant: a token has a shape if it is whole characters; among the shapes of strings of JSON, if these stand for themselves there. Of the others,
+//! those that have a control character before any quotation mark or backslash are nowhere there: no string has them.
 //! Must not know: states.
 
 use hashbrown::HashMap;
@@ -31,8 +31,10 @@ pub enum Class {
     Byte(u8),
 }
 
-const BEYOND: u8 = 0x80;
-const SEPARATOR: u8 = 0x81;
+/// The letter of [`Class::Beyond`].
+pub const BEYOND: u8 = 0x80;
+/// The letter of [`Class::Separator`].
+pub const SEPARATOR: u8 = 0x81;
 
 /// The byte that stands for the class of a character.
 fn letter(character: char) -> u8 {
@@ -63,6 +65,12 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// What stands for its last character: that itself, or the byte of its class.
+    #[inline]
+    pub fn letter(&self) -> u8 {
+        self.letter
+    }
+
     /// The kinds of the characters that its last one may be.
     pub fn kinds(&self) -> Kinds {
         kinds(self.letter)
@@ -84,78 +92,19 @@ impl Shape {
 
 /// Tokens by shape.
 #[derive(Default)]
-pub struct ShapeIndex {
+pub struct Shapes {
     /// In preorder.
-    shapes: Vec<Shape>,
+    nodes: Vec<Shape>,
     /// In the order of their shapes.
     tokens: Vec<u32>,
     /// The same as a mask.
     all: Box<[u32]>,
-    /// Those that have no shape and may be in a string.
-    rest: Trie,
-    /// By node of these: the node of the vocabulary's trie with the same bytes, if all that lies below that is here as well.
-    whole: Vec<u32>,
 }
 
-/// In the place of a node: there is none.
-const NONE: u32 = u32::MAX;
-
-impl ShapeIndex {
-    /// From the text tokens, the words of a mask, and the trie of all of them.
-    pub fn new<'a>(tokens: impl Iterator<Item = (u32, &'a [u8])>, words: usize, trie: &Trie) -> Self {
-        let mut all = vec![0; words].into_boxed_slice();
-        let mut numbers: HashMap<Vec<u8>, u32, foldhash::fast::RandomState> = HashMap::default();
-        let mut of_token: Vec<(u32, u32)> = Vec::new();
-        let mut rest: Vec<(u32, &[u8])> = Vec::new();
-        let mut shape = Vec::new();
-        for (id, bytes) in tokens {
-            match (bytes.iter().find(|&&byte| byte < 0x20 || byte == b'"' || byte == b'\\'), std::str::from_utf8(bytes)) {
-                (Some(0..0x20), _) => {}
-                (Some(_), _) | (None, Err(_)) => rest.push((id, bytes)),
-                (None, Ok(text)) => {
-                    shape.clear();
-                    shape.extend(text.chars().map(letter));
-                    let number = if let Some(&number) = numbers.get(shape.as_slice()) {
-                        number
-                    } else {
-                        let number = numbers.len() as u32;
-                        numbers.insert(shape.clone(), number);
-                        number
-                    };
-                    of_token.push((number, id));
-                    bitmask::set(&mut all, id);
-                }
-            }
-        }
-        let mut sorted: Vec<(&[u8], u32)> = numbers.iter().map(|(shape, &number)| (shape.as_slice(), number)).collect();
-        sorted.sort_unstable();
-        let mut rank = vec![0_u32; sorted.len()];
-        for (place, &(_, number)) in sorted.iter().enumerate() {
-            rank[number as usize] = place as u32;
-        }
-        let mut starts = vec![0_u32; sorted.len() + 1];
-        for &(number, _) in &of_token {
-            starts[rank[number as usize] as usize + 1] += 1;
-        }
-        for i in 1..starts.len() {
-            starts[i] += starts[i - 1];
-        }
-        let mut next = starts.clone();
-        let mut tokens = vec![0; of_token.len()];
-        for (number, id) in of_token {
-            let place = &mut next[rank[number as usize] as usize];
-            tokens[*place as usize] = id;
-            *place += 1;
-        }
-        let shapes = preorder(sorted.iter().zip(&starts).map(|(&(shape, _), &start)| (shape, start)), tokens.len() as u32);
-        let rest = Trie::build(rest);
-        let whole = whole(&rest, trie);
-        Self { shapes, tokens, all, rest, whole }
-    }
-
+impl Shapes {
     /// All in preorder; the empty one is not among them.
     pub fn shapes(&self) -> &[Shape] {
-        &self.shapes
+        &self.nodes
     }
 
     /// The tokens in the order of their shapes.
@@ -169,17 +118,167 @@ impl ShapeIndex {
     }
 
     fn token_start(&self, shape: usize) -> u32 {
-        self.shapes.get(shape).map_or(self.tokens.len() as u32, |shape| shape.tokens)
+        self.nodes.get(shape).map_or(self.tokens.len() as u32, |shape| shape.tokens)
     }
 
     /// The places of the tokens of shape `i`.
     pub fn places_at(&self, i: usize) -> (u32, u32) {
-        (self.shapes[i].tokens, self.token_start(i + 1))
+        (self.nodes[i].tokens, self.token_start(i + 1))
     }
 
     /// The places of the tokens of shape `i` and of all below it.
     pub fn places_below(&self, i: usize) -> (u32, u32) {
-        (self.shapes[i].tokens, self.token_start(self.shapes[i].end as usize))
+        (self.nodes[i].tokens, self.token_start(self.nodes[i].end as usize))
+    }
+
+    /// The shape of these characters of ASCII, each of which stands for itself alone.
+    pub fn find(&self, characters: &[u8]) -> Option<usize> {
+        let (mut found, mut at, mut end) = (None, 0, self.nodes.len());
+        for &character in characters {
+            while at < end && self.nodes[at].letter != character {
+                at = self.nodes[at].end as usize;
+            }
+            if at >= end {
+                return None;
+            }
+            found = Some(at);
+            (at, end) = (at + 1, self.nodes[at].end as usize);
+        }
+        found
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.nodes.len() * size_of::<Shape>() + (self.tokens.len() + self.all.len()) * 4
+    }
+}
+
+/// All text tokens: by shape those that are whole characters, and the others.
+#[derive(Default)]
+pub struct TextShapes {
+    /// Those that are whole characters, of any kind.
+    pub shapes: Shapes,
+    /// Those with a part of a character.
+    pub broken: Trie,
+}
+
+/// The tokens that may be in a string of JSON.
+#[derive(Default)]
+pub struct ShapeIndex {
+    string: Shapes,
+    /// Those that have no shape and may be in a string.
+    rest: Trie,
+    /// By node of these: the node of the vocabulary's trie with the same bytes, if all that lies below that is here as well.
+    whole: Vec<u32>,
+}
+
+/// In the place of a node: there is none.
+const NONE: u32 = u32::MAX;
+
+/// Not alone in a string.
+fn is_special(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+/// Both indexes, from the text tokens, the words of a mask, and the trie of all of them.
+pub fn index<'a>(tokens: impl Iterator<Item = (u32, &'a [u8])>, words: usize, trie: &Trie) -> (TextShapes, ShapeIndex) {
+    let mut all = vec![0; words].into_boxed_slice();
+    let mut numbers: HashMap<Vec<u8>, u32, foldhash::fast::RandomState> = HashMap::default();
+    let mut of_token: Vec<(u32, u32)> = Vec::new();
+    let mut rest: Vec<(u32, &[u8])> = Vec::new();
+    let mut broken: Vec<(u32, &[u8])> = Vec::new();
+    let mut shape = Vec::new();
+    for (id, bytes) in tokens {
+        let special = bytes.iter().find(|&&byte| is_special(byte));
+        let text = std::str::from_utf8(bytes);
+        match (special, &text) {
+            (Some(0..0x20), _) | (None, Ok(_)) => {}
+            _ => rest.push((id, bytes)),
+        }
+        let Ok(text) = text else {
+            broken.push((id, bytes));
+            continue;
+        };
+        shape.clear();
+        shape.extend(text.chars().map(letter));
+        let number = if let Some(&number) = numbers.get(shape.as_slice()) {
+            number
+        } else {
+            let number = numbers.len() as u32;
+            numbers.insert(shape.clone(), number);
+            number
+        };
+        of_token.push((number, id));
+        bitmask::set(&mut all, id);
+    }
+    let mut sorted: Vec<(&[u8], u32)> = numbers.iter().map(|(shape, &number)| (shape.as_slice(), number)).collect();
+    sorted.sort_unstable();
+    let mut rank = vec![0_u32; sorted.len()];
+    for (place, &(_, number)) in sorted.iter().enumerate() {
+        rank[number as usize] = place as u32;
+    }
+    let mut starts = vec![0_u32; sorted.len() + 1];
+    for &(number, _) in &of_token {
+        starts[rank[number as usize] as usize + 1] += 1;
+    }
+    for i in 1..starts.len() {
+        starts[i] += starts[i - 1];
+    }
+    let mut next = starts.clone();
+    let mut tokens = vec![0; of_token.len()];
+    for (number, id) in of_token {
+        let place = &mut next[rank[number as usize] as usize];
+        tokens[*place as usize] = id;
+        *place += 1;
+    }
+    // Of strings of JSON.
+    let mut in_strings: Vec<(&[u8], u32)> = Vec::new();
+    let mut string = Shapes { nodes: Vec::new(), tokens: Vec::new(), all: vec![0; words].into() };
+    for (&(shape, _), ends) in sorted.iter().zip(starts.windows(2)) {
+        if !shape.iter().any(|&letter| is_special(letter)) {
+            in_strings.push((shape, string.tokens.len() as u32));
+            string.tokens.extend_from_slice(&tokens[ends[0] as usize..ends[1] as usize]);
+        }
+    }
+    string.tokens.iter().for_each(|&token| bitmask::set(&mut string.all, token));
+    string.nodes = preorder(in_strings.into_iter(), string.tokens.len() as u32);
+    let nodes = preorder(sorted.iter().zip(&starts).map(|(&(shape, _), &start)| (shape, start)), tokens.len() as u32);
+    let rest = Trie::build(rest);
+    let whole = whole(&rest, trie);
+    let texts = TextShapes { shapes: Shapes { nodes, tokens, all }, broken: Trie::build(broken) };
+    (texts, ShapeIndex { string, rest, whole })
+}
+
+impl TextShapes {
+    /// Bytes held.
+    pub fn memory_bytes(&self) -> usize {
+        self.shapes.memory_bytes() + self.broken.memory_bytes()
+    }
+}
+
+impl ShapeIndex {
+    /// All in preorder; the empty one is not among them.
+    pub fn shapes(&self) -> &[Shape] {
+        self.string.shapes()
+    }
+
+    /// The tokens in the order of their shapes.
+    pub fn tokens(&self) -> &[u32] {
+        self.string.tokens()
+    }
+
+    /// The same as a mask.
+    pub fn all(&self) -> &[u32] {
+        self.string.all()
+    }
+
+    /// The places of the tokens of shape `i`.
+    pub fn places_at(&self, i: usize) -> (u32, u32) {
+        self.string.places_at(i)
+    }
+
+    /// The places of the tokens of shape `i` and of all below it.
+    pub fn places_below(&self, i: usize) -> (u32, u32) {
+        self.string.places_below(i)
     }
 
     /// The tokens that have no shape and may be in a string: with a quotation mark, a backslash or a part of a character.
@@ -194,7 +293,7 @@ impl ShapeIndex {
 
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        self.shapes.len() * size_of::<Shape>() + (self.tokens.len() + self.all.len()) * 4 + self.whole.len() * 4 + self.rest.memory_bytes()
+        self.string.memory_bytes() + self.whole.len() * 4 + self.rest.memory_bytes()
     }
 }
 
@@ -300,7 +399,7 @@ mod tests {
     fn index() -> (ShapeIndex, Trie) {
         let words = || WORDS.iter().enumerate().map(|(id, word)| (id as u32, *word));
         let trie = Trie::build(words().collect());
-        (ShapeIndex::new(words(), 1, &trie), trie)
+        (super::index(words(), 1, &trie).1, trie)
     }
 
     #[test]

@@ -1,0 +1,519 @@
+//! Masks of places in rules of a grammar, frames and all, from the shapes of tokens. Part of **mask**.
+//!
+//! Names, words, blanks, punctuation: nearly all of the vocabulary is of some ten thousand shapes, and a rule seldom tells letters apart. So a walk over
+//! shapes steps a configuration by classes of characters. Where some letters fare otherwise than most of their class, as where a keyword begins, the
+//! walk goes on with what most do; the tokens with those letters are compared with that along the vocabulary's trie, or are read one by one.
+//!
+//! Invariant: finds just what a walk over the vocabulary would, or nothing at all.
+//! Must not know: where masks are kept.
+
+use std::sync::atomic::Ordering;
+
+use smallvec::SmallVec;
+
+use super::Mask;
+use super::classed::Classed;
+use super::local::{Local, LocalTable};
+use super::path::loops;
+use super::residual::{Leaving, Leftover};
+use super::steps::{Place, Stepping, Steps, Way};
+use super::store::{FROZEN, MaskStore};
+use crate::bitmask;
+use crate::characters::{Kinds, MALFORMED};
+use crate::ids::StateId;
+use crate::loops;
+use crate::provider::{Arena, ByteSet};
+use crate::vocab::trie::{Node, Trie};
+use crate::vocab::{BEYOND, SEPARATOR, Shapes, Vocabulary};
+
+/// So many steps of configurations a walk may compute.
+const FUEL: usize = 1 << 12;
+/// So many tokens may be read one by one.
+const SINGLES: usize = 1 << 10;
+/// A walk that has looked at so many shapes looks further ahead, at so many states at most.
+const LONG: usize = 1024;
+const AHEAD: usize = 1024;
+/// Of so few shapes it is not asked whether all of them are accepted.
+const FEW: usize = 8;
+/// More tokens than this that leave at one place leave as all that lies below it.
+const MANY: usize = 64;
+
+impl MaskStore {
+    /// The mask of a place in a rule; `None` if it must be walked.
+    pub(super) fn by_classes(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Option<Mask> {
+        if !arena.facts(state).of_rule {
+            return None;
+        }
+        let frozen = register == FROZEN;
+        let start = Local::One { state, register: if frozen { 0 } else { register }, parents: 0 };
+        let found = self.with_locals(|table| self.classed(arena, table, start, None, framed, frozen))?;
+        let accepted = found.accepted(&self.vocabulary.text_shapes().shapes, self.vocabulary.words());
+        Some(Mask::new(accepted, self.residual(found.leaving, None)))
+    }
+
+    /// What a configuration allows strictly below a node of the vocabulary's trie, or of all; `None` if it must be walked.
+    pub(super) fn classed(
+        &self,
+        arena: &Arena,
+        table: &mut LocalTable,
+        start: Local,
+        below: Option<u32>,
+        keep: bool,
+        frozen: bool,
+    ) -> Option<Classed> {
+        #[cfg(test)]
+        if self.walks_only() {
+            return None;
+        }
+        let vocabulary = &*self.vocabulary;
+        let texts = vocabulary.text_shapes();
+        let (mut shapes, mut broken) = (0..texts.shapes.shapes().len(), 0..texts.broken.nodes().len());
+        let mut path: Vec<u8> = Vec::new();
+        if let Some(node) = below {
+            let trie = vocabulary.trie();
+            let token = trie.tokens()[trie.places_below(node as usize).start];
+            path.extend_from_slice(&vocabulary.token_bytes(token)[..usize::from(trie.nodes()[node as usize].depth)]);
+            if !path.iter().all(|&byte| is_plain(byte)) {
+                return None;
+            }
+            shapes = texts.shapes.find(&path).map_or(0..0, |at| at + 1..texts.shapes.shapes()[at].end as usize);
+            broken = texts.broken.find(&path).map_or(0..0, |at| at + 1..texts.broken.nodes()[at].end as usize);
+        }
+        // With a register that stays, steps are not those that others may use.
+        let steps = if frozen { Steps::default() } else { table.take_tables() };
+        let stepping = Stepping { arena, table, steps, frozen, fuel: FUEL };
+        let mut walk = ClassWalk {
+            vocabulary,
+            stepping,
+            keep,
+            path,
+            exits: Exits::new(),
+            places: Vec::new(),
+            touched: Box::default(),
+            tokens: Vec::new(),
+            leaving: Leaving::default(),
+            own: Leaving::default(),
+            singles: SINGLES,
+            visited: 0,
+            ahead: AHEAD,
+        };
+        let done = walk.run(&texts.shapes, shapes, &texts.broken, broken, below, start);
+        let ClassWalk { stepping, places, touched, tokens, leaving, visited, .. } = walk;
+        if visited * 10 > vocabulary.trie().nodes().len() {
+            self.counters.full_walks.fetch_add(1, Ordering::Relaxed);
+        }
+        let Stepping { table, steps, .. } = stepping;
+        if !frozen {
+            table.keep_tables(steps);
+        }
+        done?;
+        Some(Classed { places, touched, tokens, leaving })
+    }
+}
+
+/// A character of ASCII that is alone in its class.
+fn is_plain(byte: u8) -> bool {
+    byte < 0x80 && !byte.is_ascii_alphanumeric()
+}
+
+/// A place on the path where the bottom rule returned.
+#[derive(Clone)]
+struct Exit {
+    /// Letters, or bytes, of the path before it.
+    depth: u16,
+    value: u32,
+    follow: ByteSet,
+    /// How many tokens have left here.
+    left: usize,
+}
+
+type Exits = SmallVec<[Exit; 8]>;
+
+struct ClassWalk<'a> {
+    vocabulary: &'a Vocabulary,
+    stepping: Stepping<'a>,
+    /// Whether tokens that leave are wanted.
+    keep: bool,
+    /// The letters, or bytes, that lead to the node.
+    path: Vec<u8>,
+    /// Open on the path.
+    exits: Exits,
+    places: Vec<(u32, u32)>,
+    touched: Box<[u32]>,
+    tokens: Vec<u32>,
+    /// As far as tokens go by classes.
+    leaving: Leaving,
+    /// Of those that do not.
+    own: Leaving,
+    singles: usize,
+    /// Nodes of the vocabulary's trie that were looked at.
+    visited: usize,
+    /// How many states may still be looked at to see over what others stay alive.
+    ahead: usize,
+}
+
+impl ClassWalk<'_> {
+    /// `None`: something does not go by classes.
+    fn run(
+        &mut self,
+        shapes: &Shapes,
+        range: std::ops::Range<usize>,
+        broken: &Trie,
+        broken_range: std::ops::Range<usize>,
+        below: Option<u32>,
+        start: Local,
+    ) -> Option<()> {
+        let start = self.stepping.place(start)?;
+        let base = self.path.len();
+        if self.walk_shapes(shapes, range, start, base).is_none() {
+            // Too much does not go by classes.
+            self.stepping.fuel.checked_sub(1)?;
+            (self.places, self.touched, self.tokens) = (Vec::new(), Box::default(), Vec::new());
+            (self.leaving, self.own) = (Leaving::default(), Leaving::default());
+            self.path.truncate(base);
+            self.exits.clear();
+            let trie = self.vocabulary.trie();
+            let all = below.map_or(0..trie.nodes().len(), |node| node as usize + 1..trie.nodes()[node as usize].end as usize);
+            self.walk_bytes(trie, all, start, base)?;
+            self.leaving = std::mem::take(&mut self.own);
+            return Some(());
+        }
+        if !self.touched.is_empty() {
+            self.leaving.leftovers.retain(|leftover| !bitmask::get(&self.touched, leftover.token));
+        }
+        self.path.truncate(base);
+        self.exits.clear();
+        self.walk_bytes(broken, broken_range, start, base)?;
+        self.leaving.leftovers.append(&mut self.own.leftovers);
+        self.leaving.subtrees.append(&mut self.own.subtrees);
+        Some(())
+    }
+
+    fn accept(&mut self, (start, end): (u32, u32)) {
+        match self.places.last_mut() {
+            _ if start == end => {}
+            Some(last) if last.1 == start => last.1 = end,
+            _ => self.places.push((start, end)),
+        }
+    }
+
+    fn open(&mut self, way: Way, depth: usize) {
+        if !self.keep {
+            return;
+        }
+        let led = self.stepping.led(way);
+        let exits = led.returned.iter().map(|&value| Exit { depth: depth as u16, value, follow: led.follow, left: 0 });
+        self.exits.extend(exits);
+    }
+
+    fn shut(&mut self, depth: usize) {
+        while self.exits.last().is_some_and(|exit| usize::from(exit.depth) >= depth) {
+            self.exits.pop();
+        }
+    }
+
+    fn walk_shapes(&mut self, shapes: &Shapes, range: std::ops::Range<usize>, start: Place, base: usize) -> Option<()> {
+        let mut levels = vec![start; base + 1];
+        let (mut visited, mut i) = (0, range.start);
+        while i < range.end {
+            let shape = &shapes.shapes()[i];
+            let end = shape.end as usize;
+            let depth = usize::from(shape.depth);
+            visited += 1;
+            self.shut(depth);
+            self.path.truncate(depth - 1);
+            self.path.push(shape.letter());
+            let from = levels[depth - 1];
+            let (way, apart) = self.stepping.class(from, shape.letter())?;
+            if apart != ByteSet::default() {
+                self.part(shapes, i, from, way, &apart)?;
+            }
+            let Some(next) = self.stepping.led(way).next else {
+                if way == Way::DEAD {
+                    self.leave(shapes, shapes.places_below(i))?;
+                } else {
+                    self.accept(shapes.places_at(i));
+                    self.open(way, depth);
+                    let (_, below) = shapes.places_at(i);
+                    self.leave(shapes, (below, shapes.places_below(i).1))?;
+                }
+                i = end;
+                continue;
+            };
+            if self.accepts_all(next, shape.below, shape.deepest - shape.depth, end - i, visited > LONG)? {
+                self.accept(shapes.places_below(i));
+                i = end;
+                continue;
+            }
+            self.accept(shapes.places_at(i));
+            self.open(way, depth);
+            levels.truncate(depth);
+            levels.push(next);
+            i += 1;
+        }
+        Some(())
+    }
+
+    /// Are all tokens alive from a configuration that go on with characters of these kinds, at most so many?
+    fn accepts_all(&mut self, at: Place, kinds: Kinds, reach: u16, size: usize, long: bool) -> Option<bool> {
+        if kinds & MALFORMED != 0 {
+            return Some(false);
+        }
+        let arena = self.stepping.arena;
+        let mut number = 0;
+        while let Some((state, register)) = self.stepping.item(at, number) {
+            number += 1;
+            // Of a few, to go on takes less than to ask what the state has not been asked.
+            if kinds & !arena.loops(state).known() == 0 && !arena.facts(state).counting
+                || (size > FEW || arena.facts(state).counting) && loops(arena, state, register, self.stepping.frozen, kinds, reach).ok()?
+                || long && arena.facts(state).is_simple() && loops::stays_alive(arena, state, kinds, &mut self.ahead).ok()?
+            {
+                return Some(true);
+            }
+        }
+        Some(false)
+    }
+
+    /// The tokens at these places leave: the path has died.
+    fn leave(&mut self, shapes: &Shapes, (start, end): (u32, u32)) -> Option<()> {
+        if start == end {
+            return Some(());
+        }
+        for number in 0..self.exits.len() {
+            let Exit { depth, value, follow, left } = self.exits[number].clone();
+            let depth = usize::from(depth);
+            if self.path.get(depth).is_some_and(|&letter| !may_follow(&follow, letter)) {
+                continue;
+            }
+            self.exits[number].left += (end - start) as usize;
+            if self.exits[number].left > MANY && self.path[..depth].iter().all(|&letter| is_plain(letter)) && depth > 0 {
+                if left <= MANY {
+                    let node = self.vocabulary.trie().find(&self.path[..depth])?;
+                    self.leaving.subtrees.push((value, node as u32));
+                }
+                continue;
+            }
+            let ascii = !self.path[..depth].iter().any(|&letter| letter >= BEYOND);
+            for &token in &shapes.tokens()[start as usize..end as usize] {
+                let bytes = self.vocabulary.token_bytes(token);
+                let offset = if ascii { depth } else { offset(bytes, depth) };
+                if follow.contains(bytes[offset]) {
+                    self.leaving.leftovers.push(Leftover { value, token, length: (bytes.len() - offset) as u16 });
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// At shape `i`, after these bytes it is not as `way` says.
+    fn part(&mut self, shapes: &Shapes, i: usize, from: Place, way: Way, apart: &ByteSet) -> Option<()> {
+        let depth = self.path.len();
+        let plain = self.path[..depth - 1].iter().all(|&letter| is_plain(letter));
+        let beyond = self.path[depth - 1] >= BEYOND;
+        if plain && !beyond {
+            let trie = self.vocabulary.trie();
+            let below = if depth == 1 {
+                0..trie.nodes().len()
+            } else {
+                let node = trie.find(&self.path[..depth - 1])?;
+                node + 1..trie.nodes()[node].end as usize
+            };
+            for byte in apart.iter() {
+                if let Some(node) = trie.child(&below, byte) {
+                    self.differ(node, from, way)?;
+                }
+            }
+            return Some(());
+        }
+        let (start, end) = shapes.places_below(i);
+        let ascii = !self.path[..depth - 1].iter().any(|&letter| letter >= BEYOND);
+        for &token in &shapes.tokens()[start as usize..end as usize] {
+            self.singles = self.singles.checked_sub(1)?;
+            let bytes = self.vocabulary.token_bytes(token);
+            let at = if ascii { depth - 1 } else { offset(bytes, depth - 1) };
+            if apart.contains(bytes[at]) && !self.is_touched(token) {
+                self.touch(token);
+                self.single(token, from, at)?;
+            }
+        }
+        Some(())
+    }
+
+    fn touch(&mut self, token: u32) {
+        if self.touched.is_empty() {
+            self.touched = vec![0; self.vocabulary.words()].into();
+        }
+        bitmask::set(&mut self.touched, token);
+    }
+
+    fn is_touched(&self, token: u32) -> bool {
+        !self.touched.is_empty() && bitmask::get(&self.touched, token)
+    }
+
+    /// Read the rest of a token.
+    fn single(&mut self, token: u32, from: Place, at: usize) -> Option<()> {
+        let bytes = self.vocabulary.token_bytes(token);
+        let mut exits: SmallVec<[(usize, u32, ByteSet); 4]> = self
+            .exits
+            .iter()
+            .map(|exit| {
+                let depth = usize::from(exit.depth);
+                let ascii = !self.path[..depth].iter().any(|&letter| letter >= BEYOND);
+                (if ascii { depth } else { offset(bytes, depth) }, exit.value, exit.follow)
+            })
+            .collect();
+        let mut place = from;
+        for (read, &byte) in bytes.iter().enumerate().skip(at) {
+            let way = self.stepping.byte(place, byte)?;
+            let led = self.stepping.led(way);
+            let last = read + 1 == bytes.len();
+            if last && way != Way::DEAD {
+                break;
+            }
+            if self.keep {
+                exits.extend(led.returned.iter().map(|&value| (read + 1, value, led.follow)));
+            }
+            let Some(next) = led.next else {
+                let leaves = exits.iter().filter(|(at, _, follow)| bytes.get(*at).is_some_and(|&next| follow.contains(next)));
+                self.own.leftovers.extend(leaves.map(|&(at, value, _)| Leftover { value, token, length: (bytes.len() - at) as u16 }));
+                return Some(());
+            };
+            place = next;
+        }
+        self.tokens.push(token);
+        Some(())
+    }
+
+    /// The tokens at and below a node of the vocabulary's trie, from where `from` stands before it, as far as they fare otherwise than `way` says.
+    fn differ(&mut self, node: usize, from: Place, way: Way) -> Option<()> {
+        let vocabulary = self.vocabulary;
+        let trie = vocabulary.trie();
+        let (first, end) = (usize::from(trie.nodes()[node].depth), trie.nodes()[node].end as usize);
+        let letter = self.path[first - 1];
+        // Behind each node of the path: where it is, and where most are.
+        let mut levels: Vec<(Place, Place)> = Vec::new();
+        let mut i = node;
+        while i < end {
+            let Node { byte, depth, end: next, below, deepest, .. } = trie.nodes()[i];
+            let reach = deepest - depth;
+            let depth = usize::from(depth);
+            self.shut(depth);
+            self.path.truncate(depth - 1);
+            self.path.push(byte);
+            let (own, most) = match (depth - first).checked_sub(1) {
+                None => (from, way),
+                Some(level) => (levels[level].0, self.stepping.byte(levels[level].1, byte)?),
+            };
+            let led = self.stepping.byte(own, byte)?;
+            let next = next as usize;
+            if led == most {
+                i = next;
+                continue;
+            }
+            let (a, b) = (self.stepping.led(led), self.stepping.led(most));
+            if let (Some(to), Some(other), true, true) = (a.next, b.next, a.returned == b.returned, a.follow == b.follow) {
+                if self.accepts_all(to, below, reach, next - i, false)? && self.accepts_all(other, below, reach, next - i, false)? {
+                    i = next;
+                    continue;
+                }
+                self.open(led, depth);
+                levels.truncate(depth - first);
+                levels.push((to, other));
+                i += 1;
+                continue;
+            }
+            // Where most died, and could not leave, nothing was said of these.
+            if most != Way::DEAD || !self.exits.is_empty() {
+                trie.places_below(i).for_each(|place| self.touch(trie.tokens()[place]));
+            }
+            self.path.truncate(depth - 1);
+            self.walk_bytes(trie, i..next, own, depth - 1)?;
+            i = next;
+        }
+        self.shut(first);
+        self.path.truncate(first - 1);
+        self.path.push(letter);
+        Some(())
+    }
+
+    /// Tokens as they are.
+    fn walk_bytes(&mut self, trie: &Trie, range: std::ops::Range<usize>, start: Place, base: usize) -> Option<()> {
+        let mut levels = vec![start; base + 1];
+        let mut i = range.start;
+        while i < range.end {
+            self.visited += 1;
+            let Node { byte, depth, end, below, deepest, .. } = trie.nodes()[i];
+            let reach = deepest - depth;
+            let (depth, end) = (usize::from(depth), end as usize);
+            self.shut(depth);
+            self.path.truncate(depth - 1);
+            self.path.push(byte);
+            let way = self.stepping.byte(levels[depth - 1], byte)?;
+            let Some(next) = self.stepping.led(way).next else {
+                if way == Way::DEAD {
+                    self.leave_bytes(trie, trie.places_below(i))?;
+                } else {
+                    self.tokens.extend_from_slice(&trie.tokens()[trie.places_at(i)]);
+                    self.open(way, depth);
+                    self.leave_bytes(trie, trie.places_strictly_below(i))?;
+                }
+                i = end;
+                continue;
+            };
+            if self.accepts_all(next, below, reach, end - i, false)? {
+                self.tokens.extend_from_slice(&trie.tokens()[trie.places_below(i)]);
+                i = end;
+                continue;
+            }
+            self.tokens.extend_from_slice(&trie.tokens()[trie.places_at(i)]);
+            self.open(way, depth);
+            levels.truncate(depth);
+            levels.push(next);
+            i += 1;
+        }
+        Some(())
+    }
+
+    /// The tokens at these places leave, of a path that is spelled in bytes.
+    fn leave_bytes(&mut self, trie: &Trie, places: std::ops::Range<usize>) -> Option<()> {
+        for number in 0..self.exits.len() {
+            let Exit { depth, value, follow, left } = self.exits[number].clone();
+            let at = usize::from(depth);
+            if self.path.get(at).is_some_and(|&byte| !follow.contains(byte)) {
+                continue;
+            }
+            self.exits[number].left += places.len();
+            if self.exits[number].left > MANY && at > 0 {
+                if left <= MANY {
+                    let node = self.vocabulary.trie().find(&self.path[..at])?;
+                    self.own.subtrees.push((value, node as u32));
+                }
+                continue;
+            }
+            for place in places.clone() {
+                let token = trie.tokens()[place];
+                if follow.contains(self.vocabulary.token_bytes(token)[at]) {
+                    self.own.leftovers.push(Leftover { value, token, length: trie.length(place) - depth });
+                }
+            }
+        }
+        Some(())
+    }
+}
+
+/// May a character that a letter stands for follow?
+fn may_follow(follow: &ByteSet, letter: u8) -> bool {
+    match letter {
+        b'a' => (b'a'..=b'z').any(|byte| follow.contains(byte)),
+        b'A' => (b'A'..=b'Z').any(|byte| follow.contains(byte)),
+        b'0' => (b'0'..=b'9').any(|byte| follow.contains(byte)),
+        BEYOND | SEPARATOR => follow.0[2] | follow.0[3] != 0,
+        byte => follow.contains(byte),
+    }
+}
+
+/// Where the character with this number begins in a text.
+fn offset(bytes: &[u8], characters: usize) -> usize {
+    let begins = bytes.iter().enumerate().filter(|(_, byte)| **byte & 0xC0 != 0x80);
+    begins.map(|(at, _)| at).nth(characters).unwrap_or(bytes.len())
+}

@@ -1,0 +1,125 @@
+//! Masks that were learned from the shapes of tokens are those that walks over the vocabulary find.
+
+use std::sync::Arc;
+
+use super::models_tests::row;
+use super::{CompiledGrammar, Matcher, MatcherOptions};
+use crate::frontend::ebnf;
+use crate::limits::{Interrupt, Limits};
+use crate::mask::MaskStore;
+use crate::testing::source::Source;
+use crate::vocab::Vocabulary;
+
+/// Keywords beside names, ends that are no ends, counts within reach and beyond, classes that tell letters apart, characters beyond ASCII, blanks before
+/// words, recursion on both sides, ambiguity.
+const GRAMMARS: &[&str] = &[
+    r#"root ::= (s " ")+; s ::= "let " n " = " e ";" | "if " e s | e ";" | n " = " e ";"; e ::= e " + " t | t; t ::= n | [0-9]+ | "(" e ")" | "true" | "\"" [^"\n]* "\""; n ::= [a-zA-Z_] [a-zA-Z0-9_]*"#,
+    r#"root ::= "{" k ": " b{1,5} "}"; k ::= [a-zA-Z0-9 ,.]{1,30}; b ::= "<" [^<>]{3,12} ">""#,
+    r#"root ::= q ";"; q ::= "SE" ("DIS ")? v (", " v)* " FR " n (" WH " v)?; v ::= ("CO" | "SU") "(" v ")" | n ("." n)? | "(" q ")" | "'" ([^'\n] | "''")* "'"; n ::= [a-z_] [a-z0-9_]{0,6}"#,
+    r#"root ::= s; s ::= s s | "a" | "b" s | "(" s ")" | """#,
+    r#"root ::= x*; x ::= "<" n ">" (x | [^<&] | "&" [a-z]+ ";")* "</" n ">" | "<!--" ([^-] | "-" [^-])* "-->"; n ::= [a-zA-Z] [a-zA-Z0-9.-]*"#,
+    "root ::= ([\u{e0}-\u{ff}a-f]+ | [^\u{e9}a] | \"\u{e9}t\u{e9}\" | [\u{2028}-\u{2029}] [0-4]+ | [^\u{2028}\u{2029}] \"b\")*",
+    r#"root ::= w (" " w){0,9} "."; w ::= [a-z]{1,4} | [A-Z] [^ .]* | [0-9]+ "x""#,
+    r#"root ::= (l "\n")+; l ::= " "* (w | "" ) ; w ::= [a-z]+ ("-" [a-zA-Z]+)* | "foo" d; d ::= [\x00-\x7f]"#,
+    r#"root ::= c+; c ::= [^a]{2} | "a" [^\x00-\x7f]{1,70} "a""#,
+];
+
+const PIECES: &[&[u8]] = &[
+    b"a",
+    b"b",
+    b"z",
+    b"e",
+    b"A",
+    b"X",
+    b"0",
+    b"7",
+    b"_",
+    b"-",
+    b".",
+    b";",
+    b" ",
+    b" ",
+    b"\n",
+    b"\"",
+    b"'",
+    b"(",
+    b")",
+    b"<",
+    b">",
+    b"</",
+    b"<a>",
+    b"&",
+    b": ",
+    b", ",
+    b" = ",
+    b" + ",
+    b"let ",
+    b"if ",
+    b"true",
+    b"foo",
+    b"SE",
+    b"CO(",
+    b" FR ",
+    b" a",
+    b"ab",
+    b"{",
+    b"}",
+    b"<!--",
+    b"-->",
+    b"\xc3",
+    b"\xa9",
+    b"\xe2\x80",
+    b"\x80",
+    "\u{e9}".as_bytes(),
+    "\u{e7}".as_bytes(),
+    "\u{2028}".as_bytes(),
+    "\u{202a}".as_bytes(),
+    "\u{1f600}".as_bytes(),
+];
+
+fn vocabulary(source: &mut Source) -> Arc<Vocabulary> {
+    let mut tokens: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
+    for _ in 0..2500 {
+        tokens.push((0..=source.below(6)).flat_map(|_| source.pick(PIECES).iter().copied()).collect());
+    }
+    let stop = tokens.len() as u32;
+    tokens.push(b"</s>".to_vec());
+    Arc::new(Vocabulary::new(&tokens, tokens.len(), &[stop], &[]).expect("a vocabulary"))
+}
+
+#[test]
+fn classes_change_no_mask() {
+    for seed in 0..4u8 {
+        let bytes: Vec<u8> = (0..60_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8 ^ seed.wrapping_mul(37)).collect();
+        let mut source = Source::new(&bytes);
+        let vocabulary = vocabulary(&mut source);
+        for (number, text) in GRAMMARS.iter().enumerate() {
+            let grammar = ebnf::parse(&text.replace("; ", "\n"), "root", &Limits::default()).expect("a grammar");
+            let compiled =
+                CompiledGrammar::compile(&grammar, Arc::clone(&vocabulary), &Limits::default(), &Interrupt::default()).expect("compiles");
+            let plain = MaskStore::without_models(Arc::clone(&vocabulary));
+            for _ in 0..6 {
+                let mut matcher = Matcher::new(Arc::clone(&compiled), MatcherOptions::default()).expect("a matcher");
+                let mut text: Vec<u8> = Vec::new();
+                for _ in 0..24 {
+                    let classed = row(&compiled, compiled.store(), matcher.configuration());
+                    let walked = row(&compiled, &plain, matcher.configuration());
+                    let differing = (0..vocabulary.vocab_size() as u32)
+                        .filter(|&id| crate::bitmask::get(&classed, id) != crate::bitmask::get(&walked, id))
+                        .map(|id| String::from_utf8_lossy(vocabulary.token_bytes(id)).into_owned());
+                    let after = String::from_utf8_lossy(&text).into_owned();
+                    assert_eq!(differing.collect::<Vec<_>>(), Vec::<String>::new(), "grammar {number} after {after:?}");
+                    let allowed: Vec<u32> = (0..256 + 2500u32).filter(|&id| crate::bitmask::get(&classed, id)).collect();
+                    if allowed.is_empty() {
+                        break;
+                    }
+                    let long: Vec<u32> = allowed.iter().copied().filter(|&id| id >= 256).collect();
+                    let from = if long.is_empty() || source.below(2) == 0 { &allowed } else { &long };
+                    let id = *source.pick(from);
+                    assert!(matcher.accept_token(id).expect("a step"), "grammar {number} after {after:?}");
+                    text.extend_from_slice(vocabulary.token_bytes(id));
+                }
+            }
+        }
+    }
+}
