@@ -93,17 +93,19 @@ impl MaskStore {
                 residual.leaving(self.vocabulary.trie(), &mut leaving);
             }
         }
-        accepted.sort_unstable();
-        accepted.dedup();
-        leaving.leftovers.retain(|l| accepted.binary_search(&l.token).is_err());
+        let words = self.vocabulary.words();
+        let mut accepted = TokenSet::from_ids(accepted, words);
+        leaving.leftovers.retain(|leftover| !accepted.contains(leftover.token));
         let mut below = None;
         if let Some((base, without)) = &residual.base {
             let mask = self.resolve_with(arena, table, base, (return_to, register), depth)?;
-            accepted.extend(mask.accepted.ids().into_iter().filter(|t| without.binary_search(t).is_err()));
+            let mut all = accepted.ids();
+            all.extend(mask.accepted.ids().into_iter().filter(|t| without.binary_search(t).is_err()));
+            accepted = TokenSet::from_ids(all, words);
             below = mask.residual.clone().map(|next| (next, Arc::clone(without)));
         }
         let residual = self.residual(leaving, below);
-        let mask = Mask::new(TokenSet::from_ids(accepted, self.vocabulary.words()), residual);
+        let mask = Mask::new(accepted, residual);
         let mask = Arc::new(Mask { cost: nanoseconds(started), ..mask });
         self.count_bytes(&mask);
         self.resolved.insert(key, Arc::clone(&mask));
