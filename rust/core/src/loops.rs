@@ -104,7 +104,10 @@ pub fn beyond_ascii(arena: &Arena, state: StateId, kind: Kinds) -> Result<Option
     if let Some(&known) = cell.get() {
         return Ok(known);
     }
-    let to = follow(arena, state, kind)?;
+    let to = match arena.beyond_ascii(state, kind == SEPARATORS)? {
+        Some(to) => to,
+        None => follow(arena, state, kind)?,
+    };
     Ok(*cell.get_or_init(|| to))
 }
 

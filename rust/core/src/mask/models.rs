@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use hashbrown::HashSet;
 use smallvec::SmallVec;
 
 use super::Mask;
@@ -18,7 +17,7 @@ use super::local::LocalTable;
 use super::named;
 #[cfg(test)]
 use super::residual::Leftover;
-use super::residual::{Group, Leaving, Residual};
+use super::residual::{Asked, Group, Leaving, Residual};
 use super::resolve::Rest;
 use super::store::{ENTRY, Effort, MaskStore, PART_DEPTH, Part, PartStore, nanoseconds};
 use super::token_set::TokenSet;
@@ -26,7 +25,7 @@ use super::walk::{Found, Parts, Walk, Whole};
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::provider::{Arena, ByteSet, DOORS, Named};
-use crate::stack::{Configuration, Frame, Parents};
+use crate::stack::{Configuration, Parents};
 #[cfg(test)]
 use crate::vocab::trie::Trie;
 
@@ -278,13 +277,13 @@ impl MaskStore {
     ) -> Result<(), EngineError> {
         let mut open: SmallVec<[(Arc<Residual>, Parents); 4]> =
             residual.map(|residual| (Arc::clone(residual), parents.clone())).into_iter().collect();
-        let mut done: HashSet<(u128, *const Frame)> = HashSet::new();
+        let mut asked = Asked::default();
         while let Some((residual, parents)) = open.pop() {
             if parents.has_bottom() {
                 residual.leaving(self.vocabulary.trie(), leaving);
             }
             for frame in parents.frames() {
-                if done.insert((residual.id, Arc::as_ptr(frame))) {
+                if asked.first(&residual, frame) {
                     let mask = self.resolve_with(arena, table, &residual, (frame.return_to, frame.register), depth)?;
                     accepted.extend(mask.accepted.ids());
                     if let Some(next) = &mask.residual {

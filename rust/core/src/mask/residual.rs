@@ -2,10 +2,13 @@
 
 use std::sync::{Arc, OnceLock};
 
+use hashbrown::HashSet;
 use siphasher::sip128::{Hasher128, SipHasher13};
+use smallvec::SmallVec;
 use std::hash::Hasher;
 
 use crate::provider::DOORS;
+use crate::stack::Frame;
 use crate::vocab::Vocabulary;
 use crate::vocab::trie::{Entry, Trie};
 
@@ -162,6 +165,31 @@ impl Residual {
     /// Bytes held, the base not counted.
     pub fn memory_bytes(&self) -> usize {
         self.groups.iter().map(|group| group.trie.memory_bytes()).sum::<usize>() + self.base.as_ref().map_or(0, |(_, w)| w.len() * 4) + 64
+    }
+}
+
+/// Which residuals were asked of which frames: the same frame may be reached over several ways with the same residual.
+#[derive(Default)]
+pub struct Asked {
+    // PERF: mostly one or two, in every mask.
+    few: SmallVec<[(u128, *const Frame); FEW]>,
+    many: HashSet<(u128, *const Frame)>,
+}
+
+const FEW: usize = 8;
+
+impl Asked {
+    /// Is this asked for the first time?
+    pub fn first(&mut self, residual: &Residual, frame: &Arc<Frame>) -> bool {
+        let pair = (residual.id, Arc::as_ptr(frame));
+        if self.few.contains(&pair) {
+            return false;
+        }
+        if self.few.len() < FEW {
+            self.few.push(pair);
+            return true;
+        }
+        self.many.insert(pair)
     }
 }
 

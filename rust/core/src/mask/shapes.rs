@@ -23,7 +23,7 @@ use crate::vocab::{Class, ShapeIndex};
 const NEAR: u64 = 32;
 /// A walk that has looked at so many shapes looks further ahead, at so many states at most.
 const LONG: usize = 256;
-const AHEAD: usize = 192;
+const AHEAD: usize = 96;
 
 /// Where a class of characters leads from a state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

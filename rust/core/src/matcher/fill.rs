@@ -3,17 +3,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use hashbrown::HashSet;
 use smallvec::SmallVec;
 
 use super::{CompiledGrammar, Matcher};
 use crate::bitmask;
 use crate::error::EngineError;
-use crate::mask::residual::Residual;
+use crate::mask::residual::{Asked, Residual};
 use crate::mask::store::Effort;
 use crate::mask::{Mask, MaskStore};
 use crate::provider::Arena;
-use crate::stack::{Configuration, Frame, Parents};
+use crate::stack::{Configuration, Parents};
 
 impl Matcher {
     /// Write the tokens allowed next into `row`, all of it: `words()` of the vocabulary. False if every token is allowed.
@@ -107,11 +106,10 @@ pub(super) fn gather(
         }
         parts.push(mask);
     }
-    // The same frame may be reached over several ways with the same residual: once is enough.
-    let mut done: HashSet<(u128, *const Frame)> = HashSet::new();
+    let mut asked = Asked::default();
     while let Some((residual, parents)) = open.pop() {
         for frame in parents.frames().iter().filter(|frame| frame.free) {
-            if !done.insert((residual.id, Arc::as_ptr(frame))) {
+            if !asked.first(&residual, frame) {
                 continue;
             }
             let Some(mask) = store.resolve(arena, &residual, frame.return_to, frame.register, effort)? else { return Ok(None) };

@@ -442,6 +442,15 @@ impl Arena {
         self.providers[s.provider.index()].door(self, s.local, door)
     }
 
+    /// See [`Provider::beyond_ascii`]. For states that do not count; not known where the alphabet lacks some of the bytes.
+    pub fn beyond_ascii(&self, state: StateId, separators: bool) -> Result<Option<Option<StateId>>, EngineError> {
+        let s = &self.states[state.index()];
+        if s.facts.counting || characters::BEYOND & !self.spelled != 0 {
+            return Ok(None);
+        }
+        self.providers[s.provider.index()].beyond_ascii(self, s.local, separators)
+    }
+
     /// See [`Provider::along`]. Only for states that are named.
     pub fn along(&self, state: StateId, bytes: &[u8]) -> Result<Option<(StateId, usize)>, EngineError> {
         let s = &self.states[state.index()];

@@ -267,6 +267,12 @@ pub trait Provider: Send + Sync {
         Ok(None)
     }
 
+    /// The state to which all characters lead that are U+2028 or U+2029 (`separators`), or any other beyond ASCII, if the provider knows whether
+    /// there is one: only to save time.
+    fn beyond_ascii(&self, _arena: &Arena, _local: u32, _separators: bool) -> Result<Option<Option<StateId>>, EngineError> {
+        Ok(None)
+    }
+
     /// Where the first of these bytes lead, and how many they are, if that is found without asking a state for each: only to save time.
     fn along(&self, _arena: &Arena, _local: u32, _bytes: &[u8]) -> Result<Option<(StateId, usize)>, EngineError> {
         Ok(None)

@@ -70,6 +70,28 @@ pub(super) fn within(moves: &[Move], class: &CharClass) -> Vec<Move> {
     kept
 }
 
+/// The product to which every character of some ranges leads, if that is one.
+pub(super) fn only_target(moves: &[Move], ranges: &[(u32, u32)]) -> Option<ProductId> {
+    let mut target = None;
+    for &(low, high) in ranges {
+        let mut next = low;
+        for m in &moves[moves.partition_point(|m| m.high < low)..] {
+            if m.low > next || target.is_some_and(|target| target != m.target) {
+                return None;
+            }
+            target = Some(m.target);
+            next = m.high + 1;
+            if next > high {
+                break;
+            }
+        }
+        if next <= high {
+            return None;
+        }
+    }
+    target
+}
+
 /// The characters that have an escape of two characters and cannot be written raw.
 pub(super) fn short_escapes() -> &'static CharClass {
     static CLASS: OnceLock<CharClass> = OnceLock::new();

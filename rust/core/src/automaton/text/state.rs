@@ -48,6 +48,9 @@ pub(super) enum Kind {
 /// What plain text is made of, and what stands for itself in a string.
 const ANY: Kinds = characters::all_of(0, [0xFF; 2]);
 
+/// All characters beyond ASCII.
+const BEYOND_ASCII: [(u32, u32); 2] = [(0x80, 0xD7FF), (0xE000, 0x10_FFFF)];
+
 impl TextAutomaton {
     pub(super) fn state(&self, arena: &Arena, mut kind: Kind) -> Result<StateId, EngineError> {
         if let Some(state) = self.by_kind.get(&kind) {
@@ -289,7 +292,7 @@ impl TextAutomaton {
             }
             return Ok(step);
         }
-        if let Some(target) = self.beyond_ascii(product, bound)? {
+        if let Some(target) = self.likened(product, bound)? {
             let like = self.state(arena, Kind::Body(target))?;
             let beyond = ByteSet([0, 0, u64::MAX, u64::MAX]);
             arena.ask_all(like, beyond)?;
@@ -369,20 +372,10 @@ impl TextAutomaton {
     }
 
     /// The other product to which every character beyond ASCII leads, if that leads back to itself by them.
-    fn beyond_ascii(&self, product: ProductId, bound: &Limits) -> Result<Option<ProductId>, EngineError> {
-        let only = |moves: &[Move]| {
-            let beyond = moves.iter().skip_while(|m| m.high < 0x80);
-            let (mut target, mut next) = (None, 0x80);
-            for m in beyond {
-                if target.is_some_and(|target| target != m.target) || m.low > next {
-                    return None;
-                }
-                (target, next) = (Some(m.target), if m.high == 0xD7FF { 0xE000 } else { m.high + 1 });
-            }
-            target.filter(|_| next == 0x11_0000)
-        };
-        let Some(target) = only(self.products.live_moves(product, bound)?).filter(|&target| target != product) else { return Ok(None) };
-        Ok(only(self.products.live_moves(target, bound)?).filter(|&next| next == target))
+    fn likened(&self, product: ProductId, bound: &Limits) -> Result<Option<ProductId>, EngineError> {
+        let only = |product| Ok::<_, EngineError>(lift::only_target(self.products.live_moves(product, bound)?, &BEYOND_ASCII));
+        let Some(target) = only(product)?.filter(|&target| target != product) else { return Ok(None) };
+        Ok(only(target)?.filter(|&next| next == target))
     }
 
     /// The UTF-16 units after `\u`.
@@ -609,6 +602,17 @@ impl Provider for TextAutomaton {
                 Ok(true)
             }
         }
+    }
+
+    fn beyond_ascii(&self, arena: &Arena, local: u32, separators: bool) -> Result<Option<Option<StateId>>, EngineError> {
+        let (Kind::Body(product) | Kind::Start(product)) = self.kind(local) else { return Ok(None) };
+        let moves = self.products.live_moves(product, arena.limits())?;
+        let ranges: &[(u32, u32)] = if separators { &[(0x2028, 0x2029)] } else { &[(0x80, 0x2027), (0x202A, 0xD7FF), (0xE000, 0x10_FFFF)] };
+        let target = match lift::only_target(moves, ranges) {
+            Some(target) if !self.products.key(target).counts() => Some(self.state(arena, Kind::Body(target))?),
+            _ => None,
+        };
+        Ok(Some(target))
     }
 
     fn along(&self, arena: &Arena, local: u32, bytes: &[u8]) -> Result<Option<(StateId, usize)>, EngineError> {
