@@ -17,3 +17,9 @@ pub fn few<K: Eq + Hash, V, S: BuildHasher + Clone + Default>() -> DashMap<K, V,
 pub fn many<K: Eq + Hash, V, S: BuildHasher + Clone + Default>() -> DashMap<K, V, S> {
     DashMap::with_hasher_and_shard_amount(S::default(), 16)
 }
+
+/// Things that are numbered as they come, found by a fast hash: for what no input chooses.
+pub type Numbered<T> = indexmap::IndexSet<T, foldhash::fast::RandomState>;
+
+/// The same with something about each.
+pub type NumberedMap<K, V> = indexmap::IndexMap<K, V, foldhash::fast::RandomState>;

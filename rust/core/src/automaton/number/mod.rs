@@ -20,7 +20,7 @@ mod room;
 mod tests;
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use dashmap::DashMap;
 use hashbrown::HashMap;
@@ -103,7 +103,8 @@ const BYTES: &[u8] = b"0123456789.-+eE";
 /// The states of all numbers of one compiled grammar.
 pub struct NumberAutomaton {
     provider: OnceLock<ProviderId>,
-    demands: Demands,
+    /// Made for the first number.
+    demands: LazyLock<Demands>,
     numbers: boxcar::Vec<Number>,
     by_key: DashMap<Arc<Key>, u32>,
     /// Held while a state is made, so that each is made once.
@@ -115,7 +116,7 @@ impl NumberAutomaton {
     pub fn register(arena: &Arena) -> Arc<Self> {
         let automaton = Arc::new(Self {
             provider: OnceLock::new(),
-            demands: Demands::default(),
+            demands: LazyLock::new(Demands::default),
             numbers: boxcar::Vec::new(),
             by_key: maps::few(),
             making: std::sync::Mutex::new(()),

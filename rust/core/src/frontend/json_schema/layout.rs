@@ -3,6 +3,8 @@
 //! Invariant: every gap is bounded, and wherever it stands it can be left.
 //! Must not know: schemas, formulas.
 
+use std::sync::{Arc, LazyLock};
+
 use smallvec::{SmallVec, smallvec};
 
 use super::options::Options;
@@ -104,10 +106,16 @@ impl Layout {
     }
 
     /// How whitespace goes on in a gap, where that is whitespace alone and not much of it.
-    pub fn spacing(&self) -> Option<Spacing> {
+    pub fn spacing(&self) -> Option<Arc<Spacing>> {
+        static FLEXIBLE: LazyLock<Arc<Spacing>> = LazyLock::new(|| {
+            let leaves = |progress| progress != CARRIAGE_RETURN;
+            Arc::new(Spacing::new(LINE_BREAK + AFTER_BREAK + 1, flexible, leaves))
+        });
         match self {
-            Self::Flexible => Some(Spacing::new(LINE_BREAK + AFTER_BREAK + 1, flexible, |progress| progress != CARRIAGE_RETURN)),
-            &Self::Counted(most) if most <= MOST_COUNTED => Some(Spacing::new(most + 1, |progress, _| Some(progress + 1), |_| true)),
+            Self::Flexible => Some(Arc::clone(&FLEXIBLE)),
+            &Self::Counted(most) if most <= MOST_COUNTED => {
+                Some(Arc::new(Spacing::new(most + 1, |progress, _| Some(progress + 1), |_| true)))
+            }
             Self::Counted(_) | Self::Exact { .. } => None,
         }
     }

@@ -14,7 +14,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use indexmap::IndexSet;
 use smallvec::{SmallVec, smallvec};
 
 use self::models::Value;
@@ -28,7 +27,7 @@ use crate::error::EngineError;
 use crate::formula::Formula;
 use crate::ids::{ProviderId, StateId};
 use crate::limits::Limits;
-use crate::maps;
+use crate::maps::{self, Numbered};
 use crate::provider::{Alternative, Arena, Awaited, ByteSet, Cell, DOORS, Facts, Provider, Push, Step};
 use crate::report::Undecided;
 use crate::spacing::{self, Spacing};
@@ -103,7 +102,7 @@ enum Spot {
 struct Inner {
     space: Space,
     by_spot: HashMap<Spot, StateId>,
-    values: IndexSet<Value>,
+    values: Numbered<Value>,
 }
 
 /// The states of one schema.
@@ -155,7 +154,7 @@ impl SchemaProvider {
         let numbers = Numbers::register(arena, &space.schema);
         let provider = Arc::new(Self {
             id: OnceLock::new(),
-            spacing: layout.spacing().map(Arc::new),
+            spacing: layout.spacing(),
             layout_name: format!("{layout:?}"),
             layout,
             root,
@@ -163,7 +162,7 @@ impl SchemaProvider {
             text,
             numbers,
             spots: boxcar::Vec::new(),
-            inner: Mutex::new(Inner { space, by_spot: HashMap::new(), values: IndexSet::new() }),
+            inner: Mutex::new(Inner { space, by_spot: HashMap::new(), values: Numbered::default() }),
             returns: maps::few(),
         });
         let _ = provider.id.set(arena.register(Arc::clone(&provider) as Arc<dyn Provider>));

@@ -12,7 +12,6 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use indexmap::IndexSet;
 
 use super::kinds::Kind;
 use super::partition::Partition;
@@ -23,6 +22,7 @@ use super::unevaluated::Cover;
 use super::unique::{ItemWays, Plans, Watched};
 use crate::error::EngineError;
 use crate::formula::{Formula, Variable};
+use crate::maps::Numbered;
 
 /// A state of an array, between items.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -71,7 +71,7 @@ impl ItemTable {
 /// All array states.
 #[derive(Default)]
 pub(crate) struct Arrays {
-    keys: IndexSet<ArrayKey>,
+    keys: Numbered<ArrayKey>,
     facts: HashMap<ArrayId, ArrayFacts>,
     partitions: HashMap<ArrayId, Arc<Partition>>,
     tables: HashMap<ArrayId, Arc<ItemTable>>,

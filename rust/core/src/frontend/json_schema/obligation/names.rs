@@ -4,9 +4,8 @@
 //! Patricia trees: Okasaki and Gill 1998, hash-consed). So an object of thousands of keys goes from key to key in logarithmic time.
 //! Must not know: what the sets are for.
 
-use indexmap::IndexSet;
-
 use super::space::{NameId, Space};
+use crate::maps::Numbered;
 
 /// A set of names, interned; 0 is the empty one.
 pub(crate) type NamesId = u32;
@@ -22,7 +21,7 @@ enum Node {
 /// All sets of names.
 #[derive(Default)]
 pub(super) struct NameSets {
-    nodes: IndexSet<Node>,
+    nodes: Numbered<Node>,
     sizes: Vec<usize>,
 }
 

@@ -9,7 +9,6 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use indexmap::IndexSet;
 use smallvec::SmallVec;
 
 use super::keys::KeyTable;
@@ -24,6 +23,7 @@ use super::undeclared::{Group, Split, Undeclared};
 use super::unevaluated::Cover;
 use crate::error::EngineError;
 use crate::formula::Formula;
+use crate::maps::{Numbered, NumberedMap};
 
 /// A state of an object, between members.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -54,9 +54,9 @@ pub(crate) enum Key {
 /// All object states.
 #[derive(Default)]
 pub(crate) struct Objects {
-    pub(super) keys: IndexSet<ObjectKey>,
+    pub(super) keys: Numbered<ObjectKey>,
     pub(super) names: NameSets,
-    pub(super) groups: IndexSet<Group>,
+    pub(super) groups: Numbered<Group>,
     pub(super) tables: HashMap<ObjectId, Arc<KeyTable>>,
     pub(super) after: HashMap<(ObjectId, u32, u32), ObjectId>,
     pub(super) partitions: HashMap<(Formula, Key), Arc<Partition>>,
@@ -238,7 +238,7 @@ impl Space {
         if search.free {
             return Ok((self.names_in(search.remaining).into_iter().map(|name| (name, SmallVec::new())).collect(), needed));
         }
-        let mut offers: indexmap::IndexMap<NameId, SmallVec<[Rest; 1]>> = indexmap::IndexMap::new();
+        let mut offers: NumberedMap<NameId, SmallVec<[Rest; 1]>> = NumberedMap::default();
         for &list in &search.lists {
             for (name, rest) in self.orders.names(list) {
                 let rests = offers.entry(name).or_default();
@@ -263,8 +263,7 @@ impl Space {
             Key::Name(name) if search.free => self.objects.names.without(search.remaining, name),
             // Names that were passed over do not count on being written later.
             Key::Undeclared(_) if !search.free => {
-                let left: indexmap::IndexSet<NameId> =
-                    search.lists.iter().flat_map(|&list| self.orders.names(list).map(|(name, _)| name)).collect();
+                let left: Numbered<NameId> = search.lists.iter().flat_map(|&list| self.orders.names(list).map(|(name, _)| name)).collect();
                 self.names_id(left)
             }
             _ => search.remaining,

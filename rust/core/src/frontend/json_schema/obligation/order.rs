@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
-use indexmap::IndexSet;
 use smallvec::SmallVec;
 
 use super::kinds::Kind;
@@ -15,6 +14,7 @@ use super::space::{Atom, NameId, SchemaId, Source, Space};
 use super::typed::Logic;
 use crate::error::EngineError;
 use crate::formula::Formula;
+use crate::maps::Numbered;
 
 /// What is left of a list of names; 0: nothing.
 pub(crate) type Rest = u32;
@@ -43,7 +43,7 @@ pub(crate) struct Declared {
 /// All lists.
 #[derive(Default)]
 pub(crate) struct Orders {
-    cells: IndexSet<(NameId, Rest)>,
+    cells: Numbered<(NameId, Rest)>,
     of_schema: HashMap<SchemaId, Arc<Order>>,
     of_obligation: HashMap<Formula, Arc<Declared>>,
 }

@@ -29,6 +29,7 @@ use crate::frontend::json_schema::keywords::Role;
 use crate::frontend::json_schema::schema::SchemaDocument;
 use crate::frontend::regex::PatternAutomaton;
 use crate::limits::Limits;
+use crate::maps::{Numbered, NumberedMap};
 use crate::provider::CodepointAutomaton;
 
 /// Patterns that count fewer characters are read by their own automaton.
@@ -99,15 +100,15 @@ pub(crate) struct Space {
     pub formulas: Formulas,
     atoms: Atoms,
     supports: HashMap<Formula, Arc<[Atom]>>,
-    schemas: IndexMap<u128, Source>,
+    schemas: NumberedMap<u128, Source>,
     typed: Vec<Option<Arc<Typed>>>,
     names: IndexSet<Arc<str>>,
-    components: IndexMap<u128, Arc<dyn CodepointAutomaton>>,
+    components: NumberedMap<u128, Arc<dyn CodepointAutomaton>>,
     formats: HashMap<ComponentId, &'static Format>,
     counted: HashMap<ComponentId, (ComponentId, Length)>,
     /// The strings of components that are sets.
     sets: HashMap<ComponentId, Arc<StringSet>>,
-    lengths: IndexSet<(u64, Option<u64>)>,
+    lengths: Numbered<(u64, Option<u64>)>,
     numbers: IndexMap<String, NumberAtom>,
     pub(super) by_kind: HashMap<(SchemaId, Kind), Formula>,
     pub(super) composed: HashMap<(Formula, Kind), Formula>,
@@ -129,14 +130,14 @@ impl Space {
             formulas: Formulas::new(limits.max_formula_nodes),
             atoms: Atoms::default(),
             supports: HashMap::new(),
-            schemas: IndexMap::new(),
+            schemas: NumberedMap::default(),
             typed: Vec::new(),
             names: IndexSet::new(),
-            components: IndexMap::new(),
+            components: NumberedMap::default(),
             formats: HashMap::new(),
             counted: HashMap::new(),
             sets: HashMap::new(),
-            lengths: IndexSet::new(),
+            lengths: Numbered::default(),
             numbers: IndexMap::new(),
             by_kind: HashMap::new(),
             composed: HashMap::new(),

@@ -14,6 +14,7 @@ use crate::formula::Formula;
 use crate::frontend::json_schema::json::{Members, Node, NodeId};
 use crate::frontend::json_schema::keywords::{Draft, Shape};
 use crate::frontend::json_schema::schema::{count, is_reference};
+use crate::maps::NumberedMap;
 
 /// See the module.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ pub(crate) struct Candidates {
 /// The keywords about objects.
 #[derive(Debug, Default)]
 pub(crate) struct ObjectPart {
-    pub properties: indexmap::IndexMap<NameId, Formula>,
+    pub properties: NumberedMap<NameId, Formula>,
     pub patterns: Vec<(ComponentId, Formula)>,
     /// `None`: not said.
     pub additional: Option<Formula>,
