@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::residual::Leftover;
 use super::walk::{Found, PART_NODES, Whole};
 use crate::provider::{ByteSet, Named, Names};
@@ -28,6 +30,16 @@ struct Unit {
     value: u32,
 }
 
+/// A place in the names: at a node, or so many bytes into one of its labels.
+#[derive(Clone, Copy)]
+struct Spot {
+    node: u32,
+    within: Option<(u32, u32)>,
+}
+
+/// Characters that lead on, and the places after them.
+type Edges = SmallVec<[(u32, Spot); 8]>;
+
 struct Speller<'a> {
     trie: &'a Trie,
     alphabet: &'a ByteSet,
@@ -36,15 +48,15 @@ struct Speller<'a> {
     alone: bool,
     found: Spelled,
     /// The children of which node are next (the range of nodes below it), and which names may come there.
-    open: Vec<(Range<usize>, u32)>,
+    open: Vec<(Range<usize>, Spot)>,
 }
 
 /// Spell the names below a part of the trie: the children of a node, and all that follows.
 fn spell(trie: &Trie, nodes: Range<usize>, alphabet: &ByteSet, named: &Named<'_>) -> Spelled {
-    let open = vec![(nodes, named.node)];
+    let open = vec![(nodes, Spot { node: named.node, within: None })];
     let mut speller = Speller { trie, alphabet, names: named.names, alone: named.others.is_none(), found: Spelled::default(), open };
-    while let Some((nodes, names)) = speller.open.pop() {
-        speller.at(&nodes, names);
+    while let Some((nodes, spot)) = speller.open.pop() {
+        speller.at(&nodes, spot);
     }
     speller.found
 }
@@ -64,22 +76,39 @@ impl Speller<'_> {
         }
     }
 
-    /// The characters that may come, of those that matter, and the names after them.
-    fn edges(&self, names: u32) -> impl Iterator<Item = (u32, u32)> + use<'_> {
-        let hopeful = move |target: u32| !self.alone || self.names.hopeful(target);
-        self.names.edges(names).iter().map(|edge| (edge.low, edge.target)).filter(move |&(_, target)| hopeful(target))
+    /// The characters that may come, of those that matter, and the places after them.
+    // PERF: along labels, so that no node is made for each of their characters.
+    fn edges(&self, spot: Spot) -> Edges {
+        let labels = match spot.within {
+            Some((label, _)) => label..label + 1,
+            None => 0..self.names.labels(spot.node),
+        };
+        let read = spot.within.map_or(0, |(_, read)| read as usize);
+        let mut edges = Edges::new();
+        for number in labels {
+            let Some((label, target)) = self.names.label(spot.node, number) else { continue };
+            let Some(character) = label[read..].chars().next() else { continue };
+            let after = read + character.len_utf8();
+            let within = (after < label.len()).then_some((number, after as u32));
+            let next = Spot { node: if within.is_some() { spot.node } else { target }, within };
+            if !self.alone || self.names.hopeful(target) {
+                edges.push((character.into(), next));
+            }
+        }
+        edges
     }
 
-    fn at(&mut self, nodes: &Range<usize>, names: u32) {
+    fn at(&mut self, nodes: &Range<usize>, spot: Spot) {
         if nodes.is_empty() {
             return;
         }
-        if let Some(leaf) = self.names.leaf(names)
+        if spot.within.is_none()
+            && let Some(leaf) = self.names.leaf(spot.node)
             && let Some(quote) = self.child(nodes, b'"')
         {
             self.found.closed.push((quote as u32, leaf));
         }
-        let edges: Vec<(u32, u32)> = self.edges(names).collect();
+        let edges = self.edges(spot);
         for &(character, target) in &edges {
             if character >= 0x20 && character != u32::from('"') && character != u32::from('\\') {
                 self.raw(nodes, character, target);
@@ -94,7 +123,7 @@ impl Speller<'_> {
     }
 
     /// A character that stands for itself.
-    fn raw(&mut self, nodes: &Range<usize>, character: u32, target: u32) {
+    fn raw(&mut self, nodes: &Range<usize>, character: u32, target: Spot) {
         let Some(character) = char::from_u32(character) else { return };
         let mut nodes = nodes.clone();
         for &byte in character.encode_utf8(&mut [0; 4]).as_bytes() {
@@ -106,7 +135,7 @@ impl Speller<'_> {
     }
 
     /// All that may follow a backslash.
-    fn escaped(&mut self, escape: usize, edges: &[(u32, u32)]) {
+    fn escaped(&mut self, escape: usize, edges: &[(u32, Spot)]) {
         let nodes = self.below(escape);
         for (letter, character) in SHORT {
             if let Some(&(_, target)) = edges.iter().find(|&&(c, _)| c == character)
@@ -118,21 +147,21 @@ impl Speller<'_> {
         }
         if let Some(node) = self.child(&nodes, b'u') {
             self.enter(node);
-            let units: Vec<(u32, u32)> = edges.iter().map(|&(c, target)| (first_unit(c), target)).collect();
+            let units: Vec<u32> = edges.iter().map(|&(c, _)| first_unit(c)).collect();
             self.digits(node, Unit { digits: 0, value: 0 }, &units, &mut |this, node, unit| {
                 for &(character, target) in edges.iter().filter(|(c, _)| first_unit(*c) == unit) {
                     if character < 0x1_0000 {
                         this.open.push((this.below(node), target));
                     }
                 }
-                let halves: Vec<(u32, u32)> = edges.iter().filter(|(c, _)| *c >= 0x1_0000 && first_unit(*c) == unit).copied().collect();
+                let halves: Vec<(u32, Spot)> = edges.iter().filter(|(c, _)| *c >= 0x1_0000 && first_unit(*c) == unit).copied().collect();
                 this.second_half(node, &halves);
             });
         }
     }
 
     /// The second half of one of these characters.
-    fn second_half(&mut self, node: usize, characters: &[(u32, u32)]) {
+    fn second_half(&mut self, node: usize, characters: &[(u32, Spot)]) {
         if characters.is_empty() {
             return;
         }
@@ -140,16 +169,17 @@ impl Speller<'_> {
         self.enter(escape);
         let Some(letter) = self.child(&self.below(escape), b'u') else { return };
         self.enter(letter);
-        let units: Vec<(u32, u32)> = characters.iter().map(|&(c, target)| (0xDC00 | c & 0x3FF, target)).collect();
+        let second = |c: u32| 0xDC00 | c & 0x3FF;
+        let units: Vec<u32> = characters.iter().map(|&(c, _)| second(c)).collect();
         self.digits(letter, Unit { digits: 0, value: 0 }, &units, &mut |this, node, unit| {
-            for &(_, target) in units.iter().filter(|(u, _)| *u == unit) {
+            for &(_, target) in characters.iter().filter(|(c, _)| second(*c) == unit) {
                 this.open.push((this.below(node), target));
             }
         });
     }
 
     /// The digits of these units below a node: `read` is told of each that is whole.
-    fn digits(&mut self, node: usize, so_far: Unit, units: &[(u32, u32)], read: &mut dyn FnMut(&mut Self, usize, u32)) {
+    fn digits(&mut self, node: usize, so_far: Unit, units: &[u32], read: &mut dyn FnMut(&mut Self, usize, u32)) {
         let mut child = node + 1;
         while child < self.trie.nodes()[node].end as usize {
             let (byte, end) = (self.trie.nodes()[child].byte, self.trie.nodes()[child].end as usize);
@@ -157,7 +187,7 @@ impl Speller<'_> {
                 && let Some(digit) = char::from(byte).to_digit(16)
             {
                 let unit = Unit { digits: so_far.digits + 1, value: so_far.value << 4 | digit };
-                if units.iter().any(|(whole, _)| whole >> (4 * (4 - unit.digits)) == unit.value) {
+                if units.iter().any(|whole| whole >> (4 * (4 - unit.digits)) == unit.value) {
                     self.enter(child);
                     if unit.digits == 4 {
                         read(self, child, unit.value);

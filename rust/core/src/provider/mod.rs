@@ -200,8 +200,11 @@ pub trait Names {
     /// What a text is worth that ends here: 0 refused, v + 1 accepted with value v; `None`: it is no name.
     fn leaf(&self, node: u32) -> Option<u32>;
 
-    /// The characters that lead on, each an edge of its own, ascending; a target is a node.
-    fn edges(&self, node: u32) -> &[CodepointEdge];
+    /// How many labels lead on from a node.
+    fn labels(&self, node: u32) -> u32;
+
+    /// One of them: text that is read, not empty, and the node after it. No two of a node begin with the same character.
+    fn label(&self, node: u32, number: u32) -> Option<(&str, u32)>;
 
     /// Is some name not refused that can still come?
     fn hopeful(&self, node: u32) -> bool;

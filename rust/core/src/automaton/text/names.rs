@@ -177,8 +177,12 @@ impl provider::Names for Names {
         self.leaf(NameMapId(node))
     }
 
-    fn edges(&self, node: u32) -> &[CodepointEdge] {
-        self.edges(NameMapId(node))
+    fn labels(&self, node: u32) -> u32 {
+        self.node(NameMapId(node)).key.edges.len() as u32
+    }
+
+    fn label(&self, node: u32, number: u32) -> Option<(&str, u32)> {
+        self.node(NameMapId(node)).key.edges.get(number as usize).map(|(label, target)| (&**label, target.0))
     }
 
     fn hopeful(&self, node: u32) -> bool {
