@@ -131,6 +131,12 @@ impl TextAutomaton {
         self.products.names.of(names)
     }
 
+    /// The number of a map that differs from another in what one of its names is worth; `None`: it is no name any more. `None` for the map if
+    /// there are no names left, or that was not one of them.
+    pub fn changed_name_map(&self, map: NameMapId, name: &str, worth: Option<u32>) -> Option<NameMapId> {
+        self.products.names.changed(map, name, worth)
+    }
+
     /// Like [`Self::json_string_body`], for strings that are worth what the map says if they are one of its names, and else what
     /// the specification does. Where the names that can still come are worth the same, the states are the same.
     pub fn named_string_body(&self, arena: &Arena, spec: &TextSpec, names: Option<NameMapId>) -> Result<Option<StateId>, EngineError> {

@@ -24,7 +24,7 @@ struct Key {
     /// What a text is worth that ends here: a leaf; `None`: it is no name.
     leaf: Option<u32>,
     /// Ascending; no two begin with the same character.
-    edges: Box<[(Box<str>, NameMapId)]>,
+    edges: Box<[(Arc<str>, NameMapId)]>,
 }
 
 struct Node {
@@ -51,7 +51,7 @@ impl Default for Names {
 struct Open {
     depth: usize,
     leaf: Option<u32>,
-    edges: Vec<(Box<str>, NameMapId)>,
+    edges: Vec<(Arc<str>, NameMapId)>,
 }
 
 impl Names {
@@ -59,7 +59,7 @@ impl Names {
         &self.nodes[id.0 as usize]
     }
 
-    fn intern(&self, leaf: Option<u32>, edges: Vec<(Box<str>, NameMapId)>) -> NameMapId {
+    fn intern(&self, leaf: Option<u32>, edges: Vec<(Arc<str>, NameMapId)>) -> NameMapId {
         let key = Key { leaf, edges: edges.into() };
         if let Some(id) = self.by_key.get(&key) {
             return *id;
@@ -73,7 +73,7 @@ impl Names {
     }
 
     /// An edge that reads `text` and then goes on at `target`.
-    fn edge(&self, text: &str, mut target: NameMapId) -> (Box<str>, NameMapId) {
+    fn edge(&self, text: &str, mut target: NameMapId) -> (Arc<str>, NameMapId) {
         let mut text = text;
         while text.len() > LONGEST_LABEL {
             let Some((at, _)) = text.char_indices().rev().nth(LONGEST_LABEL - 1).filter(|&(at, _)| at > 0) else { break };
@@ -99,6 +99,66 @@ impl Names {
         self.close(&mut path, last, 0);
         let root = path.pop()?;
         (root.leaf.is_some() || !root.edges.is_empty()).then(|| self.intern(root.leaf, root.edges))
+    }
+
+    /// The names of a node, one of them worth something else (`None`: it is no name any more). `None` for the node: there are none left, or the
+    /// name is not among them. The node is the same as if it were made of all the names.
+    pub(super) fn changed(&self, id: NameMapId, name: &str, leaf: Option<u32>) -> Option<NameMapId> {
+        // The way to the name: nodes, and the edge that is taken from each.
+        let mut path: Vec<(NameMapId, usize)> = Vec::new();
+        let (mut at, mut rest) = (id, name);
+        while let Some(first) = rest.chars().next() {
+            let number = self.node(at).key.edges.binary_search_by_key(&Some(first), |(label, _)| label.chars().next()).ok()?;
+            path.push((at, number));
+            let (label, target) = &self.node(at).key.edges[number];
+            (at, rest) = (*target, rest.strip_prefix(&**label)?);
+        }
+        self.node(at).key.leaf?;
+        // From the end: what stands in the place of a node, and what is read before it beyond the label that leads to the node: pieces, the last
+        // first. `None`: nothing does.
+        let mut now = self.shortened(leaf, self.node(at).key.edges.to_vec(), path.is_empty());
+        for (depth, &(node, number)) in path.iter().enumerate().rev() {
+            let key = &self.node(node).key;
+            if let (None, [(label, _)], 1..) = (key.leaf, &*key.edges, depth) {
+                // A part of a long label.
+                now = now.map(|(mut pieces, target)| {
+                    pieces.push(Arc::clone(label));
+                    (pieces, target)
+                });
+                continue;
+            }
+            let mut edges = key.edges.to_vec();
+            match now {
+                None => drop(edges.remove(number)),
+                Some((pieces, target)) if pieces.is_empty() => edges[number].1 = target,
+                Some((pieces, target)) => {
+                    let label: String = std::iter::once(&edges[number].0).chain(pieces.iter().rev()).map(|piece| &**piece).collect();
+                    edges[number] = self.edge(&label, target);
+                }
+            }
+            now = self.shortened(key.leaf, edges, depth == 0);
+        }
+        now.map(|(_, node)| node)
+    }
+
+    /// A node with this leaf and these edges; but what only leads on becomes a part of the label before it, unless it is the first.
+    fn shortened(&self, leaf: Option<u32>, edges: Vec<(Arc<str>, NameMapId)>, is_first: bool) -> Option<(Vec<Arc<str>>, NameMapId)> {
+        match edges.as_slice() {
+            [] if leaf.is_none() => None,
+            [(label, target)] if leaf.is_none() && !is_first => {
+                let (mut pieces, mut target) = (vec![Arc::clone(label)], *target);
+                // A label that was cut is one again.
+                while let Key { leaf: None, edges } = &*self.node(target).key
+                    && let [(more, next)] = &**edges
+                {
+                    pieces.push(Arc::clone(more));
+                    target = *next;
+                }
+                pieces.reverse();
+                Some((pieces, target))
+            }
+            _ => Some((Vec::new(), self.intern(leaf, edges))),
+        }
     }
 
     /// Finish the nodes on the path of `text` that are deeper than `depth`, and leave one open there.
@@ -187,5 +247,50 @@ impl provider::Names for Names {
 
     fn hopeful(&self, node: u32) -> bool {
         self.hopeful(NameMapId(node))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn changed_names_are_those_made_anew(
+            names in proptest::collection::btree_map("[ab\u{e9}]{0,5}|a{28,70}b?", 0_u32..4, 1..9),
+            changes in proptest::collection::vec((0_usize..9, proptest::option::of(0_u32..4)), 1..9),
+        ) {
+            let store = Names::default();
+            let mut names: BTreeMap<String, u32> = names;
+            let of = |names: &BTreeMap<String, u32>| store.of(names.iter().map(|(name, &leaf)| (name.as_str(), leaf)));
+            let mut map = of(&names);
+            for (chosen, leaf) in changes {
+                let (Some(now), Some(name)) = (map, names.keys().nth(chosen).cloned()) else { continue };
+                let changed = store.changed(now, &name, leaf);
+                match leaf {
+                    Some(leaf) => drop(names.insert(name, leaf)),
+                    None => drop(names.remove(&name)),
+                }
+                map = of(&names);
+                prop_assert_eq!(changed, map);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_is_not_changed() {
+        let store = Names::default();
+        let map = store.of([("ab", 1), ("abc", 2)]).unwrap();
+        for name in ["", "a", "abcd", "x"] {
+            assert_eq!(store.changed(map, name, Some(3)), None);
+        }
+        let long = "x".repeat(1 << 20);
+        let map = store.of([(long.as_str(), 2), ("y", 1)]).unwrap();
+        assert_eq!(store.changed(map, &long, Some(3)), store.of([(long.as_str(), 3), ("y", 1)]));
+        assert_eq!(store.changed(map, "y", None), store.of([(long.as_str(), 2)]));
     }
 }

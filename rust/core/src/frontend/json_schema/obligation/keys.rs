@@ -15,6 +15,7 @@ use super::satisfy::{Goal, Search};
 use super::space::{Atom, NameId, Space};
 use super::strings::{BeginsWith, Tools};
 use super::undeclared::Group;
+use crate::automaton::text::NameMapId;
 use crate::error::EngineError;
 use crate::formula::{Formula, Formulas, Variable};
 use crate::ids::StateId;
@@ -250,14 +251,30 @@ impl Space {
         if offered.is_empty() && refused.is_empty() {
             return self.string_body(tools, others);
         }
-        let mut names: Vec<(&str, u32)> = Vec::with_capacity(offered.len() + refused.len());
-        names.extend(offered.iter().map(|&name| (self.name_str(name), class_of_name(name) + 1)));
-        names.extend(refused.iter().map(|&name| (self.name_str(name), 0)));
+        let mut names: Vec<(NameId, u32)> = Vec::with_capacity(offered.len() + refused.len());
+        names.extend(offered.iter().map(|&name| (name, class_of_name(name) + 1)));
+        names.extend(refused.iter().map(|&name| (name, 0)));
         names.sort_unstable();
-        names.dedup_by_key(|(text, _)| *text);
-        let names = tools.text.name_map(names);
+        names.dedup_by_key(|(name, _)| *name);
+        let names = self.name_map(tools, names);
         let spec = self.text_spec(others)?;
         tools.text.named_string_body(tools.arena, &spec, names)
+    }
+
+    /// The map of these names, ascending by their numbers.
+    // PERF: from one state of an object to the next a name or two change; making the map of hundreds of names anew took longer than all else.
+    fn name_map(&mut self, tools: Tools<'_>, names: Vec<(NameId, u32)>) -> Option<NameMapId> {
+        let changed = self.objects.last_names.take().and_then(|(before, map)| {
+            let changes = changes(&before, &names)?;
+            changes.into_iter().try_fold(map, |map, (name, leaf)| tools.text.changed_name_map(map, self.name_str(name), leaf))
+        });
+        let map = changed.or_else(|| {
+            let mut spelled: Vec<(&str, u32)> = names.iter().map(|&(name, leaf)| (self.name_str(name), leaf)).collect();
+            spelled.sort_unstable();
+            tools.text.name_map(spelled)
+        });
+        self.objects.last_names = map.map(|map| (names, map));
+        map
     }
 
     /// Is a key of this class one that no schema of the object declares by name?
@@ -276,4 +293,26 @@ impl Space {
         let others = table.classes().any(|class| matches!(class.key, Key::Undeclared(_)));
         Some((names.collect(), others))
     }
+}
+
+/// More changes than this are not made one by one.
+const MANY_CHANGES: usize = 8;
+
+/// What is different now, if it is little: names that are worth something else, or are none any more. `None` if there are new ones as well.
+fn changes(before: &[(NameId, u32)], now: &[(NameId, u32)]) -> Option<Vec<(NameId, Option<u32>)>> {
+    let mut changes = Vec::new();
+    let mut now = now.iter().peekable();
+    for &(name, leaf) in before {
+        let worth = now.next_if(|(other, _)| *other <= name);
+        match worth {
+            Some(&(other, _)) if other < name => return None,
+            Some(&(_, worth)) if worth == leaf => continue,
+            Some(&(_, worth)) => changes.push((name, Some(worth))),
+            None => changes.push((name, None)),
+        }
+        if changes.len() > MANY_CHANGES {
+            return None;
+        }
+    }
+    now.peek().is_none().then_some(changes)
 }

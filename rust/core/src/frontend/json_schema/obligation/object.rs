@@ -21,6 +21,7 @@ use super::space::{Atom, NameId, Space};
 use super::strings::Tools;
 use super::undeclared::{Group, Split, Undeclared};
 use super::unevaluated::Cover;
+use crate::automaton::text::NameMapId;
 use crate::error::EngineError;
 use crate::formula::Formula;
 use crate::maps::{Numbered, NumberedMap};
@@ -69,6 +70,8 @@ pub(crate) struct Objects {
     pub(super) needed: HashMap<Formula, Arc<[NameId]>>,
     /// Keys after whose value the object may end at once, whatever the order: their partitions, or that no value is possible.
     pub(super) plain: HashMap<(Formula, Key), Option<Arc<Partition>>>,
+    /// The names of which a map was made last, each with what it is worth, and that map.
+    pub(super) last_names: Option<(Vec<(NameId, u32)>, NameMapId)>,
 }
 
 /// A name that may come next, and what is left of the lists then.
