@@ -4,8 +4,7 @@
 //! character: the state is still alive after it, and back at itself after each whole character, whatever its count.
 //! Must not know: tokens, tries.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use hashbrown::HashSet;
 use smallvec::{SmallVec, smallvec};
@@ -20,11 +19,31 @@ use crate::provider::{Arena, Cell};
 pub struct Loops {
     asked: AtomicU64,
     found: AtomicU64,
-    alive: OnceLock<Kinds>,
+    alive: Once,
     /// Kinds of which some character is refused.
-    refused: OnceLock<Kinds>,
-    /// Of the kinds beyond ASCII: where they lead.
-    beyond: [OnceLock<Option<StateId>>; 2],
+    refused: Once,
+    /// Of the kinds beyond ASCII: where they lead. 0: not known; 1: to no one state; else two more than the state's number.
+    beyond: [AtomicU32; 2],
+}
+
+/// Kinds that are found once: [`MALFORMED`], which is never among them, says that they are known. There is one of these for every state.
+#[derive(Default)]
+struct Once(AtomicU64);
+
+impl Once {
+    #[inline]
+    fn get(&self) -> Option<Kinds> {
+        let kinds = self.0.load(Ordering::Acquire);
+        (kinds & MALFORMED != 0).then_some(kinds & !MALFORMED)
+    }
+
+    /// What was found first stays.
+    fn set(&self, kinds: Kinds) -> Kinds {
+        match self.0.compare_exchange(0, kinds | MALFORMED, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => kinds,
+            Err(first) => first & !MALFORMED,
+        }
+    }
 }
 
 impl Loops {
@@ -50,8 +69,8 @@ impl Loops {
             return not_back;
         }
         match (self.alive.get(), self.refused.get()) {
-            (Some(&alive), _) => not_back & !alive,
-            (None, Some(&refused)) => not_back & refused,
+            (Some(alive), _) => not_back & !alive,
+            (None, Some(refused)) => not_back & refused,
             (None, None) => 0,
         }
     }
@@ -101,14 +120,17 @@ fn leads_back(arena: &Arena, state: StateId, mut bytes: impl Iterator<Item = u8>
 /// The state to which every character of one of the two kinds beyond ASCII leads, if that is the same for all, and nothing returns within one.
 pub fn beyond_ascii(arena: &Arena, state: StateId, kind: Kinds) -> Result<Option<StateId>, EngineError> {
     let cell = &arena.loops(state).beyond[usize::from(kind == SEPARATORS)];
-    if let Some(&known) = cell.get() {
-        return Ok(known);
+    let known = cell.load(Ordering::Acquire);
+    if known != 0 {
+        return Ok(known.checked_sub(2).map(StateId));
     }
     let to = match arena.beyond_ascii(state, kind == SEPARATORS)? {
         Some(to) => to,
         None => follow(arena, state, kind)?,
     };
-    Ok(*cell.get_or_init(|| to))
+    // Whoever else finds out finds the same.
+    cell.store(to.map_or(1, |to| to.0 + 2), Ordering::Release);
+    Ok(to)
 }
 
 /// Follow every well-formed character of a kind beyond ASCII.
@@ -170,7 +192,7 @@ const ROUNDS: usize = 8;
 /// [`cover`], once for each state: for walks that have become long. Of the states, `places` are looked at, at most; it is left with those not used.
 pub fn stays_alive(arena: &Arena, state: StateId, kinds: Kinds, places: &mut usize) -> Result<bool, EngineError> {
     let loops = arena.loops(state);
-    let alive = if let Some(&alive) = loops.alive.get() {
+    let alive = if let Some(alive) = loops.alive.get() {
         alive
     } else if kinds & refused(arena, state)? != 0 {
         return Ok(false);
@@ -179,10 +201,10 @@ pub fn stays_alive(arena: &Arena, state: StateId, kinds: Kinds, places: &mut usi
         if found.count_ones() >= MANY {
             // So are all that were reached.
             for other in seen {
-                let _ = arena.loops(other).alive.set(found);
+                arena.loops(other).alive.set(found);
             }
         }
-        *loops.alive.get_or_init(|| found)
+        loops.alive.set(found)
     };
     Ok(kinds & !alive == 0)
 }
@@ -190,7 +212,7 @@ pub fn stays_alive(arena: &Arena, state: StateId, kinds: Kinds, places: &mut usi
 /// The kinds of which some character is refused, or leads to more than one state.
 fn refused(arena: &Arena, state: StateId) -> Result<Kinds, EngineError> {
     let cell = &arena.loops(state).refused;
-    if let Some(&known) = cell.get() {
+    if let Some(known) = cell.get() {
         return Ok(known);
     }
     let mut refused = 0;
@@ -204,7 +226,7 @@ fn refused(arena: &Arena, state: StateId) -> Result<Kinds, EngineError> {
             refused |= kind;
         }
     }
-    Ok(*cell.get_or_init(|| refused))
+    Ok(cell.set(refused))
 }
 
 /// Of so many kinds, what a state stays alive over is likely to be all that others on the way stay alive over.
