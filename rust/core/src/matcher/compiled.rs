@@ -30,7 +30,7 @@ pub struct CompiledGrammar {
     pub(super) place: OnceLock<Place>,
     /// States there were when they were measured last, and their bytes then.
     measured: AtomicUsize,
-    arena_bytes: AtomicUsize,
+    provider_bytes: AtomicUsize,
 }
 
 impl CompiledGrammar {
@@ -101,7 +101,7 @@ impl CompiledGrammar {
             store: MaskStore::new(vocabulary),
             place: OnceLock::new(),
             measured: AtomicUsize::new(0),
-            arena_bytes: AtomicUsize::new(0),
+            provider_bytes: AtomicUsize::new(0),
         }))
     }
 
@@ -133,13 +133,14 @@ impl CompiledGrammar {
     /// It has learned something: whoever keeps it wants to know how large it is.
     pub(super) fn grew(&self) {
         let Some(place) = self.place.get() else { return };
-        // Measuring states takes longer than many a mask does: an eighth more of them is soon enough.
+        // Measuring providers takes longer than many a mask does: an eighth more of their states is soon enough.
         let (states, measured) = (self.arena.state_count(), self.measured.load(Ordering::Relaxed));
         if states > measured + measured / 8 + 16 {
             self.measured.store(states, Ordering::Relaxed);
-            self.arena_bytes.store(self.arena.memory_bytes(), Ordering::Relaxed);
+            self.provider_bytes.store(self.arena.provider_bytes(), Ordering::Relaxed);
         }
-        place.tell(self.arena_bytes.load(Ordering::Relaxed) + self.store.memory_bytes() + size_of::<Self>());
+        let of_providers = self.provider_bytes.load(Ordering::Relaxed);
+        place.tell(self.arena.own_bytes() + of_providers + self.store.memory_bytes() + size_of::<Self>());
     }
 
     /// What has been learned so far.

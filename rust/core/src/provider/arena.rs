@@ -205,9 +205,17 @@ impl Arena {
 
     /// Bytes held by states, their steps and their providers, roughly.
     pub fn memory_bytes(&self) -> usize {
-        self.states.count() * size_of::<State>()
-            + self.step_bytes.load(Ordering::Relaxed)
-            + self.providers.iter().map(|(_, p)| p.memory_bytes()).sum::<usize>()
+        self.own_bytes() + self.provider_bytes()
+    }
+
+    /// Of these, what states and their steps hold: known at any time.
+    pub fn own_bytes(&self) -> usize {
+        self.states.count() * size_of::<State>() + self.step_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Of these, what providers hold: looked up one by one.
+    pub fn provider_bytes(&self) -> usize {
+        self.providers.iter().map(|(_, p)| p.memory_bytes()).sum()
     }
 
     /// All that is kept of a state: one look-up for whoever asks for several things.
