@@ -1,8 +1,8 @@
 //! The text tokens by their shape: what a token is when each lower-case letter is as good as any other, and each upper-case letter, digit
 //! and character beyond ASCII. Part of **vocab**.
 //!
-//! A pattern such as `[A-Za-z]+(-[0-9]+)*` does not tell letters apart. A walk over a vocabulary of 128k tokens, one of which in eight ends
-//! in letters that such a state takes, goes over tens of thousands of nodes; there are some ten thousand shapes, and few of them are letters.
+//! A pattern such as `[A-Za-z]+(-[0-9]+)*` does not tell letters apart: a walk over the vocabulary's trie goes over every word, a walk over shapes over
+//! every length of a word.
 //!
 //! Invariant: a token has a shape if it is whole characters; among the shapes of strings of JSON, if these stand for themselves there. Of the others,
 //! those that have a control character before any quotation mark or backslash are nowhere there: no string has them.
