@@ -8,10 +8,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
+use num_bigint::Sign;
 
 use super::keys::Partial;
 use super::used::Used;
-use super::value::{Beginning, Leaf, Open, Shape, Value};
+use super::value::{Beginning, Leaf, Number, Open, Shape, Value};
 use crate::automaton::number::Decimal;
 use crate::provider::ByteSet;
 
@@ -295,7 +296,8 @@ fn add_characters_like(read: &Partial, text: &[u8], bytes: &mut ByteSet) {
 }
 
 /// May a number that begins with these bytes come to equal `number`?
-fn may_become(raw: &[u8], number: &Decimal) -> bool {
+fn may_become(raw: &[u8], whole: &Number) -> bool {
+    let number = &whole.value;
     // Zero may be written with a minus sign, and with any exponent.
     if !number.is_zero() && (raw.first() == Some(&b'-')) != number.is_negative() {
         return false;
@@ -304,7 +306,7 @@ fn may_become(raw: &[u8], number: &Decimal) -> bool {
     let mantissa = &raw[..end.unwrap_or(raw.len())];
     let mut digits = mantissa.iter().filter(|b| b.is_ascii_digit()).map(|b| b - b'0').skip_while(|&d| d == 0);
     // An exponent may put the point anywhere, so before it only the digits count.
-    let (wanted, point) = number.parts();
+    let (wanted, _) = number.parts();
     for &digit in wanted {
         match digits.next() {
             Some(read) if read == digit => {}
@@ -317,15 +319,16 @@ fn may_become(raw: &[u8], number: &Decimal) -> bool {
     }
     let Some(end) = end.filter(|_| !number.is_zero()) else { return true };
     let written = std::str::from_utf8(mantissa).ok().and_then(Decimal::parse);
-    let needed = point.saturating_sub(written.map_or(0, |written| written.parts().1));
+    let needed = whole.point() - written.map_or(0, |written| written.parts().1);
+    let sign = needed.sign();
     let (signs_agree, digits) = match &raw[end + 1..] {
-        [b'-', digits @ ..] => (needed <= 0, digits),
+        [b'-', digits @ ..] => (sign != Sign::Plus, digits),
         [] => return true,
-        [b'+', digits @ ..] | digits => (needed >= 0, digits),
+        [b'+', digits @ ..] | digits => (sign != Sign::Minus, digits),
     };
     let zeros = digits.iter().take_while(|&&b| b == b'0').count();
-    let all = needed.unsigned_abs().to_string();
-    let all = if needed == 0 { "" } else { &all };
+    let all = needed.magnitude().to_string();
+    let all = if sign == Sign::NoSign { "" } else { &all };
     signs_agree && all.as_bytes().starts_with(&digits[zeros..])
 }
 
@@ -376,6 +379,11 @@ mod tests {
             }
         }
         for (beginning, value, agrees) in [
+            ("11e-4000000000000100000000", "1.1e-1152921504606846948", false),
+            ("1.1e-4", "11e-4000000000000100000000", true),
+            ("1.1e-39", "11e-4000000000000100000000", false),
+            ("1.1e-4000000000000099999999", "11e-4000000000000100000000", true),
+            ("1e1152921504606846977", "1e1152921504606846976", false),
             ("13", "12", false),
             ("1", "12", true),
             ("120", "12", true), // 120e-1

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use num_bigint::BigInt;
 use smallvec::SmallVec;
 
 use super::keys::Partial;
@@ -26,7 +27,7 @@ pub struct Value {
 pub(super) enum Shape {
     /// `null`, `true` or `false`.
     Word(u8),
-    Number(Decimal),
+    Number(Number),
     /// Unescaped.
     String(Box<[u8]>),
     Array(Box<[Arc<Value>]>),
@@ -53,9 +54,9 @@ impl Value {
                 hash.u64(0).u64(u64::from(*word));
             }
             Shape::Number(number) => {
-                let (digits, point) = number.parts();
+                let (digits, point) = number.value.parts();
                 reach = usize::try_from(point).unwrap_or(0);
-                hash.u64(1).u64(u64::from(number.is_negative())).bytes(digits).u64(point.cast_unsigned());
+                hash.u64(1).u64(u64::from(number.value.is_negative())).bytes(digits).bytes(&number.point().to_signed_bytes_le());
             }
             Shape::String(text) => {
                 hash.u64(2).bytes(text);
@@ -340,9 +341,34 @@ fn significant(raw: &[u8], reach: usize) -> &[u8] {
     }
 }
 
+/// A number, however far its point is.
+#[derive(Debug)]
+pub(super) struct Number {
+    pub(super) value: Decimal,
+    /// Where its point is, if that is farther than the value says.
+    far: Option<BigInt>,
+}
+
+impl Number {
+    fn read(raw: &[u8]) -> Option<Self> {
+        let value = Decimal::parse(std::str::from_utf8(raw).ok()?)?;
+        if !value.may_be_cut() {
+            return Some(Self { value, far: None });
+        }
+        let end = raw.iter().position(|b| matches!(b, b'e' | b'E'))?;
+        let mantissa = Decimal::parse(std::str::from_utf8(&raw[..end]).ok()?)?;
+        let exponent: BigInt = std::str::from_utf8(&raw[end + 1..]).ok()?.parse().ok()?;
+        Some(Self { value, far: Some(exponent + mantissa.parts().1) })
+    }
+
+    /// Digits before the decimal point; negative: zeros after it before the first digit.
+    pub(super) fn point(&self) -> BigInt {
+        self.far.clone().unwrap_or_else(|| self.value.parts().1.into())
+    }
+}
+
 fn number(raw: &[u8]) -> Arc<Value> {
-    let number = std::str::from_utf8(raw).ok().and_then(Decimal::parse);
-    Value::new(Shape::Number(number.unwrap_or_else(Decimal::zero)))
+    Value::new(Shape::Number(Number::read(raw).unwrap_or_else(|| Number { value: Decimal::zero(), far: None })))
 }
 
 #[cfg(test)]

@@ -81,6 +81,11 @@ impl Decimal {
         Self { negative, digits: digits.into(), point: point.saturating_sub(signed(zeros)).clamp(-MOST, MOST) }
     }
 
+    /// May its exponent have been cut? Far below the bound it was not, however many digits there were.
+    pub fn may_be_cut(&self) -> bool {
+        self.point.unsigned_abs() > MOST.unsigned_abs() / 2
+    }
+
     /// Zero.
     pub fn zero() -> Self {
         Self::normalised(false, Vec::new(), 0)
