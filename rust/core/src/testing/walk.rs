@@ -45,7 +45,7 @@ pub fn walk(
             *source.pick(&allowed)
         } else {
             if planned.is_empty() && (matches!(text.last(), Some(b'"' | b',')) || step % 16 == 0) {
-                planned.extend(hint(matcher, hints, next(&mut random))?);
+                planned.extend(hint(matcher, hints, in_string(&text), next(&mut random))?);
             }
             if let Some(byte) = planned.pop_front() {
                 *allowed
@@ -80,15 +80,36 @@ fn next(state: &mut u64) -> usize {
     (mixed >> 33) as usize
 }
 
-/// A hint that may come next and end the string, or else only come next, as bytes.
-fn hint(matcher: &Matcher, hints: &[Vec<u8>], random: usize) -> Result<Vec<u8>, String> {
-    // Mostly in the given order: the most needed ones stand first.
-    let first = if random % 4 == 0 { random / 4 } else { 0 };
-    for index in 0..2 * hints.len() {
-        let mut text = hints[(index + first) % hints.len()].clone();
-        text.extend((index < hints.len()).then_some(b'"'));
-        if matcher.fork().accept_bytes(&text).map_err(|e| format!("accept failed: {e}"))? {
-            return Ok(text);
+/// Does a JSON text end inside a string?
+fn in_string(text: &[u8]) -> bool {
+    let mut bytes = text.iter();
+    let mut inside = false;
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => inside = !inside,
+            b'\\' => drop(bytes.next()),
+            _ => {}
+        }
+    }
+    inside
+}
+
+/// Values that may be what an array has to hold yet, whatever else is known.
+const SMALL: [&[u8]; 7] = [b"[]", b"{}", b"\"\"", b"null", b"0", b"true", b"false"];
+
+/// A hint that may come next, as bytes: one that ends what it stands in, or else one that ends the string, or else any.
+fn hint(matcher: &Matcher, hints: &[Vec<u8>], in_string: bool, random: usize) -> Result<Vec<u8>, String> {
+    let endings: &[&str] = if in_string { &["\"]", "\"}", "\"", ""] } else { &["]", "}", ",", "\"", ""] };
+    // Names mostly in the given order: the most needed ones stand first.
+    let mut all: Vec<&[u8]> = hints.iter().map(Vec::as_slice).chain(SMALL).collect();
+    let first = if in_string && random % 4 > 0 { 0 } else { random / 4 % all.len() };
+    all.rotate_left(first);
+    for ending in endings {
+        for hint in &all {
+            let text = [hint, ending.as_bytes()].concat();
+            if matcher.fork().accept_bytes(&text).map_err(|e| format!("accept failed: {e}"))? {
+                return Ok(text);
+            }
         }
     }
     Ok(Vec::new())

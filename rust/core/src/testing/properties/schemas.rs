@@ -138,9 +138,11 @@ fn items(document: &Document, out: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// May it be that items of an array must repeat each other?
-fn must_repeat(schema: &str) -> bool {
-    schema.contains("\"uniqueItems\":true") && ["\"not\":", "\"oneOf\":", "\"if\":"].iter().any(|keyword| schema.contains(keyword))
+/// May it be that a walk meets what an array must hold only by luck: items that repeat others, or one that satisfies `contains`?
+fn takes_luck(schema: &Value) -> bool {
+    let schema = schema.to_string();
+    schema.contains("\"contains\":")
+        || schema.contains("\"uniqueItems\":true") && ["\"not\":", "\"oneOf\":", "\"if\":"].iter().any(|keyword| schema.contains(keyword))
 }
 
 /// Walks guided by masks end within a bound, in valid documents; on the way masks are what forks accept.
@@ -152,7 +154,11 @@ pub fn walks(bytes: &[u8]) -> Result<(), String> {
     strings(&case.schema, &mut hints);
     for (pattern, samples) in schema::PATTERNS {
         if case.schema.to_string().contains(pattern) {
-            samples.iter().for_each(|sample| strings(&Value::String((*sample).to_owned()), &mut hints));
+            for sample in samples {
+                let sample = Value::String((*sample).to_owned());
+                strings(&sample, &mut hints);
+                hints.push(sample.to_string().into_bytes());
+            }
         }
     }
     case.documents.iter().for_each(|document| items(document, &mut hints));
@@ -168,8 +174,8 @@ pub fn walks(bytes: &[u8]) -> Result<(), String> {
         };
         match walk::walk(&mut source, &mut matcher, &case.vocabulary, (free, 1_500), &hints, &mut each_step).map_err(described)? {
             End::Unfinished(_) if case.schema.to_string().contains(schema::RARE_DIVISOR) => {}
-            // Where an item must repeat another, a walk comes to that by chance: it is enough that nothing says there is no end.
-            End::Unfinished(_) if must_repeat(&case.schema.to_string()) => drop(walk::completion(&matcher, 20_000).map_err(described)?),
+            // It is enough that nothing says there is no end.
+            End::Unfinished(_) if takes_luck(&case.schema) => drop(walk::completion(&matcher, 20_000).map_err(described)?),
             End::Unfinished(text) => return Err(described(format!("no end in sight after {}", text.escape_ascii()))),
             End::Finished(text) => {
                 if !Document::read(&text).is_some_and(|d| is_valid(&case.schema, &d) == Ok(true)) {
