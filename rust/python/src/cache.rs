@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 
+use foldhash::quality::RandomState;
 use maskwright::matcher::{CompiledGrammar, Shelf};
 
 use crate::background::{Flight, lock};
@@ -32,7 +33,7 @@ enum Slot {
 
 #[derive(Default)]
 struct Slots<K> {
-    by_key: HashMap<K, Slot>,
+    by_key: HashMap<K, Slot, RandomState>,
     /// Keys after which those of grammars that are gone are looked for.
     look_at: usize,
     hits: u64,
@@ -54,7 +55,7 @@ pub trait Size {
 impl<K: std::hash::Hash + Eq + Clone + Size> Cache<K> {
     /// Empty; grammars are kept on a shelf.
     pub fn new(shelf: Arc<Shelf>) -> Self {
-        let slots = Slots { by_key: HashMap::new(), look_at: 64, hits: 0, misses: 0 };
+        let slots = Slots { by_key: HashMap::default(), look_at: 64, hits: 0, misses: 0 };
         Self { slots: Mutex::new(slots), shelf }
     }
 
