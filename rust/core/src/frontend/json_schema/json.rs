@@ -4,6 +4,8 @@
 //! here recurses, not even dropping; each id belongs to one text and has one place in it.
 //! Must not know: what any key means.
 
+use std::sync::OnceLock;
+
 use hashbrown::HashSet;
 
 use super::parser;
@@ -111,8 +113,8 @@ struct Text {
 #[derive(Debug, Default)]
 pub(super) struct Document {
     nodes: Vec<Node>,
-    /// By node: a keyed hash of the value (numbers by value, objects without order).
-    values: Vec<u128>,
+    /// By node of a text: the hash of its value. Made when one is asked for that holds arrays or objects: few schemas have such constants.
+    values: OnceLock<Vec<u128>>,
     /// The nodes of a text follow those of the one before.
     texts: Vec<Text>,
     /// Where the whole schema is.
@@ -137,11 +139,7 @@ impl Document {
         Limits::check("max_text_bytes", self.bytes, limits.max_text_bytes)?;
         let before = self.nodes.len();
         let names_schemas = parser::parse(text, &mut self.nodes, limits).inspect_err(|_| self.nodes.truncate(before))?;
-        self.values.reserve(self.nodes.len() - before);
-        for index in before..self.nodes.len() {
-            let hash = self.hash_value(index);
-            self.values.push(hash);
-        }
+        self.values = OnceLock::new();
         let root = NodeId(self.nodes.len().saturating_sub(1) as u32);
         if self.texts.is_empty() {
             self.root = root;
@@ -154,7 +152,6 @@ impl Document {
     pub fn add_copy(&mut self, original: NodeId, node: Node) -> NodeId {
         let id = NodeId(self.nodes.len() as u32);
         self.nodes.push(node);
-        self.values.push(self.value_hash(original));
         self.copied.push(self.original(original));
         id
     }
@@ -212,14 +209,37 @@ impl Document {
         self.members(node)?.get(name)
     }
 
-    /// A keyed hash of the value: equal for equal values, numbers by value, objects without order.
+    /// A keyed hash of the value: equal for equal values, numbers by value, objects without order. A copy counts as what it is a copy of.
     pub fn value_hash(&self, node: NodeId) -> u128 {
-        self.values.get(node.index()).copied().unwrap_or(0)
+        let node = self.original(node);
+        let nested = match self.get(node) {
+            Node::Array(items) => items.iter().any(|&item| self.holds_others(item)),
+            Node::Object(members) => members.iter().any(|(_, member)| self.holds_others(member)),
+            _ => false,
+        };
+        if !nested {
+            return self.hash_value(node, &|inner| self.hash_value(inner, &|_| 0));
+        }
+        let all = self.values.get_or_init(|| {
+            // Bottom-up, since ids grow from the inside out.
+            let mut all: Vec<u128> = Vec::with_capacity(self.nodes.len() - self.copied.len());
+            for index in 0..self.nodes.len() - self.copied.len() {
+                let hash = self.hash_value(NodeId(index as u32), &|inner| all.get(inner.index()).copied().unwrap_or(0));
+                all.push(hash);
+            }
+            all
+        });
+        all.get(node.index()).copied().unwrap_or(0)
     }
 
-    fn hash_value(&self, index: usize) -> u128 {
+    fn holds_others(&self, node: NodeId) -> bool {
+        matches!(self.get(node), Node::Array(_) | Node::Object(_))
+    }
+
+    /// The hash of a value, given those of what is inside it.
+    fn hash_value(&self, node: NodeId, inside: &dyn Fn(NodeId) -> u128) -> u128 {
         let mut hash = Identity::new("json value");
-        match &self.nodes[index] {
+        match self.get(node) {
             Node::Null => {
                 hash.str("n");
             }
@@ -237,14 +257,14 @@ impl Document {
             Node::Array(items) => {
                 hash.str("a");
                 for &item in items {
-                    hash.u128(self.value_hash(item));
+                    hash.u128(inside(item));
                 }
             }
             Node::Object(members) => {
                 hash.str("o");
                 for (name, node) in members.by_name() {
                     hash.str(name);
-                    hash.u128(self.value_hash(node));
+                    hash.u128(inside(node));
                 }
             }
         }
