@@ -346,6 +346,11 @@ pub trait CodepointAutomaton: Send + Sync {
         None
     }
 
+    /// True if it is plain, without a search, that some text is accepted.
+    fn plainly_accepts(&self) -> bool {
+        false
+    }
+
     /// True if the language is finite and every state leads to acceptance; then no search for a completion is needed.
     fn is_trie(&self) -> bool {
         false

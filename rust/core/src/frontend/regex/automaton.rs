@@ -27,6 +27,7 @@ use crate::provider::{CodepointAutomaton, CodepointEdge};
 /// A pattern as an automaton over characters.
 pub struct PatternAutomaton {
     identity: u128,
+    plainly_matches: bool,
     max_states: usize,
     inner: Mutex<Inner>,
 }
@@ -88,6 +89,7 @@ impl PatternAutomaton {
 
     fn new(mut ast: Ast, limits: &Limits, kind: &str, search: bool) -> Self {
         let identity = ast.identity(kind);
+        let plainly_matches = lower::plainly_matches(&ast);
         if search {
             lower::unanchor(&mut ast);
         }
@@ -104,7 +106,7 @@ impl PatternAutomaton {
             })
             .collect();
         let inner = Inner { unfolder, main, behinds, states: Vec::new(), ids: HashMap::new(), edges: Vec::new(), start: Start::Unknown };
-        Self { identity, max_states: limits.max_states, inner: Mutex::new(inner) }
+        Self { identity, plainly_matches, max_states: limits.max_states, inner: Mutex::new(inner) }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -114,6 +116,10 @@ impl PatternAutomaton {
 }
 
 impl CodepointAutomaton for PatternAutomaton {
+    fn plainly_accepts(&self) -> bool {
+        self.plainly_matches
+    }
+
     fn start(&self) -> Result<Option<u32>, EngineError> {
         let mut inner = self.lock();
         if let Start::Known(start) = inner.start {

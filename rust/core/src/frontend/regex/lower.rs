@@ -198,15 +198,7 @@ pub(super) fn counted_class(ast: &Ast) -> Option<(CharClass, u64, Option<u64>)> 
         // Found in every text, as the empty match if nothing else.
         return ast.nullable[root as usize].then(|| (CharClass::any(), 0, None));
     }
-    // The pieces of nested sequences, in order.
-    let mut pieces = Vec::new();
-    let mut stack = vec![root];
-    while let Some(id) = stack.pop() {
-        match ast.node(id) {
-            Node::Concat(parts) => stack.extend(parts.iter().rev()),
-            _ => pieces.push(id),
-        }
-    }
+    let pieces = pieces(ast, root);
     let is = |id: NodeId, wanted: Assertion| *ast.node(id) == Node::Assert(wanted);
     let [first, middle @ .., last] = pieces.as_slice() else {
         return None;
@@ -237,3 +229,48 @@ pub(super) fn counted_class(ast: &Ast) -> Option<(CharClass, u64, Option<u64>)> 
     let class = found.map_or_else(CharClass::any, |class| ast.classes[class as usize].clone());
     Some((class, low, high))
 }
+
+/// The pieces of nested sequences, in order.
+fn pieces(ast: &Ast, root: NodeId) -> Vec<NodeId> {
+    let mut pieces = Vec::new();
+    let mut stack = vec![root];
+    while let Some(id) = stack.pop() {
+        match ast.node(id) {
+            Node::Concat(parts) => stack.extend(parts.iter().rev()),
+            _ => pieces.push(id),
+        }
+    }
+    pieces
+}
+
+/// Is it plain that the pattern is found in some text? It is where what depends on its surroundings stands at the ends only.
+pub(super) fn plainly_matches(ast: &Ast) -> bool {
+    let mut some: Vec<bool> = Vec::with_capacity(ast.root as usize + 1);
+    for node in &ast.nodes[..=ast.root as usize] {
+        let is = |id: &NodeId| some.get(*id as usize).copied().unwrap_or(false);
+        some.push(match node {
+            Node::Empty => true,
+            Node::Class(class) => {
+                ast.classes[*class as usize].ranges().iter().any(|&(low, high)| low < SURROGATES.0 || high > SURROGATES.1)
+            }
+            Node::Concat(parts) => parts.iter().all(is),
+            Node::Alternate(branches) => branches.iter().any(is),
+            Node::Repeat { body, min, .. } => *min == 0 || is(body),
+            Node::Assert(_) | Node::Ahead { .. } | Node::Behind { .. } => false,
+        });
+    }
+    let branches = match ast.node(ast.root) {
+        Node::Alternate(branches) => branches.to_vec(),
+        _ => vec![ast.root],
+    };
+    branches.into_iter().any(|branch| {
+        let pieces = pieces(ast, branch);
+        let is = |id: NodeId, wanted: Assertion| *ast.node(id) == Node::Assert(wanted);
+        let first = pieces.iter().take_while(|&&id| is(id, Assertion::TextStart)).count();
+        let last = pieces[first..].iter().rev().take_while(|&&id| is(id, Assertion::TextEnd)).count();
+        pieces[first..pieces.len() - last].iter().all(|&id| some[id as usize])
+    })
+}
+
+/// Code points that are no characters.
+const SURROGATES: (u32, u32) = (0xD800, 0xDFFF);

@@ -593,3 +593,30 @@ proptest! {
         let _ = grammar(&pattern, &limits());
     }
 }
+
+/// Is there a text that the automaton accepts? All states are searched.
+fn has_a_text(automaton: &PatternAutomaton) -> bool {
+    let mut open: Vec<u32> = automaton.start().unwrap().into_iter().collect();
+    let mut seen: std::collections::HashSet<u32> = open.iter().copied().collect();
+    while let Some(state) = open.pop() {
+        if automaton.accepts(state).unwrap() {
+            return true;
+        }
+        open.extend(automaton.edges(state).unwrap().iter().map(|edge| edge.target).filter(|&target| seen.insert(target)));
+    }
+    false
+}
+
+#[test]
+fn a_pattern_that_plainly_accepts_has_a_text() {
+    let made = |pattern: &str| PatternAutomaton::search(pattern, &limits()).unwrap_or_else(|e| panic!("{pattern}: {e}"));
+    for pattern in ["", "a", "^[a-z]+$", "^(a|b){2,5}$", "^a$|^b$", "x^y|z", "^^a$$", "[^\\s\\S]*", "[^\\s\\S]|a", "[\\uD7FF-\\uE000]"] {
+        assert!(made(pattern).plainly_accepts() && has_a_text(&made(pattern)), "{pattern}");
+    }
+    for pattern in ["a^b", "a$b", "^(a$|^)c$", "[^\\s\\S]", "[^\\s\\S]+|a^b", "[\\uD800-\\uDBFF]", "(?=a)b", "(?!a)a", "a\\bb"] {
+        assert!(!made(pattern).plainly_accepts(), "{pattern}");
+    }
+    for &(pattern, ..) in FOUND {
+        assert!(!made(pattern).plainly_accepts() || has_a_text(&made(pattern)), "{pattern}");
+    }
+}

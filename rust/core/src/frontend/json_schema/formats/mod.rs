@@ -115,6 +115,10 @@ impl CodepointAutomaton for Shared {
         Some(Identity::new("format state").u64(process_number()).u128(self.0.identity()).u32(state).finish())
     }
 
+    fn plainly_accepts(&self) -> bool {
+        true
+    }
+
     fn is_trie(&self) -> bool {
         self.0.is_trie()
     }

@@ -19,6 +19,8 @@ use super::object::Key;
 use super::order::Rest;
 use super::space::{Atom, NameId, Source, Space};
 use super::strings::Tools;
+use crate::automaton::number::{Decimal, NumberAtom};
+use crate::automaton::text::Length;
 use crate::error::EngineError;
 use crate::formula::Formula;
 use crate::frontend::json_schema::json::NodeId;
@@ -297,17 +299,61 @@ impl Space {
     fn plainly_has_a_value(&mut self, formula: Formula) -> Result<bool, EngineError> {
         let Some(id) = self.as_schema(formula) else { return Ok(false) };
         let typed = self.typed(id)?;
-        if !typed.logic.is_empty() || !typed.candidates.is_empty() {
+        if !typed.logic.is_empty() {
             return Ok(false);
         }
-        let has = |kind| typed.kinds.has(kind);
-        let integer_at_most = typed.numbers.len() <= 1;
-        Ok(has(Kind::Null)
-            || has(Kind::True)
-            || (has(Kind::String) && typed.strings.is_empty())
-            || (has(Kind::Number) && integer_at_most)
-            || (has(Kind::Array) && typed.array.min == 0 && typed.array.contains.is_none_or(|c| c.min == 0))
-            || (has(Kind::Object) && typed.object.min == 0 && typed.object.required.is_empty()))
+        let kinds = match typed.candidates.as_slice() {
+            [] => typed.kinds,
+            [one] => typed.kinds.and(one.kinds),
+            _ => return Ok(false),
+        };
+        let has = |kind| kinds.has(kind);
+        if has(Kind::Null) || has(Kind::True) || has(Kind::False) || (has(Kind::String) && typed.strings.is_empty()) {
+            return Ok(true);
+        }
+        if !typed.candidates.is_empty() {
+            return Ok(false);
+        }
+        Ok((has(Kind::Array) && typed.array.min == 0 && typed.array.contains.is_none_or(|c| c.min == 0))
+            || (has(Kind::Object) && typed.object.min == 0 && typed.object.required.is_empty())
+            || (has(Kind::Number) && self.plainly_has_a_number(&typed.numbers)?)
+            || (has(Kind::String) && self.plainly_has_a_string(&typed.strings)?))
+    }
+
+    /// The same of strings with all of these demands.
+    fn plainly_has_a_string(&self, demands: &[Atom]) -> Result<bool, EngineError> {
+        Ok(match demands {
+            [] => true,
+            [Atom::Text(component)] => self.component(*component)?.plainly_accepts(),
+            [Atom::Length(index)] => {
+                let Length { min, max } = self.length(*index)?;
+                max.is_none_or(|max| min <= max)
+            }
+            _ => false,
+        })
+    }
+
+    /// The same of numbers: one demand alone, bounds on one side, or a bound that meets the other one.
+    fn plainly_has_a_number(&self, demands: &[Atom]) -> Result<bool, EngineError> {
+        if demands.len() <= 1 {
+            return Ok(true);
+        }
+        let (mut integer, mut least, mut most) = (false, None, None);
+        for demand in demands {
+            let Atom::Number(index) = *demand else { return Ok(false) };
+            match self.number(index)? {
+                NumberAtom::Integer => integer = true,
+                NumberAtom::AtLeast { bound, exclusive } if least.is_none() => least = Some((bound, exclusive)),
+                NumberAtom::AtMost { bound, exclusive } if most.is_none() => most = Some((bound, exclusive)),
+                _ => return Ok(false),
+            }
+        }
+        let (Some((least, above)), Some((most, below))) = (least, most) else { return Ok(true) };
+        if least.may_be_cut() || most.may_be_cut() {
+            return Ok(false);
+        }
+        let is_met = |bound: &Decimal, exclusive: bool| !exclusive && (bound.is_integer() || !integer);
+        Ok((is_met(&least, above) && (least < most || (least == most && !below))) || (is_met(&most, below) && least < most))
     }
 
     fn ways_to_a_value(&mut self, tools: Tools<'_>, obligation: Formula, round: usize) -> Result<Option<Vec<Vec<Goal>>>, EngineError> {

@@ -300,6 +300,41 @@ fn what_nothing_satisfies_is_refused() {
 }
 
 #[test]
+fn values_that_must_be_there_are_possible_or_not() {
+    let cases = [
+        ("{\"enum\":[\"a\",3],\"type\":\"string\"}", true),
+        ("{\"enum\":[3,null],\"type\":[\"string\",\"null\"]}", true),
+        ("{\"enum\":[false],\"type\":\"boolean\"}", true),
+        ("{\"enum\":[\"a\",3],\"type\":\"boolean\"}", false),
+        ("{\"enum\":[\"a\"],\"minLength\":2}", false),
+        ("{\"enum\":[\"a\"],\"const\":\"b\"}", false),
+        ("{\"type\":\"string\",\"pattern\":\"^[a-z]+$\"}", true),
+        ("{\"type\":\"string\",\"pattern\":\"a^b\"}", false),
+        ("{\"type\":\"string\",\"pattern\":\"^aa$\",\"maxLength\":1}", false),
+        ("{\"type\":\"string\",\"format\":\"date\"}", true),
+        ("{\"type\":\"string\",\"minLength\":2,\"maxLength\":2}", true),
+        ("{\"type\":\"string\",\"minLength\":3,\"maxLength\":2}", false),
+        ("{\"type\":\"integer\",\"minimum\":3,\"maximum\":3}", true),
+        ("{\"type\":\"integer\",\"minimum\":2.5,\"maximum\":3}", true),
+        ("{\"type\":\"integer\",\"minimum\":0.5,\"maximum\":0.7}", false),
+        ("{\"type\":\"integer\",\"exclusiveMinimum\":2,\"exclusiveMaximum\":3}", false),
+        ("{\"type\":\"number\",\"exclusiveMinimum\":2,\"exclusiveMaximum\":3}", true),
+        ("{\"type\":\"number\",\"minimum\":3,\"exclusiveMaximum\":3}", false),
+        ("{\"type\":\"number\",\"exclusiveMinimum\":3,\"maximum\":3}", false),
+        ("{\"type\":\"number\",\"minimum\":4,\"maximum\":3}", false),
+        ("{\"type\":\"integer\",\"minimum\":4,\"multipleOf\":7}", true),
+    ];
+    for (value, possible) in cases {
+        let schema = format!("{{\"type\":\"object\",\"required\":[\"k\"],\"properties\":{{\"k\":{value}}}}}");
+        match compile(&schema, &Options::default()) {
+            Ok(_) => assert!(possible, "{value}"),
+            Err(CompileError::UnsatisfiableSchema { .. }) => assert!(!possible, "{value}"),
+            Err(other) => panic!("{value}: {other}"),
+        }
+    }
+}
+
+#[test]
 fn an_unsatisfiable_schema_names_the_keywords_that_contradict_each_other() {
     let cases: &[(&str, &[&str])] = &[
         ("{\"type\":\"string\",\"minLength\":3,\"maxLength\":2,\"pattern\":\"a\"}", &["/type", "/minLength", "/maxLength"]),
