@@ -3,10 +3,8 @@
 //! Invariant: equal lists are one context; a call at the end of a rule adds nothing, so loops come back to equal contexts.
 //! Must not know: bytes, states.
 
-use dashmap::DashMap;
-
 use super::nfa::{Position, Symbol, index};
-use crate::maps;
+use crate::maps::{self, Concurrent};
 
 index!(
     /// A list of places to return to, innermost first.
@@ -45,7 +43,7 @@ impl Place {
 
 /// All contexts made so far.
 pub(super) struct Contexts {
-    known: DashMap<Place, Context>,
+    known: Concurrent<Place, Context>,
     places: boxcar::Vec<Place>,
 }
 

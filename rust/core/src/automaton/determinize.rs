@@ -10,7 +10,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use dashmap::DashMap;
 use hashbrown::{HashMap, HashSet};
 use smallvec::{SmallVec, smallvec};
 
@@ -21,7 +20,7 @@ use super::nfa::{END, EmbeddedIndex, Kind, Node, Position, Symbol};
 use crate::error::EngineError;
 use crate::ids::{ProviderId, StateId};
 use crate::limits::Limits;
-use crate::maps;
+use crate::maps::{self, Concurrent};
 use crate::provider::{Alternative, Arena, ByteSet, Cell, Facts, Provider, Push, Step};
 
 /// A position in a context.
@@ -91,11 +90,11 @@ pub(super) struct GrammarProvider {
     pub(super) content: OnceLock<u128>,
     id: OnceLock<ProviderId>,
     states: boxcar::Vec<StateData>,
-    known: DashMap<Arc<Key>, StateId>,
+    known: Concurrent<Arc<Key>, StateId>,
     /// By symbol: the state that a call enters.
     entries: Vec<OnceLock<StateId>>,
     /// What entered states do, by local number: callers ask again and again.
-    answers: DashMap<u32, Vec<Answer>>,
+    answers: Concurrent<u32, Vec<Answer>>,
     bytes: AtomicUsize,
 }
 

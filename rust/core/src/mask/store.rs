@@ -4,8 +4,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use dashmap::DashMap;
-
 use super::Mask;
 use super::difference::{Difference, difference, near};
 use super::file::{self, Entries, MaskKey, PartKey, ResolvedKey};
@@ -19,7 +17,7 @@ use super::walk::{Found, Parts, Walk, Whole};
 use crate::bitmask;
 use crate::error::{CacheError, EngineError};
 use crate::ids::StateId;
-use crate::maps;
+use crate::maps::{self, Concurrent};
 use crate::provider::{Arena, Named};
 use crate::stack::Item;
 use crate::vocab::Vocabulary;
@@ -106,12 +104,12 @@ impl SharedMasks {
 pub struct MaskStore {
     pub(super) vocabulary: Arc<Vocabulary>,
     pub(super) shared: Option<Arc<SharedMasks>>,
-    masks: DashMap<(StateId, u64, bool), Arc<Mask>, foldhash::fast::RandomState>,
-    pub(super) resolved: DashMap<(u128, StateId, u64), Arc<Mask>, foldhash::fast::RandomState>,
+    masks: Concurrent<(StateId, u64, bool), Arc<Mask>>,
+    pub(super) resolved: Concurrent<(u128, StateId, u64), Arc<Mask>>,
     /// By node of the vocabulary's trie, state and view: what the state allows below the node.
-    parts: DashMap<(u32, StateId, u64), Arc<Part>, foldhash::fast::RandomState>,
+    parts: Concurrent<(u32, StateId, u64), Arc<Part>>,
     /// What models allow, by content of what is left of some tokens.
-    pub(super) rests: DashMap<(u128, StateId), Arc<Mask>, foldhash::fast::RandomState>,
+    pub(super) rests: Concurrent<(u128, StateId), Arc<Mask>>,
     /// Memoised steps of configurations; a walk that finds it taken makes its own.
     locals: Mutex<LocalTable>,
     local_bytes: AtomicUsize,

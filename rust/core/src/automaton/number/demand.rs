@@ -5,7 +5,6 @@
 
 use std::cmp::Ordering;
 
-use dashmap::DashMap;
 use std::sync::Arc;
 
 use num_bigint::BigUint;
@@ -17,7 +16,7 @@ use super::progress::{Comparison, Size};
 use crate::error::EngineError;
 use crate::identity::Identity;
 use crate::limits::Limits;
-use crate::maps;
+use crate::maps::{self, Concurrent};
 
 /// One demand on a number.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -129,7 +128,7 @@ pub(super) struct Demands {
     sets: Table<Spellings>,
     units: Table<Unit>,
     /// By unit: the one after a digit of the fraction.
-    next_units: DashMap<u32, Option<u32>>,
+    next_units: Concurrent<u32, Option<u32>>,
     residues: Table<BigUint>,
 }
 
@@ -157,7 +156,7 @@ const ZEROS: Demand = Demand::Multiple { unit: 0, residue: 0 };
 /// Things kept once each, numbered.
 struct Table<T> {
     items: boxcar::Vec<Arc<T>>,
-    by_content: DashMap<Arc<T>, u32>,
+    by_content: Concurrent<Arc<T>, u32>,
 }
 
 impl<T: std::hash::Hash + Eq> Default for Table<T> {

@@ -8,14 +8,12 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use dashmap::DashMap;
-
 use super::{BYTES, Decimal, NumberAtom, NumberAutomaton, NumberSpec, Phase};
 use crate::error::EngineError;
 use crate::identity::Identity;
 use crate::ids::{ProviderId, StateId};
 use crate::limits::Limits;
-use crate::maps;
+use crate::maps::{self, Concurrent};
 use crate::provider::{Arena, ByteSet, Facts, Provider, Step};
 
 /// An exponent, and a number that is read beside it or the value returned.
@@ -41,7 +39,7 @@ pub struct ExponentAutomaton {
     most: u32,
     provider: OnceLock<ProviderId>,
     entries: boxcar::Vec<Entry>,
-    by_spot: DashMap<Arc<Spot>, u32>,
+    by_spot: Concurrent<Arc<Spot>, u32>,
     /// Held while a state is made, so that each is made once.
     making: Mutex<()>,
 }

@@ -22,7 +22,6 @@ mod tests;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 
-use dashmap::DashMap;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
@@ -36,7 +35,7 @@ use crate::error::EngineError;
 use crate::identity::Identity;
 use crate::ids::{ProviderId, StateId};
 use crate::limits::Limits;
-use crate::maps;
+use crate::maps::{self, Concurrent};
 use crate::provider::{Arena, ByteSet, Facts, Provider, Step};
 
 /// What a number must be.
@@ -106,7 +105,7 @@ pub struct NumberAutomaton {
     /// Made for the first number.
     demands: LazyLock<Demands>,
     numbers: boxcar::Vec<Number>,
-    by_key: DashMap<Arc<Key>, u32>,
+    by_key: Concurrent<Arc<Key>, u32>,
     /// Held while a state is made, so that each is made once.
     making: std::sync::Mutex<()>,
 }

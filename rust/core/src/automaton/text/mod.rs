@@ -20,9 +20,6 @@ mod tests;
 
 use std::sync::{Arc, OnceLock};
 
-use dashmap::DashMap;
-use foldhash::fast::RandomState;
-
 pub use self::class_loop::ClassLoop;
 use self::guard::Settled;
 use self::lift::{Entry, ListId};
@@ -35,7 +32,7 @@ pub use self::string_set::StringSet;
 use crate::error::{CompileError, EngineError};
 use crate::grammar::CharClass;
 use crate::ids::{ProviderId, StateId};
-use crate::maps;
+use crate::maps::{self, Concurrent};
 use crate::provider::{Arena, Attached, CodepointAutomaton};
 
 /// How many characters (code points of the decoded text) there must be.
@@ -84,10 +81,10 @@ pub struct TextAutomaton {
     hexadecimal: Option<CharClass>,
     products: Products,
     lists: boxcar::Vec<Box<[Entry]>>,
-    by_entries: DashMap<Box<[Entry]>, ListId, RandomState>,
-    units: DashMap<ProductId, ListId, RandomState>,
+    by_entries: Concurrent<Box<[Entry]>, ListId>,
+    units: Concurrent<ProductId, ListId>,
     kinds: boxcar::Vec<Kind>,
-    by_kind: DashMap<Kind, StateId, RandomState>,
+    by_kind: Concurrent<Kind, StateId>,
 }
 
 impl TextAutomaton {

@@ -6,10 +6,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use dashmap::DashMap;
-use foldhash::fast::RandomState;
-
-use crate::maps;
+use crate::maps::{self, Concurrent};
 use crate::provider::{self, ByteSet, CodepointEdge};
 
 /// Names that may still come, by number.
@@ -38,7 +35,7 @@ struct Node {
 /// follow each other is shorter than the longest.
 pub(super) struct Names {
     nodes: boxcar::Vec<Node>,
-    by_key: DashMap<Arc<Key>, NameMapId, RandomState>,
+    by_key: Concurrent<Arc<Key>, NameMapId>,
 }
 
 impl Default for Names {

@@ -9,8 +9,6 @@
 use std::sync::atomic::AtomicU8;
 use std::sync::{Arc, OnceLock};
 
-use dashmap::DashMap;
-use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
@@ -20,7 +18,7 @@ use super::outcome::{Mapped, Outcome};
 use super::{Length, TextSpec};
 use crate::error::EngineError;
 use crate::limits::Limits;
-use crate::maps;
+use crate::maps::{self, Concurrent};
 use crate::provider::{CodepointAutomaton, CodepointEdge};
 
 /// The ranges of Unicode scalar values.
@@ -91,15 +89,15 @@ struct Component {
     automaton: Arc<dyn CodepointAutomaton>,
     trie: bool,
     /// By state.
-    known: DashMap<u32, Known, RandomState>,
+    known: Concurrent<u32, Known>,
 }
 
 /// The products made so far.
 pub(super) struct Products {
     components: boxcar::Vec<Component>,
-    by_identity: DashMap<u128, u32, RandomState>,
+    by_identity: Concurrent<u128, u32>,
     made: boxcar::Vec<Product>,
-    by_key: DashMap<Arc<Key>, u32, RandomState>,
+    by_key: Concurrent<Arc<Key>, u32>,
     pub(super) names: Names,
 }
 

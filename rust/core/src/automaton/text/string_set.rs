@@ -6,11 +6,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use dashmap::DashMap;
-use foldhash::fast::RandomState;
-
 use crate::error::EngineError;
 use crate::identity::Identity;
+use crate::maps::{self, Concurrent};
 use crate::provider::{CodepointAutomaton, CodepointEdge};
 
 /// What was read is `strings[low][..offset]`, the common beginning of `strings[low..high]`.
@@ -30,7 +28,7 @@ struct State {
 pub struct StringSet {
     strings: Box<[Box<str>]>,
     states: boxcar::Vec<State>,
-    by_place: DashMap<Place, u32, RandomState>,
+    by_place: Concurrent<Place, u32>,
     identity: u128,
 }
 
@@ -44,12 +42,7 @@ impl StringSet {
         for string in &strings {
             identity.str(string);
         }
-        let set = Self {
-            strings: strings.into(),
-            states: boxcar::Vec::new(),
-            by_place: DashMap::with_hasher_and_shard_amount(RandomState::default(), 2),
-            identity: identity.finish(),
-        };
+        let set = Self { strings: strings.into(), states: boxcar::Vec::new(), by_place: maps::few(), identity: identity.finish() };
         if !set.strings.is_empty() {
             set.intern(Place { offset: 0, low: 0, high: set.strings.len() as u32 });
         }

@@ -11,8 +11,6 @@ mod words;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use dashmap::DashMap;
-use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use smallvec::{SmallVec, smallvec};
 
@@ -27,7 +25,7 @@ use crate::error::EngineError;
 use crate::formula::Formula;
 use crate::ids::{ProviderId, StateId};
 use crate::limits::Limits;
-use crate::maps::{self, Numbered};
+use crate::maps::{self, Concurrent, Numbered};
 use crate::provider::{Alternative, Arena, Awaited, ByteSet, Cell, DOORS, Facts, Provider, Push, Step};
 use crate::report::Undecided;
 use crate::spacing::{self, Spacing};
@@ -119,7 +117,7 @@ pub(super) struct SchemaProvider {
     numbers: Numbers,
     spots: boxcar::Vec<Spot>,
     inner: Mutex<Inner>,
-    returns: DashMap<(u32, u32), Option<StateId>, RandomState>,
+    returns: Concurrent<(u32, u32), Option<StateId>>,
 }
 
 /// The automata for numbers.

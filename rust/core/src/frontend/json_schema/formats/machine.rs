@@ -6,11 +6,9 @@
 use std::hash::Hash;
 use std::sync::{Arc, OnceLock};
 
-use dashmap::DashMap;
-use foldhash::fast::RandomState;
-
 use crate::error::EngineError;
 use crate::identity::Identity;
+use crate::maps::{self, Concurrent};
 use crate::provider::{CodepointAutomaton, CodepointEdge};
 
 /// How a text is read, character by character.
@@ -38,7 +36,7 @@ struct Slot<S> {
 pub(super) struct Handmade<M: Machine> {
     machine: M,
     slots: boxcar::Vec<Slot<M::State>>,
-    numbers: DashMap<M::State, u32, RandomState>,
+    numbers: Concurrent<M::State, u32>,
     identity: u128,
 }
 
@@ -46,7 +44,7 @@ impl<M: Machine> Handmade<M> {
     /// `variant` tells machines of one name apart.
     pub fn new(machine: M, variant: &str) -> Self {
         let identity = Identity::new(M::NAME).str(variant).finish();
-        Self { machine, slots: boxcar::Vec::new(), numbers: DashMap::with_hasher_and_shard_amount(RandomState::default(), 4), identity }
+        Self { machine, slots: boxcar::Vec::new(), numbers: maps::few(), identity }
     }
 
     fn number(&self, state: M::State) -> u32 {

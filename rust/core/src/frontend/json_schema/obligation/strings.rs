@@ -15,6 +15,7 @@ use crate::error::EngineError;
 use crate::formula::{Formula, Variable};
 use crate::identity::Identity;
 use crate::ids::StateId;
+use crate::maps::{self, Concurrent};
 use crate::provider::{Arena, CodepointAutomaton, CodepointEdge};
 
 /// The automata that read scalars.
@@ -234,7 +235,7 @@ pub(super) struct BeginsWith {
     /// Sorted, none a beginning of another.
     names: Vec<Vec<char>>,
     identity: u128,
-    states: dashmap::DashMap<(u32, u32, u32), u32>,
+    states: Concurrent<(u32, u32, u32), u32>,
     places: boxcar::Vec<(u32, u32, u32)>,
 }
 
@@ -255,7 +256,7 @@ impl BeginsWith {
         Self {
             names: kept.iter().map(|name| name.chars().collect()).collect(),
             identity: identity.finish(),
-            states: dashmap::DashMap::with_shard_amount(2),
+            states: maps::few(),
             places: boxcar::Vec::new(),
         }
     }
