@@ -220,7 +220,7 @@ impl Products {
         if outcomes.is_empty() {
             return Ok(None);
         }
-        let mut used = vec![false; parts.len()];
+        let mut used: SmallVec<[bool; 16]> = smallvec::smallvec![false; parts.len()];
         for variable in outcomes.iter().flat_map(Outcome::variables) {
             used[variable as usize] = true;
         }
@@ -367,6 +367,11 @@ impl Products {
         if let (Some(names), true) = (key.names, key.parts.is_empty()) {
             return self.moves_of_names(key, names, bound);
         }
+        if let (&[part], None) = (&*key.parts, key.names)
+            && let Some(moves) = self.moves_of_part(key, part, bound)?
+        {
+            return Ok(moves);
+        }
         // Edges by first character; a sweep over their ends, with the parts alive in between.
         let mut edges: Vec<(CodepointEdge, u32)> = Vec::new();
         for (i, &part) in key.parts.iter().enumerate() {
@@ -411,6 +416,36 @@ impl Products {
             }
         }
         Ok(moves.into())
+    }
+
+    /// The moves where there is but one part, if it is all over where that ends.
+    fn moves_of_part(&self, key: &Key, part: Part, bound: &Limits) -> Result<Option<Box<[Move]>>, EngineError> {
+        let mut mapping = [Mapped::Constant(false)];
+        if self.derive(key, &[], &mut mapping, bound)?.is_some() {
+            return Ok(None);
+        }
+        let edges = self.edges(part)?;
+        // Few states follow, most of them again and again.
+        let mut known: SmallVec<[(u32, Option<ProductId>); 8]> = SmallVec::new();
+        let mut moves: Vec<Move> = Vec::with_capacity(edges.len());
+        for edge in edges.iter() {
+            let target = match known.iter().find(|(state, _)| *state == edge.target) {
+                Some(&(_, target)) => target,
+                None => {
+                    let target = self.derive(key, &[(0, edge.target)], &mut mapping, bound)?;
+                    if known.len() < 8 {
+                        known.push((edge.target, target));
+                    }
+                    target
+                }
+            };
+            let Some(target) = target else { continue };
+            match moves.last_mut() {
+                Some(last) if last.target == target && last.high + 1 == edge.low => last.high = edge.high,
+                _ => moves.push(Move { low: edge.low, high: edge.high, target }),
+            }
+        }
+        Ok(Some(moves.into()))
     }
 
     /// The moves where there is nothing but names: each goes on with its first character, and any other character ends them all.

@@ -78,9 +78,19 @@ impl Machine for HostNames {
     }
 
     fn edges(&self, state: State, edge: &mut dyn FnMut(u32, u32, State)) -> Result<(), EngineError> {
-        for c in ('0'..='9').chain('A'..='Z').chain('a'..='z').chain(['-']) {
-            if let Some(target) = state.after(c, self.a_labels) {
-                edge(u32::from(c), u32::from(c), target);
+        // What goes on with `xn--`, or might have, is told apart by character.
+        let alike = self.a_labels || state.prefix == 4;
+        for (low, high) in [('0', '9'), ('A', 'Z'), ('a', 'z'), ('-', '-')] {
+            if alike {
+                if let Some(target) = state.after(low, self.a_labels) {
+                    edge(u32::from(low), u32::from(high), target);
+                }
+                continue;
+            }
+            for c in low..=high {
+                if let Some(target) = state.after(c, self.a_labels) {
+                    edge(u32::from(c), u32::from(c), target);
+                }
             }
         }
         let units = state.units + (state.length + 1).div_ceil(UNIT);

@@ -31,10 +31,13 @@ const ATEXT: &str = "A-Za-z0-9!#$%&'*+/=?^_`{|}~\\-";
 const QTEXT: &str = " !#-\\[\\]-~";
 
 fn email() -> Result<Arc<dyn CodepointAutomaton>, EngineError> {
-    let local = format!("(?:(?=[^@]{{1,64}}@)[{ATEXT}]+(?:\\.[{ATEXT}]+)*|{})@", quoted("", 1));
     let (domain, start) = (HostNames { a_labels: true }, hosts::State::start(LOCAL_UNITS));
-    let mailboxes = Mailboxes { local: pattern(&local)?, literal: pattern(&literal())?, domain, start };
-    Ok(Arc::new(Handmade::new(mailboxes, "email")))
+    Ok(Arc::new(Handmade::new(Mailboxes { octets: 1, literal: pattern(&literal())?, domain, start }, "email")))
+}
+
+fn idn_email() -> Result<Arc<dyn CodepointAutomaton>, EngineError> {
+    let (domain, start) = (Names::new(true)?, idn::State::start(LOCAL_UNITS));
+    Ok(Arc::new(Handmade::new(Mailboxes { octets: 4, literal: pattern(&literal())?, domain, start }, "idn-email")))
 }
 
 /// Without regard to sizes and to what stands in brackets; with `more` characters besides ASCII.
@@ -43,29 +46,9 @@ fn widest(more: &str) -> String {
     format!("(?:{local})@(?:[A-Za-z0-9.\\-{more}]+|\\[[!-Z^-~]+\\])")
 }
 
-/// `Quoted-string`, with `more` characters besides ASCII, each of at most so many octets.
-fn quoted(more: &str, octets: usize) -> String {
-    // An escape is two characters long.
-    let (plain, escaped) = (62 / octets, 62 / octets.max(2));
-    format!("\"(?:[{QTEXT}{more}]{{0,{plain}}}|(?:[{QTEXT}{more}]|\\\\[ -~]){{0,{escaped}}})\"")
-}
-
 /// An address in brackets. `IPv6` is the only tag that is registered.
 fn literal() -> String {
     format!("\\[(?:{}|[Ii][Pp][Vv]6:{})\\]", ipv4(), ipv6(2))
-}
-
-fn idn_email() -> Result<Arc<dyn CodepointAutomaton>, EngineError> {
-    // By how many octets a character may take.
-    let mut local = Vec::new();
-    for (octets, more) in [(1, ""), (2, "\\x80-\\u07FF"), (3, "\\x80-\\uFFFF"), (4, "\\x80-\\u{10FFFF}")] {
-        let most = 64 / octets;
-        local.push(format!("(?=[^@]{{1,{most}}}@)[{ATEXT}{more}]+(?:\\.[{ATEXT}{more}]+)*@"));
-        local.push(format!("{}@", quoted(more, octets)));
-    }
-    let (domain, start) = (Names::new(true)?, idn::State::start(LOCAL_UNITS));
-    let mailboxes = Mailboxes { local: pattern(&format!("(?:{})", local.join("|")))?, literal: pattern(&literal())?, domain, start };
-    Ok(Arc::new(Handmade::new(mailboxes, "idn-email")))
 }
 
 /// The local part and the `@` take 65 octets at most, the whole 254.
@@ -73,8 +56,8 @@ const LOCAL_UNITS: u8 = 3;
 
 /// A local part, then a domain or an address.
 struct Mailboxes<D: Machine> {
-    /// Ends with the `@`, and accepts nothing that goes on.
-    local: Arc<dyn CodepointAutomaton>,
+    /// How many a character of the local part may take.
+    octets: u8,
     literal: Arc<dyn CodepointAutomaton>,
     domain: D,
     /// Where the domain begins.
@@ -83,9 +66,106 @@ struct Mailboxes<D: Machine> {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum State<S> {
-    Local(u32),
+    Local(Local),
     Domain(S),
     Literal(u32),
+}
+
+/// What is remembered of a local part. Each of its characters counts for as many octets as the widest of them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Local {
+    at: Place,
+    /// Characters, without quotes; an escape counts as one.
+    length: u8,
+    /// Octets of the widest.
+    widest: u8,
+    /// As many characters are allowed as if one were escaped.
+    escaped: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Place {
+    Start,
+    /// After a character of an atom.
+    Atom,
+    /// After a dot.
+    Dot,
+    /// Between the quotes.
+    Quoted,
+    /// After a backslash.
+    Escape,
+    /// After the closing quote.
+    Closed,
+}
+
+/// `atext`.
+const ATOM: [(char, char); 9] =
+    [('!', '!'), ('#', '\''), ('*', '+'), ('-', '-'), ('/', '9'), ('=', '='), ('?', '?'), ('A', 'Z'), ('^', '~')];
+/// `qtextSMTP`.
+const PLAIN: [(char, char); 3] = [(' ', '!'), ('#', '['), (']', '~')];
+/// Characters beyond ASCII, with how many octets each takes.
+const BEYOND: [(u32, u32, u8); 4] = [(0x80, 0x7FF, 2), (0x800, 0xD7FF, 3), (0xE000, 0xFFFF, 3), (0x1_0000, 0x10_FFFF, 4)];
+
+impl Local {
+    /// Before a local part.
+    pub const START: Self = Self { at: Place::Start, length: 0, widest: 1, escaped: false };
+
+    /// After one more character, if that fits.
+    fn longer(self, at: Place, octets: u8) -> Option<Self> {
+        let (length, widest) = (self.length + 1, self.widest.max(octets));
+        let most = match at {
+            Place::Quoted if self.escaped => 62 / widest.max(2),
+            Place::Quoted => 62 / widest,
+            // Something comes after a dot.
+            Place::Dot => 64 / widest - 1,
+            _ => 64 / widest,
+        };
+        // An escape takes two octets: beside a character of two it changes nothing.
+        let escaped = at == Place::Quoted && (self.escaped || widest > 1);
+        (length <= most).then_some(Self { at, length, widest, escaped })
+    }
+
+    /// Where characters of at most so many octets lead; `None`: to the end, after the `@`.
+    pub fn edges(self, octets: u8, edge: &mut dyn FnMut(u32, u32, Option<Self>)) {
+        let mut one = |c: char, target: Option<Self>| edge(u32::from(c), u32::from(c), target);
+        let (at, ascii): (Place, &[(char, char)]) = match self.at {
+            Place::Start => {
+                one('"', Some(Self { at: Place::Quoted, ..self }));
+                (Place::Atom, &ATOM)
+            }
+            Place::Atom => {
+                if let Some(dot) = self.longer(Place::Dot, 1) {
+                    one('.', Some(dot));
+                }
+                one('@', None);
+                (Place::Atom, &ATOM)
+            }
+            Place::Dot => (Place::Atom, &ATOM),
+            Place::Quoted => {
+                one('"', Some(Self { at: Place::Closed, ..Self::START }));
+                let escape = Self { at: Place::Escape, escaped: true, ..self };
+                if escape.longer(Place::Quoted, 1).is_some() {
+                    one('\\', Some(escape));
+                }
+                (Place::Quoted, &PLAIN)
+            }
+            Place::Escape => {
+                if let Some(target) = self.longer(Place::Quoted, 1) {
+                    edge(u32::from(' '), u32::from('~'), Some(target));
+                }
+                return;
+            }
+            Place::Closed => return one('@', None),
+        };
+        if let Some(target) = self.longer(at, 1) {
+            ascii.iter().for_each(|&(low, high)| edge(u32::from(low), u32::from(high), Some(target)));
+        }
+        for (low, high, taken) in BEYOND.into_iter().filter(|&(.., taken)| taken <= octets) {
+            if let Some(target) = self.longer(at, taken) {
+                edge(low, high, Some(target));
+            }
+        }
+    }
 }
 
 impl<D: Machine> Machine for Mailboxes<D> {
@@ -93,7 +173,7 @@ impl<D: Machine> Machine for Mailboxes<D> {
     const NAME: &'static str = "mailboxes";
 
     fn start(&self) -> Result<Option<Self::State>, EngineError> {
-        Ok(self.local.start()?.map(State::Local))
+        Ok(Some(State::Local(Local::START)))
     }
 
     fn accepts(&self, state: Self::State) -> Result<bool, EngineError> {
@@ -106,11 +186,10 @@ impl<D: Machine> Machine for Mailboxes<D> {
 
     fn edges(&self, state: Self::State, edge: &mut dyn FnMut(u32, u32, Self::State)) -> Result<(), EngineError> {
         match state {
-            State::Local(at) => {
-                for e in self.local.edges(at)?.iter() {
-                    let done = self.local.accepts(e.target)?;
-                    edge(e.low, e.high, if done { State::Domain(self.start) } else { State::Local(e.target) });
-                }
+            State::Local(local) => {
+                local.edges(self.octets, &mut |low, high, target| {
+                    edge(low, high, target.map_or(State::Domain(self.start), State::Local));
+                });
             }
             State::Domain(name) => {
                 Machine::edges(&self.domain, name, &mut |low, high, target| edge(low, high, State::Domain(target)))?;

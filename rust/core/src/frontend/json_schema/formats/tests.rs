@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
 
+use super::mail::Local;
 use super::*;
 
 fn accepts(row: &Format, text: &str) -> bool {
@@ -344,5 +345,44 @@ fn automata_are_small() {
             stack.extend(automaton.edges(at).unwrap().iter().map(|e| e.target).filter(|t| seen.insert(*t)));
         }
         assert!(seen.len() <= bound, "{name}: {} states", seen.len());
+    }
+}
+
+/// The local parts of mail addresses, written as patterns: by how many octets a character may take, dots between atoms, or quoted.
+#[test]
+fn local_parts_are_those_of_the_patterns() {
+    for octets in [1, 4] {
+        let mut ways = Vec::new();
+        for (taken, more) in [(1, ""), (2, "\\x80-\\u07FF"), (3, "\\x80-\\uFFFF"), (4, "\\x80-\\u{10FFFF}")].into_iter().take(octets) {
+            let (atom, plain) = (format!("[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~\\-{more}]"), format!("[ !#-\\[\\]-~{more}]"));
+            ways.push(format!("(?=[^@]{{1,{}}}@){atom}+(?:\\.{atom}+)*@", 64 / taken));
+            ways.push(format!("\"(?:{plain}{{0,{}}}|(?:{plain}|\\\\[ -~]){{0,{}}})\"@", 62 / taken, 62 / taken.max(2)));
+        }
+        let pattern = pattern(&format!("(?:{})", ways.join("|"))).unwrap();
+        // Both are deterministic: they are walked side by side, range by range.
+        let mut open = vec![(Some(Local::START), pattern.start().unwrap())];
+        let mut seen = std::collections::HashSet::from([open[0]]);
+        while let Some((local, at)) = open.pop() {
+            let mut ranges: Vec<(u32, u32, Option<Local>)> = Vec::new();
+            if let Some(local) = local {
+                local.edges(octets as u8, &mut |low, high, target| ranges.push((low, high, target)));
+            }
+            let edges = at.map(|at| pattern.edges(at).unwrap()).unwrap_or_default();
+            let starts = ranges.iter().flat_map(|&(low, high, _)| [low, high + 1]).chain(edges.iter().flat_map(|e| [e.low, e.high + 1]));
+            for c in starts.collect::<std::collections::BTreeSet<u32>>() {
+                let one = ranges.iter().find(|r| (r.0..=r.1).contains(&c)).map(|r| r.2);
+                let other = edges.iter().find(|e| (e.low..=e.high).contains(&c)).map(|e| e.target);
+                // What only the pattern knows leads nowhere; the ends are the same.
+                let ended = other.is_some_and(|at| pattern.accepts(at).unwrap());
+                assert_eq!(one == Some(None), ended, "after {local:?}, U+{c:04X}");
+                if !ended && (one.is_some() || other.is_some()) {
+                    let next = (one.flatten(), other);
+                    if seen.insert(next) {
+                        open.push(next);
+                    }
+                }
+            }
+        }
+        assert!(seen.len() > 100);
     }
 }
