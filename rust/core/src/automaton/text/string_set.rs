@@ -54,6 +54,11 @@ impl StringSet {
         self.strings.iter().map(|s| &**s)
     }
 
+    /// Is it one of them?
+    pub fn contains(&self, string: &str) -> bool {
+        self.strings.binary_search_by(|s| (**s).cmp(string)).is_ok()
+    }
+
     fn intern(&self, place: Place) -> u32 {
         if let Some(state) = self.by_place.get(&place) {
             return *state;

@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use super::finite::list_language;
 use super::space::{Atom, ComponentId, NameId, Space};
 use crate::automaton::number::{ExponentAutomaton, NumberAutomaton, NumberSpec};
-use crate::automaton::text::{Outcome, TextAutomaton, TextSpec};
+use crate::automaton::text::{Outcome, StringSet, TextAutomaton, TextSpec};
 use crate::error::EngineError;
 use crate::formula::{Formula, Variable};
 use crate::identity::Identity;
@@ -47,11 +47,44 @@ impl Space {
         let body = if demand == Formula::FALSE {
             None
         } else {
-            let spec = self.text_spec(demand)?;
-            tools.text.json_string_body(tools.arena, &spec)?
+            let (names, others) = self.listed(demand)?.map_or((Vec::new(), demand), |(names, others)| (names, others));
+            let names = tools.text.name_map(names.iter().map(|(name, leaf)| (&**name, *leaf)));
+            let spec = self.text_spec(others)?;
+            tools.text.named_string_body(tools.arena, &spec, names)?
         };
         self.strings.bodies.insert(demand, body);
         Ok(body)
+    }
+
+    /// If the demand asks only in which of some lists a string is: the strings of these, ascending, each with the leaf it reaches, and what is asked
+    /// of all others. Names are spelled along the vocabulary; the states of a long list are made where tokens lead.
+    fn listed(&self, demand: Formula) -> Result<Option<(Vec<(Box<str>, u32)>, Formula)>, EngineError> {
+        const MOST: usize = 1 << 10;
+        let mut lists: HashMap<Variable, Arc<StringSet>> = HashMap::new();
+        let mut most = 0;
+        for variable in self.formulas.support(demand).0 {
+            let Atom::Text(id) = self.atom(variable)? else { return Ok(None) };
+            let Some(list) = self.strings_of(id) else { return Ok(None) };
+            most += list.strings().len();
+            lists.insert(variable, list);
+        }
+        if lists.is_empty() || most > MOST || most * lists.len() > MOST * 8 {
+            return Ok(None);
+        }
+        let leaf_of = |name: Option<&str>| {
+            let mut at = demand;
+            while let Some((variable, yes, no)) = self.formulas.branch(at) {
+                let holds = name.zip(lists.get(&variable)).is_some_and(|(name, list)| list.contains(name));
+                at = if holds { yes } else { no };
+            }
+            (at, self.formulas.as_leaf(at).unwrap_or(0))
+        };
+        let (others, leaf_of_others) = leaf_of(None);
+        let mut names: Vec<&str> = lists.values().flat_map(|list| list.strings()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let named = names.into_iter().map(|name| (name.into(), leaf_of(Some(name)).1)).filter(|&(_, leaf)| leaf != leaf_of_others);
+        Ok(Some((named.collect(), others)))
     }
 
     /// The leaves that strings can reach.
