@@ -4,7 +4,10 @@
 //! Invariant: finds just what a walk from the state would.
 //! Must not know: where masks are kept.
 
+use std::sync::Arc;
+
 use super::Mask;
+use super::difference::{Difference, near};
 use super::local::Local;
 use super::store::{FROZEN, MaskStore};
 use super::token_set::TokenSet;
@@ -14,6 +17,9 @@ use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::loops;
 use crate::provider::Arena;
+
+/// With more tokens that fare otherwise than far from the limit, that is no help.
+const MOST_TOUCHED: usize = 2048;
 
 impl MaskStore {
     /// The mask of a state that counts the characters of a string, any of them, and after the last of which none may come: the tokens that are
@@ -29,8 +35,13 @@ impl MaskStore {
         if !loops::refuses_characters(arena, last)? {
             return Ok(None);
         }
-        let mut found = Found::default();
         let walk = Walk { keep: framed, ..Walk::over(arena, lengths.rest()) };
+        if let Some(base) = self.far(arena, state, framed)?
+            && let Some(found) = self.with_locals(|table| near(&walk, table, (state, register), MOST_TOUCHED))?
+        {
+            return Ok(Some(self.shortened(&base, short, found, framed)));
+        }
+        let mut found = Found::default();
         self.with_locals(|table| walk.run(table, Local::One { state, register, parents: 0 }, &mut found))?;
         let mut bits: Box<[u32]> = short.into();
         found.accepted(lengths.rest()).into_iter().for_each(|token| bitmask::set(&mut bits, token));
@@ -39,6 +50,28 @@ impl MaskStore {
         leaving.leftovers.retain(|leftover| !accepted.contains(leftover.token));
         let residual = self.residual(leaving, None);
         Ok(Some(Mask::new(accepted, residual)))
+    }
+
+    /// The mask of a state far from its limit, without the characters that are not short enough, and with what fares otherwise of the tokens that are
+    /// more than characters.
+    fn shortened(&self, base: &Arc<Mask>, short: &[u32], found: Difference, framed: bool) -> Mask {
+        let lengths = self.vocabulary.lengths();
+        let Difference { mut touched, found } = found;
+        touched.sort_unstable();
+        touched.dedup();
+        let mut bits = vec![0; self.vocabulary.words()].into_boxed_slice();
+        base.accepted.write(&mut bits);
+        for ((word, counted), short) in bits.iter_mut().zip(lengths.counted()).zip(short) {
+            *word = *word & !counted | short;
+        }
+        touched.iter().for_each(|&token| bitmask::clear(&mut bits, token));
+        found.accepted(lengths.rest()).into_iter().for_each(|token| bitmask::set(&mut bits, token));
+        let accepted = TokenSet::from_bits_near(base, bits);
+        let mut leaving = found.leaving;
+        leaving.leftovers.retain(|leftover| !accepted.contains(leftover.token));
+        let below = base.residual.clone().map(|residual| (residual, Arc::from(touched)));
+        let residual = if framed { self.residual(leaving, below) } else { None };
+        Mask::new(accepted, residual)
     }
 }
 

@@ -339,7 +339,10 @@ impl MaskStore {
                 Learned::Known(mask) => return Ok(mask),
                 Learned::New(mask) => Some(mask),
             },
-            None => self.by_shapes(arena, state, register, framed)?,
+            None => match self.by_lengths(arena, state, register, framed)? {
+                None => self.by_shapes(arena, state, register, framed)?,
+                known => known,
+            },
         };
         let known = match known {
             // Close to its limit a state differs on much from itself far away.
@@ -348,10 +351,6 @@ impl MaskStore {
         };
         let known = match known {
             None => self.relative(arena, state, register, framed)?,
-            known => known,
-        };
-        let known = match known {
-            None => self.by_lengths(arena, state, register, framed)?,
             known => known,
         };
         let known = match known {
@@ -475,14 +474,7 @@ impl MaskStore {
                 let found = self.with_locals(|table| difference(&walk, table, (state, register), (next, beyond), DIFFERENCE_BOUND))?;
                 return Ok(found.map(|found| self.based(&base, found, framed)));
             }
-            let base = match facts.base {
-                Some(base) => self.mask(arena, base, 0, true, Effort::Learn)?,
-                None => Some(self.frozen(arena, state, framed)?),
-            };
-            let Some(base) = base else { return Ok(None) };
-            if !base.accepted.is_broad() {
-                return Ok(None);
-            }
+            let Some(base) = self.far(arena, state, framed)? else { return Ok(None) };
             let found = self.with_locals(|table| near(&walk, table, (state, register), DIFFERENCE_BOUND))?;
             return Ok(found.map(|found| self.based(&base, found, framed)));
         }
@@ -490,6 +482,15 @@ impl MaskStore {
         let Some(base) = self.mask(arena, base_state, 0, true, Effort::Learn)? else { return Ok(None) };
         let found = self.with_locals(|table| difference(&walk, table, (state, 0), (base_state, 0), DIFFERENCE_BOUND))?;
         Ok(found.map(|found| self.based(&base, found, framed)))
+    }
+
+    /// The mask of a state that counts, far from its limit; `None` if it is not broad.
+    pub(super) fn far(&self, arena: &Arena, state: StateId, framed: bool) -> Result<Option<Arc<Mask>>, EngineError> {
+        let base = match arena.facts(state).base {
+            Some(base) => self.mask(arena, base, 0, true, Effort::Learn)?,
+            None => Some(self.frozen(arena, state, framed)?),
+        };
+        Ok(base.filter(|base| base.accepted.is_broad()))
     }
 
     /// What a state that counts would allow if its limit were out of reach of any token.

@@ -46,6 +46,11 @@ impl LengthIndex {
         self.at_most.get(characters).map(|mask| &**mask)
     }
 
+    /// The tokens that are counted, as a mask.
+    pub fn counted(&self) -> &[u32] {
+        self.at_most.last().map_or(&[], |mask| mask)
+    }
+
     /// The tokens that are not counted.
     pub fn rest(&self) -> &Trie {
         &self.rest
