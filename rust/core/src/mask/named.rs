@@ -17,8 +17,10 @@ use crate::vocab::trie::Trie;
 /// What names lead to.
 #[derive(Default)]
 struct Spelled {
-    /// Nodes at which some name may still come, if they were asked for.
+    /// Nodes at which some name may still come, where nothing else may.
     inside: Vec<u32>,
+    /// Nodes at which a name was read whole that every other text is refused after.
+    shut: Vec<u32>,
     /// Nodes of a closing quotation mark, and what the text is worth then: 0 refused, v + 1 the value v.
     closed: Vec<(u32, u32)>,
 }
@@ -44,18 +46,20 @@ struct Speller<'a> {
     trie: &'a Trie,
     alphabet: &'a ByteSet,
     names: &'a dyn Names,
-    /// Every other text is refused.
+    /// Every other text is refused where it is now.
     alone: bool,
     found: Spelled,
-    /// The children of which node are next (the range of nodes below it), and which names may come there.
-    open: Vec<(Range<usize>, Spot)>,
+    /// The children of which node are next (the range of nodes below it), which names may come there, and whether nothing else may.
+    open: Vec<(Range<usize>, Spot, bool)>,
 }
 
 /// Spell the names below a part of the trie: the children of a node, and all that follows.
 fn spell(trie: &Trie, nodes: Range<usize>, alphabet: &ByteSet, named: &Named<'_>) -> Spelled {
-    let open = vec![(nodes, Spot { node: named.node, within: None })];
-    let mut speller = Speller { trie, alphabet, names: named.names, alone: named.others.is_none(), found: Spelled::default(), open };
-    while let Some((nodes, spot)) = speller.open.pop() {
+    let alone = named.others.is_none();
+    let open = vec![(nodes, Spot { node: named.node, within: None }, alone)];
+    let mut speller = Speller { trie, alphabet, names: named.names, alone, found: Spelled::default(), open };
+    while let Some((nodes, spot, alone)) = speller.open.pop() {
+        speller.alone = alone;
         speller.at(&nodes, spot);
     }
     speller.found
@@ -74,6 +78,20 @@ impl Speller<'_> {
         if self.alone {
             self.found.inside.push(node as u32);
         }
+    }
+
+    /// Go on below a node, where a character was read whole.
+    fn go_on(&mut self, node: usize, spot: Spot) {
+        let mut alone = self.alone;
+        if !alone && spot.within.is_none() && self.names.is_alone(spot.node) {
+            self.found.shut.push(node as u32);
+            if !self.names.hopeful(spot.node) {
+                return;
+            }
+            self.found.inside.push(node as u32);
+            alone = true;
+        }
+        self.open.push((self.below(node), spot, alone));
     }
 
     /// The characters that may come, of those that matter, and the places after them.
@@ -126,12 +144,16 @@ impl Speller<'_> {
     fn raw(&mut self, nodes: &Range<usize>, character: u32, target: Spot) {
         let Some(character) = char::from_u32(character) else { return };
         let mut nodes = nodes.clone();
+        let mut last = None;
         for &byte in character.encode_utf8(&mut [0; 4]).as_bytes() {
             let Some(node) = self.child(&nodes, byte) else { return };
             self.enter(node);
             nodes = self.below(node);
+            last = Some(node);
         }
-        self.open.push((nodes, target));
+        if let Some(node) = last {
+            self.go_on(node, target);
+        }
     }
 
     /// All that may follow a backslash.
@@ -142,7 +164,7 @@ impl Speller<'_> {
                 && let Some(node) = self.child(&nodes, letter)
             {
                 self.enter(node);
-                self.open.push((self.below(node), target));
+                self.go_on(node, target);
             }
         }
         if let Some(node) = self.child(&nodes, b'u') {
@@ -151,7 +173,7 @@ impl Speller<'_> {
             self.digits(node, Unit { digits: 0, value: 0 }, &units, &mut |this, node, unit| {
                 for &(character, target) in edges.iter().filter(|(c, _)| first_unit(*c) == unit) {
                     if character < 0x1_0000 {
-                        this.open.push((this.below(node), target));
+                        this.go_on(node, target);
                     }
                 }
                 let halves: Vec<(u32, Spot)> = edges.iter().filter(|(c, _)| *c >= 0x1_0000 && first_unit(*c) == unit).copied().collect();
@@ -173,7 +195,7 @@ impl Speller<'_> {
         let units: Vec<u32> = characters.iter().map(|&(c, _)| second(c)).collect();
         self.digits(letter, Unit { digits: 0, value: 0 }, &units, &mut |this, node, unit| {
             for &(_, target) in characters.iter().filter(|(c, _)| second(*c) == unit) {
-                this.open.push((this.below(node), target));
+                this.go_on(node, target);
             }
         });
     }
@@ -245,14 +267,23 @@ pub fn apart(trie: &Trie, nodes: Range<usize>, alphabet: &ByteSet, named: &Named
     let spelled = spell(trie, nodes, alphabet, named);
     let mut found = Found::default();
     let mut touched = Vec::new();
-    for (node, leaf) in spelled.closed {
+    let mut touch = |node: u32| {
         let places = trie.places_below(node as usize);
         touched.push((places.start as u32, places.end as u32));
+    };
+    spelled.shut.into_iter().for_each(&mut touch);
+    for node in spelled.inside {
+        found.accept(trie.places_at(node as usize));
+    }
+    for (node, leaf) in spelled.closed {
+        touch(node);
         if let Some(value) = leaf.checked_sub(1) {
             close(trie, node, value, keep, &mut found);
         }
     }
-    touched.sort_unstable();
+    // Subtrees are apart or within each other.
+    touched.sort_unstable_by_key(|&(low, high)| (low, std::cmp::Reverse(high)));
+    touched.dedup_by(|next, last| next.1 <= last.1);
     (touched, found)
 }
 
@@ -285,7 +316,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::automaton::text::{Outcome, TextAutomaton, TextSpec};
+    use crate::automaton::text::{ALONE, Outcome, TextAutomaton, TextSpec};
     use crate::limits::Limits;
     use crate::mask::MaskStore;
     use crate::mask::store::Effort;
@@ -342,7 +373,7 @@ pub(super) mod tests {
 
         #[test]
         fn names_are_found_as_by_a_walk(
-            names in proptest::collection::btree_map("[ab\u{e9}\u{e8}\u{1f600}\"\\\\/\n]{0,4}", 0_u32..4, 1..6),
+            names in proptest::collection::btree_map("[ab\u{e9}\u{e8}\u{1f600}\"\\\\/\n]{0,4}", prop_oneof![0_u32..4, Just(ALONE)], 1..6),
             others in 0_u32..3,
             read in proptest::collection::vec(0..FRAGMENTS.len(), 0..3),
             tokens in proptest::collection::vec(proptest::collection::vec(0..FRAGMENTS.len(), 1..7), 30..200),

@@ -208,6 +208,9 @@ pub trait Names {
 
     /// Is some name not refused that can still come?
     fn hopeful(&self, node: u32) -> bool;
+
+    /// Is every text refused that was read up to here and is no name?
+    fn is_alone(&self, node: u32) -> bool;
 }
 
 /// A place between two characters in a JSON string, any spelling of which will do: what it is worth if it is one of the names, and else.

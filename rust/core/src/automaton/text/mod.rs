@@ -23,7 +23,7 @@ use std::sync::{Arc, OnceLock};
 pub use self::class_loop::ClassLoop;
 use self::guard::Settled;
 use self::lift::{Entry, ListId};
-pub use self::names::NameMapId;
+pub use self::names::{ALONE, NameMapId};
 pub(crate) use self::outcome::Mapped;
 pub use self::outcome::Outcome;
 use self::product::{ProductId, Products};
@@ -122,7 +122,7 @@ impl TextAutomaton {
         self.named_string_body(arena, spec, None)
     }
 
-    /// The number of a map from names to what strings that are just that name are worth: 0 refused, v + 1 the value v. `None` if there are no
+    /// The number of a map from names to what strings that are just that name are worth: 0 refused, v + 1 the value v, [`ALONE`]. `None` if there are no
     /// names. They are in ascending order, each once.
     pub fn name_map<'s>(&self, names: impl IntoIterator<Item = (&'s str, u32)>) -> Option<NameMapId> {
         self.products.names.of(names)
@@ -152,10 +152,10 @@ impl TextAutomaton {
         self.state(arena, Kind::Body(base))
     }
 
-    /// How many texts are accepted, at least: counted up to `enough`, and no further than a moderate effort goes.
-    pub fn count(&self, arena: &Arena, spec: &TextSpec, enough: u64) -> Result<u64, EngineError> {
+    /// How many texts are accepted, at least, names among them: counted up to `enough`, and no further than a moderate effort goes.
+    pub fn count(&self, arena: &Arena, spec: &TextSpec, names: Option<NameMapId>, enough: u64) -> Result<u64, EngineError> {
         let bound = arena.limits();
-        match self.products.start(spec, None, bound)? {
+        match self.products.start(spec, names, bound)? {
             None => Ok(0),
             Some(start) => self.products.count(start, enough, bound),
         }

@@ -13,6 +13,9 @@ use crate::provider::{self, ByteSet, CodepointEdge};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct NameMapId(pub(super) u32);
 
+/// What a name is worth that is refused, with all other texts that begin with it and are no names.
+pub const ALONE: u32 = u32::MAX;
+
 /// A label on an edge is not longer than this, so that walking along a long name does not take the square of its length.
 const LONGEST_LABEL: usize = 32;
 
@@ -61,7 +64,7 @@ impl Names {
         if let Some(id) = self.by_key.get(&key) {
             return *id;
         }
-        let hopeful = leaf.is_some_and(|leaf| leaf != 0) || key.edges.iter().any(|(_, target)| self.hopeful(*target));
+        let hopeful = leaf.is_some_and(|leaf| leaf != 0 && leaf != ALONE) || key.edges.iter().any(|(_, target)| self.hopeful(*target));
         let key = Arc::new(key);
         *self
             .by_key
@@ -173,7 +176,12 @@ impl Names {
 
     /// What a text is worth that ends here: 0 refused, v + 1 the value v; `None`: it is no name.
     pub(super) fn leaf(&self, id: NameMapId) -> Option<u32> {
-        self.node(id).key.leaf
+        self.node(id).key.leaf.map(|leaf| if leaf == ALONE { 0 } else { leaf })
+    }
+
+    /// Are texts refused that go on from here and are no names?
+    pub(super) fn is_alone(&self, id: NameMapId) -> bool {
+        self.node(id).key.leaf == Some(ALONE)
     }
 
     /// Can some name with a value still come?
@@ -214,6 +222,9 @@ impl Names {
                 break;
             }
             at = *target;
+            if self.is_alone(at) {
+                break;
+            }
         }
         (read > 1).then_some((at, read))
     }
@@ -244,6 +255,10 @@ impl provider::Names for Names {
 
     fn hopeful(&self, node: u32) -> bool {
         self.hopeful(NameMapId(node))
+    }
+
+    fn is_alone(&self, node: u32) -> bool {
+        self.is_alone(NameMapId(node))
     }
 }
 

@@ -209,6 +209,9 @@ impl Products {
         mut limits: Vec<u64>,
         bound: &Limits,
     ) -> Result<Option<ProductId>, EngineError> {
+        if names.is_some_and(|names| self.names.is_alone(names)) {
+            (outcomes, limits) = (vec![Outcome::refused()], vec![u64::MAX]);
+        }
         // Names that are all refused change nothing where everything is.
         if outcomes.iter().all(Outcome::is_refused) {
             names = names.filter(|&names| self.names.hopeful(names));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{Length, Outcome, StringSet, TextAutomaton, TextSpec, attach_raw};
+use super::{ALONE, Length, Outcome, StringSet, TextAutomaton, TextSpec, attach_raw};
 use crate::error::EngineError;
 use crate::formula::{Formula, Formulas};
 use crate::identity::Identity;
@@ -100,10 +100,18 @@ impl Case {
         automaton.named_string_body(arena, &self.spec(), names).unwrap()
     }
 
+    /// Does it begin with a name that all other texts are refused after?
+    fn is_alone(&self, text: &str) -> bool {
+        self.names.iter().any(|(name, &leaf)| leaf == ALONE && text.starts_with(name))
+    }
+
     /// Where the components are after a text: table states, or whether the text so far.
     fn leaf(&self, text: &str) -> u32 {
         if let Some(&leaf) = self.names.get(text) {
-            return leaf;
+            return if leaf == ALONE { 0 } else { leaf };
+        }
+        if self.is_alone(text) {
+            return 0;
         }
         let holds = self.parts.iter().map(|part| match part {
             Part::Table(table) => text
@@ -125,7 +133,8 @@ impl Case {
             Part::Set(strings) => strings.iter().any(|s| s.starts_with(text)).then(|| text.to_owned()),
         });
         let named = self.names.keys().any(|s| s.starts_with(text)).then(|| text.to_owned());
-        (parts.chain([named]).collect(), text.chars().count().min(12))
+        let alone = self.is_alone(text).then(String::new);
+        (parts.chain([named, alone]).collect(), text.chars().count().min(12))
     }
 
     /// Is some continuation accepted?
@@ -248,7 +257,7 @@ fn any_case() -> impl Strategy<Value = Case> {
 
 fn any_named_case() -> impl Strategy<Value = Case> {
     let name = prop::collection::vec(prop::sample::select(&NAMED[..]), 0..4).prop_map(|name| name.into_iter().collect::<String>());
-    let names = prop::collection::btree_map(name, 0..3u32, 0..6);
+    let names = prop::collection::btree_map(name, prop_oneof![4 => 0..3u32, 1 => Just(ALONE)], 0..6);
     (any_case(), names).prop_map(|(case, names)| Case { names, ..case })
 }
 
@@ -639,7 +648,7 @@ fn a_search_that_takes_too_long_is_an_error() {
 proptest! {
     #[test]
     fn bytes_read_at_once_lead_where_each_leads(
-        names in proptest::collection::btree_map("[ab\u{e9}\"\\\\ ]{0,5}|a{30,40}", 0_u32..4, 1..6),
+        names in proptest::collection::btree_map("[ab\u{e9}\"\\\\ ]{0,5}|a{30,40}", prop_oneof![0_u32..4, Just(ALONE)], 1..6),
         other in 0_u32..3,
         (chosen, from, up_to) in (0_usize..6, 0_usize..3, 0_usize..45),
         tail in proptest::collection::vec(proptest::sample::select(b"ab \xC3\xA9\"\\c\n".to_vec()), 0..3),

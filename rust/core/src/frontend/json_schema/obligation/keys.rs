@@ -13,9 +13,9 @@ use super::order::Rest;
 use super::partition::Partition;
 use super::satisfy::{Goal, Search};
 use super::space::{Atom, NameId, Space};
-use super::strings::{BeginsWith, Tools};
+use super::strings::Tools;
 use super::undeclared::Group;
-use crate::automaton::text::NameMapId;
+use crate::automaton::text::{ALONE, NameMapId};
 use crate::error::EngineError;
 use crate::formula::{Formula, Formulas, Variable};
 use crate::ids::StateId;
@@ -134,7 +134,7 @@ impl Space {
             }
         }
         let demand = self.undeclared_demand(tools, object, &search, &mut classes)?;
-        let demand = if demand == Formula::FALSE { demand } else { self.without_passed_over(&key, demand)? };
+        let passed_over = if demand == Formula::FALSE { Vec::new() } else { self.passed_over(&key) };
         let refused: Vec<NameId> = if demand == Formula::FALSE {
             Vec::new()
         } else {
@@ -142,25 +142,30 @@ impl Space {
             let all = self.names_in(key.remaining).into_iter().chain(self.names_in(key.used));
             all.filter(|name| !taken.contains(name)).collect()
         };
-        let body = self.key_body(tools, &offered, &refused, demand)?;
+        let names = self.names_of_keys(tools, &offered, &refused, &passed_over);
+        let body = self.key_body(tools, names, demand)?;
         classes.sort_unstable_by_key(|&(value, _)| value);
         let mut undeclared_keys = None;
         if let Some(body) = body
             && demand != Formula::FALSE
-            && !self.is_endless(tools, body, demand)?
+            && !self.is_endless(tools, body, demand, passed_over.is_empty())?
         {
-            let names = (offered.len() + refused.len()) as u64;
-            undeclared_keys = Some(self.count_strings(tools, demand, names.saturating_add(1000))?.saturating_sub(names));
+            let offered = offered.len() as u64;
+            let spec = self.text_spec(demand)?;
+            let keys = tools.text.count(tools.arena, &spec, names, offered.saturating_add(1000))?;
+            undeclared_keys = Some(keys.saturating_sub(offered));
         }
         let table = Arc::new(KeyTable { classes, body, undeclared_keys });
         self.objects.tables.insert(object, table.clone());
         Ok(table)
     }
 
-    /// Is there no end of the keys that `body` reads, whatever is read first? It knows names beside what meets the demand.
-    fn is_endless(&mut self, tools: Tools<'_>, body: StateId, demand: Formula) -> Result<bool, EngineError> {
+    /// Is there no end of the keys that `body` reads, whatever is read first? It knows names beside what meets the demand; if they `stand_by_themselves`,
+    /// no other keys are refused for them.
+    fn is_endless(&mut self, tools: Tools<'_>, body: StateId, demand: Formula, stand_by_themselves: bool) -> Result<bool, EngineError> {
         // If what meets the demand has no end it has none without some names: asked once, not in each state of the object.
-        if let Some(any) = self.string_body(tools, demand)?
+        if stand_by_themselves
+            && let Some(any) = self.string_body(tools, demand)?
             && tools.arena.is_endless(any, true)?
         {
             return Ok(true);
@@ -220,43 +225,34 @@ impl Space {
         self.formulas.substitute(undeclared.demand, |_, _| Ok(None), leaf)
     }
 
-    /// In the ordered phase an undeclared key does not begin with a declared name that was passed over: whoever begins to write that name
-    /// would be trapped in another key.
-    fn without_passed_over(&mut self, key: &ObjectKey, demand: Formula) -> Result<Formula, EngineError> {
+    /// In the ordered phase an undeclared key does not begin with one of these declared names, which were passed over: whoever begins to write
+    /// such a name would be trapped in another key.
+    fn passed_over(&self, key: &ObjectKey) -> Vec<NameId> {
         if key.free || key.remaining == 0 {
-            return Ok(demand);
+            return Vec::new();
         }
         let ahead: HashSet<NameId> = key.lists.iter().flat_map(|&list| self.orders.names(list).map(|(name, _)| name)).collect();
-        let passed: Vec<NameId> = self.names_in(key.remaining).into_iter().filter(|name| !ahead.contains(name)).collect();
-        if passed.is_empty() {
-            return Ok(demand);
-        }
-        let texts: Vec<Arc<str>> = passed.iter().map(|&name| self.name_text(name)).filter(|text| !text.is_empty()).collect();
-        if texts.is_empty() {
-            return Ok(demand);
-        }
-        let component = self.add_component(Arc::new(BeginsWith::new(texts.iter().map(|t| &**t))));
-        let begins = self.atom_formula(Atom::Text(component))?;
-        self.formulas.if_then_else(begins, Formula::FALSE, demand)
+        self.names_in(key.remaining).into_iter().filter(|name| !ahead.contains(name) && !self.name_str(*name).is_empty()).collect()
     }
 
-    /// The state that reads a key: offered names return their class, refused ones are refused, any other key is as `others` says.
-    fn key_body(
-        &mut self,
-        tools: Tools<'_>,
-        offered: &[NameId],
-        refused: &[NameId],
-        others: Formula,
-    ) -> Result<Option<StateId>, EngineError> {
-        if offered.is_empty() && refused.is_empty() {
-            return self.string_body(tools, others);
-        }
+    /// The names that a key may be, or not: offered ones return their class, refused ones are refused, and those passed over with all other keys
+    /// that begin with them.
+    fn names_of_keys(&mut self, tools: Tools<'_>, offered: &[NameId], refused: &[NameId], passed_over: &[NameId]) -> Option<NameMapId> {
         let mut names: Vec<(NameId, u32)> = Vec::with_capacity(offered.len() + refused.len());
         names.extend(offered.iter().map(|&name| (name, class_of_name(name) + 1)));
+        names.extend(passed_over.iter().map(|&name| (name, ALONE)));
         names.extend(refused.iter().map(|&name| (name, 0)));
-        names.sort_unstable();
+        // Of several the first counts.
+        names.sort_by_key(|&(name, _)| name);
         names.dedup_by_key(|(name, _)| *name);
-        let names = self.name_map(tools, names);
+        self.name_map(tools, names)
+    }
+
+    /// The state that reads a key: names are worth what the map says, any other key is as `others` says.
+    fn key_body(&mut self, tools: Tools<'_>, names: Option<NameMapId>, others: Formula) -> Result<Option<StateId>, EngineError> {
+        if names.is_none() {
+            return self.string_body(tools, others);
+        }
         let spec = self.text_spec(others)?;
         tools.text.named_string_body(tools.arena, &spec, names)
     }

@@ -13,10 +13,8 @@ use crate::automaton::number::{ExponentAutomaton, NumberAutomaton, NumberSpec};
 use crate::automaton::text::{Outcome, StringSet, TextAutomaton, TextSpec};
 use crate::error::EngineError;
 use crate::formula::{Formula, Variable};
-use crate::identity::Identity;
 use crate::ids::StateId;
-use crate::maps::{self, Concurrent};
-use crate::provider::{Arena, CodepointAutomaton, CodepointEdge};
+use crate::provider::{Arena, CodepointEdge};
 
 /// The automata that read scalars.
 #[derive(Clone, Copy)]
@@ -99,7 +97,7 @@ impl Space {
     /// How many strings meet the demand, at least: counted up to `enough` at most.
     pub(super) fn count_strings(&mut self, tools: Tools<'_>, demand: Formula, enough: u64) -> Result<u64, EngineError> {
         let spec = self.text_spec(demand)?;
-        tools.text.count(tools.arena, &spec, enough)
+        tools.text.count(tools.arena, &spec, None, enough)
     }
 
     pub(super) fn text_spec(&mut self, demand: Formula) -> Result<TextSpec, EngineError> {
@@ -261,90 +259,4 @@ impl Space {
 fn edge(edges: &[CodepointEdge], c: u32) -> Option<u32> {
     let at = edges.partition_point(|e| e.high < c);
     edges.get(at).filter(|e| e.low <= c).map(|e| e.target)
-}
-
-/// Strings that begin with one of a set of names: a key that goes on after a name which was passed over.
-pub(super) struct BeginsWith {
-    /// Sorted, none a beginning of another.
-    names: Vec<Vec<char>>,
-    identity: u128,
-    states: Concurrent<(u32, u32, u32), u32>,
-    places: boxcar::Vec<(u32, u32, u32)>,
-}
-
-impl BeginsWith {
-    pub fn new<'s>(names: impl IntoIterator<Item = &'s str>) -> Self {
-        let mut sorted: Vec<&str> = names.into_iter().collect();
-        sorted.sort_unstable();
-        let mut kept: Vec<&str> = Vec::new();
-        for name in sorted {
-            if kept.last().is_none_or(|last| !name.starts_with(last)) {
-                kept.push(name);
-            }
-        }
-        let mut identity = Identity::new("begins with");
-        for name in &kept {
-            identity.str(name);
-        }
-        Self {
-            names: kept.iter().map(|name| name.chars().collect()).collect(),
-            identity: identity.finish(),
-            states: maps::few(),
-            places: boxcar::Vec::new(),
-        }
-    }
-
-    fn state(&self, place: (u32, u32, u32)) -> u32 {
-        if let Some(known) = self.states.get(&place) {
-            return *known;
-        }
-        *self.states.entry(place).or_insert_with(|| self.places.push(place) as u32)
-    }
-
-    fn place(&self, state: u32) -> Result<(u32, u32, u32), EngineError> {
-        self.places.get(state as usize).copied().ok_or(EngineError::Internal("a state that is not one of these names"))
-    }
-
-    /// No name is shorter than what was read and still agrees with it: everything may follow.
-    fn complete(&self, (low, high, depth): (u32, u32, u32)) -> bool {
-        low == high || self.names.get(low as usize).is_some_and(|name| name.len() == depth as usize)
-    }
-}
-
-/// The place after a whole name: everything may follow.
-const WHOLE: (u32, u32, u32) = (0, 0, 0);
-
-impl CodepointAutomaton for BeginsWith {
-    fn start(&self) -> Result<Option<u32>, EngineError> {
-        Ok((!self.names.is_empty()).then(|| self.state((0, self.names.len() as u32, 0))))
-    }
-
-    fn accepts(&self, state: u32) -> Result<bool, EngineError> {
-        Ok(self.complete(self.place(state)?))
-    }
-
-    fn edges(&self, state: u32) -> Result<Arc<[CodepointEdge]>, EngineError> {
-        let place = self.place(state)?;
-        if self.complete(place) {
-            let target = self.state(WHOLE);
-            let all = [(0, 0xD7FF), (0xE000, 0x10_FFFF)];
-            return Ok(all.iter().map(|&(low, high)| CodepointEdge { low, high, target }).collect());
-        }
-        let (low, high, depth) = place;
-        let mut edges: Vec<CodepointEdge> = Vec::new();
-        let mut at = low as usize;
-        while at < high as usize {
-            let Some(&c) = self.names[at].get(depth as usize) else { break };
-            let end = at + self.names[at..high as usize].partition_point(|name| name.get(depth as usize) == Some(&c));
-            let next = (at as u32, end as u32, depth + 1);
-            let target = self.state(if self.complete(next) { WHOLE } else { next });
-            edges.push(CodepointEdge { low: u32::from(c), high: u32::from(c), target });
-            at = end;
-        }
-        Ok(edges.into())
-    }
-
-    fn identity(&self) -> u128 {
-        self.identity
-    }
 }
