@@ -47,19 +47,13 @@ impl Matcher {
                 // With the key that the token may end there may be no other.
                 self.clear_repeating(row, quotes.commas())?;
             }
-            let mut escapes = false;
             for memory in levels {
-                escapes |= memory.used().is_some();
                 self.clear_repeating(row, memory.noted(false, |used| holding(vocabulary, used)))?;
                 if few.is_some() {
                     let begun =
                         |used: &Used| quotes.after().iter().filter(|(key, _)| used.any_begins(key)).map(|&(_, token)| token).collect();
                     self.clear_repeating(row, memory.noted(true, begun))?;
                 }
-            }
-            if escapes {
-                self.clear_repeating(row, quotes.escaped_between())?;
-                self.clear_repeating(row, if few.is_some() { quotes.escaped_after() } else { &[] })?;
             }
         }
         Ok(())
@@ -77,7 +71,7 @@ impl Matcher {
     }
 }
 
-/// The tokens that hold a used key, spelled without escapes.
+/// The tokens that hold a used key.
 fn holding(vocabulary: &Vocabulary, used: &Used) -> Vec<u32> {
     let quotes = vocabulary.quotes();
     let mut tokens: Vec<u32> = if used.len() < quotes.between().len() / 8 {

@@ -10,16 +10,12 @@ type ByBytes = Vec<(Box<[u8]>, u32)>;
 /// Tokens with quotation marks, by what stands between and after the marks.
 #[derive(Default)]
 pub struct QuoteIndex {
-    /// (bytes of a text between two marks, token), sorted; no backslash in the text.
+    /// (a text that stands between two marks, token), sorted.
     between: ByBytes,
     /// The same by text: where its tokens stand in `between`.
     texts: HashMap<Box<[u8]>, (u32, u32), foldhash::fast::RandomState>,
-    /// Tokens that hold a text between two marks with a backslash in it.
-    escaped_between: Vec<u32>,
-    /// (bytes after the last mark, at least one, token), sorted; no backslash in the token.
+    /// (the beginning of a text after a mark, as far as the token spells it, token), sorted.
     after: ByBytes,
-    /// Tokens with a backslash after some mark.
-    escaped_after: Vec<u32>,
     /// Tokens with a mark, a colon, a comma and another mark.
     pairs: Vec<u32>,
     /// Tokens with a mark, a colon, a comma and two more marks.
@@ -37,27 +33,15 @@ impl QuoteIndex {
                 index.commas.push(id);
             }
             let marks: Vec<usize> = memchr::memchr_iter(b'"', bytes).collect();
-            let (Some(&first), Some(&last)) = (marks.first(), marks.last()) else { continue };
-            let escaped = bytes.contains(&b'\\');
-            if bytes[first..].contains(&b'\\') {
-                index.escaped_after.push(id);
-            }
-            if !escaped && last + 1 < bytes.len() {
-                index.after.push((bytes[last + 1..].into(), id));
-            }
             if holds_in_order(bytes, b"\":,\"") {
                 index.pairs.push(id);
             }
-            let mut spelled = false;
-            for &mark in &marks {
-                match text_from(&bytes[mark + 1..]) {
-                    Some(text) if text.contains(&b'\\') => spelled = true,
-                    Some(text) => index.between.push((text.into(), id)),
-                    None => {}
+            for rest in marks.iter().map(|&mark| &bytes[mark + 1..]) {
+                match text_from(rest) {
+                    Some(text) => index.between.extend(decoded(text, true).map(|text| (text, id))),
+                    None if rest.is_empty() => {}
+                    None => index.after.extend(decoded(rest, false).map(|text| (text, id))),
                 }
-            }
-            if spelled {
-                index.escaped_between.push(id);
             }
             if holds_in_order(bytes, b"\":,\"\"") {
                 index.many.push(id);
@@ -72,33 +56,24 @@ impl QuoteIndex {
             first = end;
         }
         index.after.sort_unstable();
+        index.after.dedup();
         index
     }
 
-    /// Tokens that hold a text that is spelled `bytes`, between its quotation marks; no backslash in it.
-    pub fn holding(&self, bytes: &[u8]) -> impl Iterator<Item = u32> + use<'_> {
-        let (low, high) = self.texts.get(bytes).map_or((0, 0), |&(low, high)| (low as usize, high as usize));
+    /// Tokens that hold this text between its quotation marks, however it is spelled there.
+    pub fn holding(&self, text: &[u8]) -> impl Iterator<Item = u32> + use<'_> {
+        let (low, high) = self.texts.get(text).map_or((0, 0), |&(low, high)| (low as usize, high as usize));
         self.between[low..high].iter().map(|&(_, id)| id)
     }
 
-    /// (bytes of a text between its quotation marks, token); no backslash in the text.
+    /// (a text that stands between its quotation marks, token).
     pub fn between(&self) -> &[(Box<[u8]>, u32)] {
         &self.between
     }
 
-    /// Tokens that hold a text between its quotation marks with a backslash in it.
-    pub fn escaped_between(&self) -> &[u32] {
-        &self.escaped_between
-    }
-
-    /// (bytes after the last quotation mark, at least one, token); no backslash in the token.
+    /// (the beginning of a text after a quotation mark, as far as the token spells it, token): without an escape that is cut off, so it may be empty.
     pub fn after(&self) -> &[(Box<[u8]>, u32)] {
         &self.after
-    }
-
-    /// Tokens with a backslash after a quotation mark.
-    pub fn escaped_after(&self) -> &[u32] {
-        &self.escaped_after
     }
 
     /// Tokens that can end a key and begin another of the same object.
@@ -138,6 +113,60 @@ fn text_from(bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// The text that is spelled so, up to an escape that is cut off, unless it has to be `whole`; `None`: that is no spelling of a text.
+fn decoded(mut spelled: &[u8], whole: bool) -> Option<Box<[u8]>> {
+    let mut text = Vec::with_capacity(spelled.len());
+    while let Some((&byte, rest)) = spelled.split_first() {
+        spelled = rest;
+        if byte != b'\\' {
+            text.push(byte);
+            continue;
+        }
+        let Some((&letter, rest)) = spelled.split_first() else { return (!whole).then(|| text.into()) };
+        spelled = rest;
+        if letter != b'u' {
+            text.push(match letter {
+                b'"' | b'\\' | b'/' => letter,
+                b'b' => 8,
+                b'f' => 12,
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                _ => return None,
+            });
+            continue;
+        }
+        let Some((first, rest)) = unit(spelled)? else { return (!whole).then(|| text.into()) };
+        spelled = rest;
+        let mut units = vec![first];
+        if (0xD800..0xDC00).contains(&first) {
+            // The other half follows.
+            match spelled {
+                [b'\\', b'u', rest @ ..] => {
+                    let Some((second, rest)) = unit(rest)? else { return (!whole).then(|| text.into()) };
+                    units.push(second);
+                    spelled = rest;
+                }
+                [] | [b'\\'] => return (!whole).then(|| text.into()),
+                _ => return None,
+            }
+        }
+        text.extend(String::from_utf16(&units).ok()?.bytes());
+    }
+    Some(text.into())
+}
+
+/// Four hexadecimal digits, and what comes after them; `Some(None)`: they are cut off.
+#[allow(clippy::option_option)] // no digits, cut off, all there
+fn unit(spelled: &[u8]) -> Option<Option<(u16, &[u8])>> {
+    let mut value = 0;
+    for at in 0..4 {
+        let Some(&digit) = spelled.get(at) else { return Some(None) };
+        value = value << 4 | char::from(digit).to_digit(16)? as u16;
+    }
+    Some(Some((value, &spelled[4..])))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,10 +176,30 @@ mod tests {
         let tokens: &[&[u8]] =
             &[br#""a""#, br#"a":""#, br#""\"a""#, br#""\u0061":"#, br#"":1,"a""#, br#""a":1,"a""#, br#"","a":"#, br#"\",\""#, b"a,b"];
         let index = QuoteIndex::new(tokens.iter().enumerate().map(|(id, bytes)| (id as u32, *bytes)));
-        assert_eq!(index.holding(b"a").collect::<Vec<_>>(), [0, 2, 4, 5, 6]);
-        assert_eq!(index.escaped_between(), [2, 3]);
+        assert_eq!(index.holding(b"a").collect::<Vec<_>>(), [0, 2, 3, 4, 5, 6]);
+        assert_eq!(index.holding(b"\"a").collect::<Vec<_>>(), [2]);
         assert_eq!(index.many(), [4, 5]);
         assert_eq!(index.pairs(), [4, 5]);
         assert_eq!(index.commas(), [4, 5, 6, 7, 8]);
+    }
+
+    #[test]
+    fn spellings_are_read() {
+        let read = |spelled: &[u8], whole| decoded(spelled, whole).map(|text| String::from_utf8(text.into()).unwrap());
+        for (spelled, text) in [
+            (&b"ab"[..], "ab"),
+            (br#"\"\/\b\f\n\r\t\\"#, "\"/\u{8}\u{c}\n\r\t\\"),
+            (br"\u0061\u00E9x", "a\u{e9}x"),
+            (br"\ud83d\uDE00", "\u{1f600}"),
+        ] {
+            assert_eq!(read(spelled, true).as_deref(), Some(text));
+            assert_eq!(read(spelled, false).as_deref(), Some(text));
+        }
+        for cut in [&br"a\"[..], br"a\u", br"a\u00", br"a\ud83d", br"a\ud83d\", br"a\ud83d\u", br"a\ud83d\ude0"] {
+            assert_eq!((read(cut, false).as_deref(), read(cut, true)), (Some("a"), None));
+        }
+        for bad in [&br"a\x"[..], br"\u00g0", br"\ude00", br"\ud83dx", br"\ud83d\n", br"\ud83d\u0061"] {
+            assert_eq!(read(bad, false), None);
+        }
     }
 }
