@@ -14,7 +14,7 @@ use super::used::Used;
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::limits::Limits;
-use crate::provider::{Arena, Cell};
+use crate::provider::{Arena, ByteSet, Cell};
 
 /// What is known of an item that reads a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,8 +69,13 @@ pub fn can_be_new(
     let mut open = vec![(Configuration::at(state, register), partial.clone())];
     while let Some((at, partial)) = open.pop() {
         Limits::check("max_search_steps", seen.len(), arena.limits().max_search_steps)?;
-        for byte in bytes() {
-            // PERF: where little may come, most bytes are refused.
+        // PERF: where little may come, most bytes are known to be refused once one is.
+        let mut hopeful = ByteSet::default();
+        for item in &at.items {
+            arena.step(item.state, b'a')?;
+            hopeful.extend(&arena.hopeful(item.state));
+        }
+        for byte in bytes().filter(|&byte| hopeful.contains(byte)) {
             let mut alive = false;
             for item in &at.items {
                 alive = alive || !matches!(arena.step(item.state, byte)?, Cell::Dead);

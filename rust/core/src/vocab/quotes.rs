@@ -33,6 +33,9 @@ impl QuoteIndex {
                 index.commas.push(id);
             }
             let marks: Vec<usize> = memchr::memchr_iter(b'"', bytes).collect();
+            if marks.is_empty() {
+                continue;
+            }
             if holds_in_order(bytes, b"\":,\"") {
                 index.pairs.push(id);
             }
