@@ -33,10 +33,6 @@ mod serialize;
 mod threads;
 mod tokenizer;
 
-/// A cold mask is made of many small pieces, each allocated.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[pymodule]
 mod _core {
     #[pymodule_export]
