@@ -64,7 +64,9 @@ impl MaskStore {
         for ((word, counted), short) in bits.iter_mut().zip(lengths.counted()).zip(short) {
             *word = *word & !counted | short;
         }
-        touched.iter().for_each(|&token| bitmask::clear(&mut bits, token));
+        for &token in &touched {
+            bitmask::clear(&mut bits, token);
+        }
         found.accepted(lengths.rest()).into_iter().for_each(|token| bitmask::set(&mut bits, token));
         let accepted = TokenSet::from_bits_near(base, bits);
         let mut leaving = found.leaving;

@@ -432,15 +432,14 @@ impl Products {
         let mut known: SmallVec<[(u32, Option<ProductId>); 8]> = SmallVec::new();
         let mut moves: Vec<Move> = Vec::with_capacity(edges.len());
         for edge in edges.iter() {
-            let target = match known.iter().find(|(state, _)| *state == edge.target) {
-                Some(&(_, target)) => target,
-                None => {
-                    let target = self.derive(key, &[(0, edge.target)], &mut mapping, bound)?;
-                    if known.len() < 8 {
-                        known.push((edge.target, target));
-                    }
-                    target
+            let target = if let Some(&(_, target)) = known.iter().find(|(state, _)| *state == edge.target) {
+                target
+            } else {
+                let target = self.derive(key, &[(0, edge.target)], &mut mapping, bound)?;
+                if known.len() < 8 {
+                    known.push((edge.target, target));
                 }
+                target
             };
             let Some(target) = target else { continue };
             match moves.last_mut() {

@@ -158,7 +158,9 @@ impl Local {
             Place::Closed => return one('@', None),
         };
         if let Some(target) = self.longer(at, 1) {
-            ascii.iter().for_each(|&(low, high)| edge(u32::from(low), u32::from(high), Some(target)));
+            for &(low, high) in ascii {
+                edge(u32::from(low), u32::from(high), Some(target));
+            }
         }
         for (low, high, taken) in BEYOND.into_iter().filter(|&(.., taken)| taken <= octets) {
             if let Some(target) = self.longer(at, taken) {

@@ -26,6 +26,9 @@ pub(crate) struct Tools<'a> {
     pub exponents: Option<&'a ExponentAutomaton>,
 }
 
+/// Strings with the leaf that each reaches, and what is asked of all others.
+type Listed = (Vec<(Box<str>, u32)>, Formula);
+
 /// What is remembered of strings.
 #[derive(Default)]
 pub(crate) struct Strings {
@@ -56,7 +59,7 @@ impl Space {
 
     /// If the demand asks only in which of some lists a string is: the strings of these, ascending, each with the leaf it reaches, and what is asked
     /// of all others. Names are spelled along the vocabulary; the states of a long list are made where tokens lead.
-    fn listed(&self, demand: Formula) -> Result<Option<(Vec<(Box<str>, u32)>, Formula)>, EngineError> {
+    fn listed(&self, demand: Formula) -> Result<Option<Listed>, EngineError> {
         const MOST: usize = 1 << 10;
         let mut lists: HashMap<Variable, Arc<StringSet>> = HashMap::new();
         let mut most = 0;
@@ -78,11 +81,11 @@ impl Space {
             (at, self.formulas.as_leaf(at).unwrap_or(0))
         };
         let (others, leaf_of_others) = leaf_of(None);
-        let mut names: Vec<&str> = lists.values().flat_map(|list| list.strings()).collect();
-        names.sort_unstable();
-        names.dedup();
-        let named = names.into_iter().map(|name| (name.into(), leaf_of(Some(name)).1)).filter(|&(_, leaf)| leaf != leaf_of_others);
-        Ok(Some((named.collect(), others)))
+        let mut all: Vec<&str> = lists.values().flat_map(|list| list.strings()).collect();
+        all.sort_unstable();
+        all.dedup();
+        let names = all.into_iter().map(|name| (name.into(), leaf_of(Some(name)).1)).filter(|&(_, leaf)| leaf != leaf_of_others);
+        Ok(Some((names.collect(), others)))
     }
 
     /// The leaves that strings can reach.
