@@ -554,7 +554,8 @@ def test_a_timeout_ends_a_compile(compiler):
 def test_control_c_ends_a_compile():
     code = """
 import maskwright as mw, sys
-compiler = mw.GrammarCompiler(mw.TokenizerInfo([bytes([b]) for b in range(256)], vocab_size=257, stop_token_ids=256))
+tokenizer_info = mw.TokenizerInfo([bytes([b]) for b in range(256)], vocab_size=257, stop_token_ids=256)
+compiler = mw.GrammarCompiler(tokenizer_info, limits=mw.Limits(max_text_bytes=1 << 30))
 schema = '{"enum": [' + ", ".join(f'"{"x" * 40}{i}"' for i in range(3_000_000)) + "]}"
 print("compiling", flush=True)
 try:
