@@ -98,7 +98,12 @@ fn alive(atoms: &[Plain], leaves: &[u32]) -> HashSet<String> {
         for whole in 0..100i64 {
             let fraction = some(whole * 1000, (whole + 1) * 1000, 1);
             let longest = if whole == 0 { 0 } else { 4 - whole.to_string().len() as u32 };
-            if fraction || (1..=longest).any(|k| some(whole * 1000 * 10i64.pow(k), (whole + 1) * 1000 * 10i64.pow(k), 10)) {
+            // Every divisor and bound is of hundredths: one thousandth beside each tells of all the others.
+            let more = |k: u32| {
+                let (low, high) = (whole * 1000 * 10i64.pow(k), (whole + 1) * 1000 * 10i64.pow(k));
+                some(low, high, 10) || some(low + 1, high, 10)
+            };
+            if fraction || (1..=longest).any(more) {
                 found.insert(format!("{sign}{whole}"));
             }
             if fraction {
