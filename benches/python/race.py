@@ -190,7 +190,8 @@ def picture(outcomes: Outcomes, what: str) -> str:
     ttfm = {name: [outcomes[name][case].ttfm or 0.0 for case in common] for name in names}
     cold = {name: [time for case in common for time in outcomes[name][case].cold] for name in names}
     warm = {name: [time for case in common for time in outcomes[name][case].warm] for name in names}
-    every = [time for times in (*cold.values(), *warm.values()) for time in times]
+    # A time below the resolution of the clock has no place on a logarithmic axis.
+    every = [time for times in (*cold.values(), *warm.values()) for time in times if time > 0]
     extent = (min(every), max(every)) if every else ()
     panels = [
         curve(ttfm, "Compile and first mask", what),
