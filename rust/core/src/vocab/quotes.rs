@@ -5,6 +5,8 @@
 
 use hashbrown::HashMap;
 
+use crate::escapes::decode;
+
 type ByBytes = Vec<(Box<[u8]>, u32)>;
 
 /// Tokens with quotation marks, by what stands between and after the marks.
@@ -40,10 +42,11 @@ impl QuoteIndex {
                 index.pairs.push(id);
             }
             for rest in marks.iter().map(|&mark| &bytes[mark + 1..]) {
-                match text_from(rest) {
-                    Some(text) => index.between.extend(decoded(text, true).map(|text| (text, id))),
-                    None if rest.is_empty() => {}
-                    None => index.after.extend(decoded(rest, false).map(|text| (text, id))),
+                if let Some(text) = text_from(rest) {
+                    let (text, cut_off) = decode(text);
+                    index.between.extend((cut_off == 0).then(|| (text.into(), id)));
+                } else if !rest.is_empty() {
+                    index.after.push((decode(rest).0.into(), id));
                 }
             }
             if holds_in_order(bytes, b"\":,\"\"") {
@@ -74,7 +77,7 @@ impl QuoteIndex {
         &self.between
     }
 
-    /// (the beginning of a text after a quotation mark, as far as the token spells it, token): without an escape that is cut off, so it may be empty.
+    /// (the beginning of a text after a quotation mark, as far as the token spells it, token): without a character that is cut off, so it may be empty.
     pub fn after(&self) -> &[(Box<[u8]>, u32)] {
         &self.after
     }
@@ -116,60 +119,6 @@ fn text_from(bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The text that is spelled so, up to an escape that is cut off, unless it has to be `whole`; `None`: that is no spelling of a text.
-fn decoded(mut spelled: &[u8], whole: bool) -> Option<Box<[u8]>> {
-    let mut text = Vec::with_capacity(spelled.len());
-    while let Some((&byte, rest)) = spelled.split_first() {
-        spelled = rest;
-        if byte != b'\\' {
-            text.push(byte);
-            continue;
-        }
-        let Some((&letter, rest)) = spelled.split_first() else { return (!whole).then(|| text.into()) };
-        spelled = rest;
-        if letter != b'u' {
-            text.push(match letter {
-                b'"' | b'\\' | b'/' => letter,
-                b'b' => 8,
-                b'f' => 12,
-                b'n' => b'\n',
-                b'r' => b'\r',
-                b't' => b'\t',
-                _ => return None,
-            });
-            continue;
-        }
-        let Some((first, rest)) = unit(spelled)? else { return (!whole).then(|| text.into()) };
-        spelled = rest;
-        let mut units = vec![first];
-        if (0xD800..0xDC00).contains(&first) {
-            // The other half follows.
-            match spelled {
-                [b'\\', b'u', rest @ ..] => {
-                    let Some((second, rest)) = unit(rest)? else { return (!whole).then(|| text.into()) };
-                    units.push(second);
-                    spelled = rest;
-                }
-                [] | [b'\\'] => return (!whole).then(|| text.into()),
-                _ => return None,
-            }
-        }
-        text.extend(String::from_utf16(&units).ok()?.bytes());
-    }
-    Some(text.into())
-}
-
-/// Four hexadecimal digits, and what comes after them; `Some(None)`: they are cut off.
-#[allow(clippy::option_option)] // no digits, cut off, all there
-fn unit(spelled: &[u8]) -> Option<Option<(u16, &[u8])>> {
-    let mut value = 0;
-    for at in 0..4 {
-        let Some(&digit) = spelled.get(at) else { return Some(None) };
-        value = value << 4 | char::from(digit).to_digit(16)? as u16;
-    }
-    Some(Some((value, &spelled[4..])))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,25 +133,5 @@ mod tests {
         assert_eq!(index.many(), [4, 5]);
         assert_eq!(index.pairs(), [4, 5]);
         assert_eq!(index.commas(), [4, 5, 6, 7, 8]);
-    }
-
-    #[test]
-    fn spellings_are_read() {
-        let read = |spelled: &[u8], whole| decoded(spelled, whole).map(|text| String::from_utf8(text.into()).unwrap());
-        for (spelled, text) in [
-            (&b"ab"[..], "ab"),
-            (br#"\"\/\b\f\n\r\t\\"#, "\"/\u{8}\u{c}\n\r\t\\"),
-            (br"\u0061\u00E9x", "a\u{e9}x"),
-            (br"\ud83d\uDE00", "\u{1f600}"),
-        ] {
-            assert_eq!(read(spelled, true).as_deref(), Some(text));
-            assert_eq!(read(spelled, false).as_deref(), Some(text));
-        }
-        for cut in [&br"a\"[..], br"a\u", br"a\u00", br"a\ud83d", br"a\ud83d\", br"a\ud83d\u", br"a\ud83d\ude0"] {
-            assert_eq!((read(cut, false).as_deref(), read(cut, true)), (Some("a"), None));
-        }
-        for bad in [&br"a\x"[..], br"\u00g0", br"\ude00", br"\ud83dx", br"\ud83d\n", br"\ud83d\u0061"] {
-            assert_eq!(read(bad, false), None);
-        }
     }
 }
