@@ -48,7 +48,7 @@ impl Space {
         let body = if demand == Formula::FALSE {
             None
         } else {
-            let (names, others) = self.listed(demand)?.map_or((Vec::new(), demand), |(names, others)| (names, others));
+            let (names, others) = self.listed(demand)?.unwrap_or((Vec::new(), demand));
             let names = tools.text.name_map(names.iter().map(|(name, leaf)| (&**name, *leaf)));
             let spec = self.text_spec(others)?;
             tools.text.named_string_body(tools.arena, &spec, names)?
@@ -59,7 +59,7 @@ impl Space {
 
     /// If the demand asks only in which of some lists a string is: the strings of these, ascending, each with the leaf it reaches, and what is asked
     /// of all others. Names are spelled along the vocabulary; the states of a long list are made where tokens lead.
-    fn listed(&self, demand: Formula) -> Result<Option<Listed>, EngineError> {
+    fn listed(&mut self, demand: Formula) -> Result<Option<Listed>, EngineError> {
         const MOST: usize = 1 << 10;
         let mut lists: HashMap<Variable, Arc<StringSet>> = HashMap::new();
         let mut most = 0;
@@ -72,20 +72,13 @@ impl Space {
         if lists.is_empty() || most > MOST || most * lists.len() > MOST * 8 {
             return Ok(None);
         }
-        let leaf_of = |name: Option<&str>| {
-            let mut at = demand;
-            while let Some((variable, yes, no)) = self.formulas.branch(at) {
-                let holds = name.zip(lists.get(&variable)).is_some_and(|(name, list)| list.contains(name));
-                at = if holds { yes } else { no };
-            }
-            (at, self.formulas.as_leaf(at).unwrap_or(0))
-        };
-        let (others, leaf_of_others) = leaf_of(None);
+        let leaf_of_others = self.formulas.evaluate(demand, |_| false);
+        let leaf_of = |name| self.formulas.evaluate(demand, |v| lists.get(&v).is_some_and(|list| list.contains(name)));
         let mut all: Vec<&str> = lists.values().flat_map(|list| list.strings()).collect();
         all.sort_unstable();
         all.dedup();
-        let names = all.into_iter().map(|name| (name.into(), leaf_of(Some(name)).1)).filter(|&(_, leaf)| leaf != leaf_of_others);
-        Ok(Some((names.collect(), others)))
+        let names = all.into_iter().map(|name| (name.into(), leaf_of(name))).filter(|&(_, leaf)| leaf != leaf_of_others).collect();
+        Ok(Some((names, self.formulas.leaf(leaf_of_others)?)))
     }
 
     /// The leaves that strings can reach.
