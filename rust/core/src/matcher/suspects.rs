@@ -115,8 +115,8 @@ impl Matcher {
         Ok(())
     }
 
-    /// In a string that may go on for ever, only its end can make a difference: decide the tokens that complete it to that of an earlier item.
-    /// False if it is no such string.
+    /// In a string that may go on for ever, wherever it agrees with an earlier item, only its end can make a difference: decide the tokens that
+    /// complete it to that of an earlier item. False if it is no such string.
     fn decide_rests(&self, watches: &Watches, row: &mut [u32], trials: &mut Vec<u32>) -> Result<bool, EngineError> {
         let (arena, vocabulary) = (self.compiled().arena(), self.compiled().vocabulary());
         let [item] = self.configuration().items.as_slice() else { return Ok(false) };
@@ -127,7 +127,14 @@ impl Matcher {
         for watch in watches {
             if !watch.agreeing.is_empty() {
                 let Some(all) = watch.agreeing.rests(&watch.beginning) else { return Ok(false) };
-                rests.extend(all.filter(|rest| rest.len() < vocabulary.longest_token()));
+                for rest in all {
+                    if !stays_endless(arena, item.state, &rest[..rest.len().min(vocabulary.longest_token())])? {
+                        return Ok(false);
+                    }
+                    if rest.len() < vocabulary.longest_token() {
+                        rests.push(rest);
+                    }
+                }
             }
         }
         rests.sort_unstable();
@@ -267,6 +274,19 @@ impl Matcher {
 
 fn write(row: &mut [u32], token: u32, holds: bool) {
     if holds { bitmask::set(row, token) } else { bitmask::clear(row, token) }
+}
+
+/// Are there endlessly many ways to go on behind each of these bytes, as far as they may come? No if in doubt.
+fn stays_endless(arena: &Arena, mut state: StateId, bytes: &[u8]) -> Result<bool, EngineError> {
+    for &byte in bytes {
+        match arena.step(state, byte)? {
+            Cell::Dead => break,
+            Cell::Simple(next, false) if next == state => {}
+            Cell::Simple(next, false) if endless(arena, next)? => state = next,
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
 }
 
 /// Does an item of the configuration take the first of the bytes?
