@@ -76,7 +76,7 @@ impl Loops {
     }
 }
 
-/// Does every text of characters of these kinds lead from `state` back to it? Asks one kind after the other, until one does not.
+/// Does every text of characters of these kinds lead from `state` back to it, while its register has not come to where it is settled? Asks one kind after the other, until one does not.
 pub fn cover(arena: &Arena, state: StateId, kinds: Kinds) -> Result<bool, EngineError> {
     let loops = arena.loops(state);
     let found = loops.known();
@@ -85,7 +85,7 @@ pub fn cover(arena: &Arena, state: StateId, kinds: Kinds) -> Result<bool, Engine
     }
     // What was found is stored before what was asked, so a kind that is asked and not found is none.
     let asked = loops.asked.load(Ordering::Acquire);
-    if kinds & !loops.known() & (asked | MALFORMED) != 0 || arena.facts(state).guarded || arena.facts(state).named {
+    if kinds & !loops.known() & (asked | MALFORMED) != 0 || arena.facts(state).named {
         return Ok(false);
     }
     let mut open = kinds & !found;

@@ -141,7 +141,7 @@ impl<'a> Path<'a> {
                 self.states[depth] = state;
                 self.parents[depth] = parents;
                 self.registers[depth] = register;
-                self.limits[depth] = if !facts.counting || facts.guarded || facts.returns.is_some() { 0 } else { facts.limit };
+                self.limits[depth] = if !facts.counting || facts.returns.is_some() { 0 } else { facts.settled_from() };
                 self.loops[depth] = if facts.counting || gap.is_some() { 0 } else { kept.loops().known() };
                 self.hopeless[depth] = 0;
             }
@@ -316,14 +316,14 @@ fn register_after(register: u64, increment: bool, frozen: bool) -> u64 {
 pub(super) fn loops(arena: &Arena, state: StateId, register: u64, frozen: bool, kinds: Kinds, reach: u16) -> Result<bool, EngineError> {
     let facts = arena.facts(state);
     let most = register.saturating_add(u64::from(reach));
-    if facts.counting && !frozen && facts.limit <= most {
+    if facts.counting && !frozen && facts.settled_from() <= most {
         // A character of several bytes may be counted before its end, where another state takes over than between characters.
-        if facts.guarded || kinds & BEYOND != 0 {
+        if facts.settled_from() < facts.limit || kinds & BEYOND != 0 {
             return Ok(false);
         }
         let Some(next) = arena.settled(state, facts.limit)? else { return Ok(false) };
         let beyond = arena.facts(next);
-        if next == state || beyond.guarded || beyond.limit <= most || !loops::cover(arena, next, kinds)? {
+        if next == state || beyond.settled_from() <= most || !loops::cover(arena, next, kinds)? {
             return Ok(false);
         }
     }

@@ -204,13 +204,9 @@ fn together(arena: &Arena, state: StateId, mut bytes: std::ops::RangeInclusive<u
 
 /// Where whole characters of one of the kinds beyond ASCII lead.
 fn beyond(arena: &Arena, state: StateId, kind: Kinds) -> Result<After, EngineError> {
-    if arena.facts(state).counting {
-        // What is in flight stands for the count with that character, and is settled like the state that it leads to.
-        let back = loops::cover(arena, state, kind)?;
-        return Ok(if back { After::To(state, true) } else { After::Apart });
-    }
-    let to = loops::beyond_ascii(arena, state, kind)?.filter(|&to| !arena.facts(to).counting);
-    Ok(to.map_or(After::Apart, |to| After::To(to, false)))
+    // What is in flight stands for the count with that character, and is settled like the state that it leads to.
+    let to = loops::beyond_ascii(arena, state, kind)?;
+    Ok(to.map_or(After::Apart, |to| After::To(to, arena.facts(to).counting)))
 }
 
 fn separators_are_refused(arena: &Arena, mut state: StateId) -> Result<bool, EngineError> {

@@ -334,6 +334,12 @@ impl MaskStore {
         if framed && let Some(model) = self.model(arena, state) {
             return self.modelled(arena, state, model);
         }
+        if register != FROZEN
+            && let Some(unlimited) = arena.unlimited(state, register, self.vocabulary.longest_token() as u64)?
+            && let Some(mask) = self.mask(arena, unlimited, 0, framed, Effort::Learn)?
+        {
+            return Ok(mask);
+        }
         let known = match arena.named(state) {
             Some(named) => match self.named(arena, &named, framed)? {
                 Learned::Known(mask) => return Ok(mask),

@@ -393,7 +393,7 @@ impl Arena {
     pub fn settled(&self, mut state: StateId, register: u64) -> Result<Option<StateId>, EngineError> {
         loop {
             let s = &self.states[state.index()];
-            if !s.facts.guarded && register < s.facts.limit {
+            if register < s.facts.settled_from() {
                 return Ok(Some(state));
             }
             // At the limit itself, where most come to it, the answer is kept.
@@ -410,6 +410,15 @@ impl Arena {
                 other => return Ok(other),
             }
         }
+    }
+
+    /// See [`Provider::unlimited`].
+    pub fn unlimited(&self, state: StateId, register: u64, horizon: u64) -> Result<Option<StateId>, EngineError> {
+        let s = &self.states[state.index()];
+        if !s.facts.counting {
+            return Ok(None);
+        }
+        self.providers[s.provider.index()].unlimited(self, s.local, register, horizon)
     }
 
     /// See [`Provider::view`]; zero for states that do not count.
@@ -450,10 +459,10 @@ impl Arena {
         self.providers[s.provider.index()].door(self, s.local, door)
     }
 
-    /// See [`Provider::beyond_ascii`]. For states that do not count; not known where the alphabet lacks some of the bytes.
+    /// See [`Provider::beyond_ascii`]. Not known where the alphabet lacks some of the bytes.
     pub fn beyond_ascii(&self, state: StateId, separators: bool) -> Result<Option<Option<StateId>>, EngineError> {
         let s = &self.states[state.index()];
-        if s.facts.counting || characters::BEYOND & !self.spelled != 0 {
+        if characters::BEYOND & !self.spelled != 0 {
             return Ok(None);
         }
         self.providers[s.provider.index()].beyond_ascii(self, s.local, separators)

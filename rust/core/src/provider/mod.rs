@@ -46,6 +46,8 @@ pub struct Facts {
     pub limit: u64,
     /// `settle` is asked after every increment, since which registers are alive is no simple bound.
     pub guarded: bool,
+    /// Of a guarded state: as long as the register is below this, it need not be asked.
+    pub free_below: u64,
     /// Of items in this state with the same parents the one with the smallest register can do all that the others can.
     pub smallest_wins: bool,
     /// A state that does not count, whose mask is likely known. Of a state that does not count either: one that differs on few tokens. Of a
@@ -79,6 +81,12 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// The first register with which [`Provider::settle`] is asked.
+    #[inline]
+    pub fn settled_from(&self) -> u64 {
+        if self.guarded { self.limit.min(self.free_below) } else { self.limit }
+    }
+
     /// Does an item in the state remember no number, and can it go on?
     pub fn is_simple(&self) -> bool {
         !self.counting && !self.guarded && self.limit == u64::MAX && self.has_edges && self.gap.is_none()
@@ -94,6 +102,7 @@ impl Default for Facts {
             counting: false,
             limit: u64::MAX,
             guarded: false,
+            free_below: u64::MAX,
             smallest_wins: false,
             base: None,
             identity: None,
@@ -242,6 +251,12 @@ pub trait Provider: Send + Sync {
     /// at most `horizon` bytes. By default the distance to the limit, cut at the horizon.
     fn view(&self, _local: u32, register: u64, limit: u64, horizon: u64) -> u64 {
         limit.saturating_sub(register).min(horizon + 1)
+    }
+
+    /// Of a state that counts: the state that does the same on all texts of at most `horizon` bytes, if its limit is out of their reach, and likely
+    /// many share.
+    fn unlimited(&self, _arena: &Arena, _local: u32, _register: u64, _horizon: u64) -> Result<Option<StateId>, EngineError> {
+        Ok(None)
     }
 
     /// Of a state with `tracks_keys`: does the returned value say that the key is not a declared one, so that the object must remember

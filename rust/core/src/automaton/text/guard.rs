@@ -72,6 +72,23 @@ impl Guard {
         node.never_trapped || node.accepts_everywhere & all == all
     }
 
+    /// After fewer characters than this an accepted end can certainly be reached.
+    pub(super) fn free_below(&self) -> u64 {
+        let analysis = &self.analysis;
+        let from = self.segment as usize;
+        let free = |j: usize| {
+            let (row, limit) = (analysis.row(self.node, j), analysis.limits[j]);
+            if limit == u64::MAX {
+                let most = analysis.limits.len().checked_sub(2).map_or(0, |before| analysis.limits[before]);
+                return if analysis.holds(self.node, j, most, most) { limit } else { 0 };
+            }
+            // In the first segment any number of characters will do, in a later one each must, since there may have to be more of them.
+            let least = if j == from { first_bit(row) } else { analysis.all_from(self.node, j) };
+            least.map_or(0, |least| limit.saturating_sub(least))
+        };
+        (from..analysis.limits.len()).map(free).max().unwrap_or(0)
+    }
+
     /// Can an accepted end be reached after `count` characters?
     fn viable(&self, count: u64) -> bool {
         let analysis = &self.analysis;
@@ -100,8 +117,7 @@ impl Guard {
         let mut most = 0;
         while let Some(node) = stack.pop() {
             let row = analysis.row(node, self.segment as usize);
-            let word = row.iter().position(|&w| w != 0)?;
-            most = most.max(word as u64 * 64 + u64::from(row[word].trailing_zeros()));
+            most = most.max(first_bit(row)?);
             for &next in &analysis.nodes[node as usize].successors {
                 if !std::mem::replace(&mut seen[next as usize], true) {
                     stack.push(next);
@@ -116,6 +132,14 @@ impl Analysis {
     fn row(&self, node: u32, segment: usize) -> &[u64] {
         let start = (node as usize * self.limits.len() + segment) * self.words;
         &self.bits[start..start + self.words]
+    }
+
+    /// The first layer from which on all are set, however many follow.
+    fn all_from(&self, node: u32, segment: usize) -> Option<u64> {
+        let row = self.row(node, segment);
+        let first = (0..self.layers).rev().find(|&n| row[(n / 64) as usize] >> (n % 64) & 1 == 0).map_or(0, |n| n + 1);
+        // The layers that come again are all set, or no further ones matter.
+        (first < self.layers && (first <= self.repeat || self.repeat == self.layers)).then_some(first)
     }
 
     /// Is some layer from `low` to `high` set?
@@ -142,6 +166,11 @@ impl Analysis {
         let last = first + (high - low);
         any_bit(row, first, last.min(self.layers - 1)) || (last >= self.layers && any_bit(row, self.repeat, last - period))
     }
+}
+
+fn first_bit(row: &[u64]) -> Option<u64> {
+    let word = row.iter().position(|&w| w != 0)?;
+    Some(word as u64 * 64 + u64::from(row[word].trailing_zeros()))
 }
 
 /// Is a bit from `low` to `high` set?

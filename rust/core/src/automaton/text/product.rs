@@ -329,6 +329,12 @@ impl Products {
         self.make(&key.parts, key.names, key.outcomes[1..].to_vec(), key.limits[1..].to_vec(), bound)
     }
 
+    /// The product if the first segment of the count had no end.
+    pub(super) fn unlimited(&self, id: ProductId, bound: &Limits) -> Result<Option<ProductId>, EngineError> {
+        let key = self.key(id);
+        self.make(&key.parts, key.names, vec![key.outcomes[0].clone()], vec![u64::MAX], bound)
+    }
+
     /// The leaf of a text that ends here, for `outcome` over the parts of this product.
     pub(super) fn leaf_of(&self, key: &Key, outcome: &Outcome) -> Result<u32, EngineError> {
         match key.names.and_then(|names| self.names.leaf(names)) {

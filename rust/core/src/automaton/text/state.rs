@@ -142,7 +142,10 @@ impl TextAutomaton {
             facts.smallest_wins = (!facts.counting || facts.smallest_wins) && key.limits.len() == 1;
             facts.counting = true;
             facts.limit = facts.limit.min(self.products.limit(product));
-            facts.guarded |= self.products.is_guarded(product, arena.limits())?;
+            if self.products.is_guarded(product, arena.limits())? {
+                facts.guarded = true;
+                facts.free_below = facts.free_below.min(self.products.guard(product, arena.limits())?.free_below());
+            }
         }
         Ok(())
     }
@@ -584,6 +587,17 @@ impl Provider for TextAutomaton {
         far.map_or(left, |far| left.min(horizon.saturating_add(far).saturating_add(2)))
     }
 
+    fn unlimited(&self, arena: &Arena, local: u32, register: u64, horizon: u64) -> Result<Option<StateId>, EngineError> {
+        let Kind::Body(product) = self.kind(local) else { return Ok(None) };
+        let left = self.products.limit(product).saturating_sub(register);
+        match self.distance(product) {
+            Some(far) if left >= horizon.saturating_add(far).saturating_add(2) => {}
+            _ => return Ok(None),
+        }
+        let Some(unlimited) = self.products.unlimited(product, arena.limits())? else { return Ok(None) };
+        self.state(arena, Kind::Body(unlimited)).map(Some)
+    }
+
     fn is_endless(&self, arena: &Arena, local: u32, or_named: bool) -> Result<bool, EngineError> {
         match self.kind(local) {
             Kind::End(_) | Kind::Close(_) => Ok(false),
@@ -609,8 +623,8 @@ impl Provider for TextAutomaton {
         let moves = self.products.live_moves(product, arena.limits())?;
         let ranges: &[(u32, u32)] = if separators { &[(0x2028, 0x2029)] } else { &[(0x80, 0x2027), (0x202A, 0xD7FF), (0xE000, 0x10_FFFF)] };
         let target = match lift::only_target(moves, ranges) {
-            Some(target) if !self.products.key(target).counts() => Some(self.state(arena, Kind::Body(target))?),
-            _ => None,
+            Some(target) => Some(self.state(arena, Kind::Body(target))?),
+            None => None,
         };
         Ok(Some(target))
     }
