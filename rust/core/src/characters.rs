@@ -1,26 +1,29 @@
 //! Kinds of characters: what a stretch of text is made of, in 64 bits. Below every step of the pipeline.
 //!
-//! Invariant: every byte of ASCII is of one kind; beyond ASCII, [`SEPARATORS`] are two characters, [`OTHER`] stands for all other well-formed ones,
-//! [`MALFORMED`] for bytes that are none.
+//! Invariant: every byte of ASCII is of one kind; beyond ASCII, [`SEPARATORS`] and [`SPACES`] are few characters, [`OTHER`] stands for all other
+//! well-formed ones, [`MALFORMED`] for bytes that are none.
 //! Must not know: who asks; the kinds are chosen so that usual classes (digits, letters, hex digits, text without marks) are unions of kinds.
 
 /// Kinds of characters, one bit each.
 pub type Kinds = u64;
 
+/// The whitespace of ECMAScript beyond ASCII but the separators: `\s` tells it from other characters.
+pub const SPACES: Kinds = 1 << 60;
 /// U+2028 and U+2029: a dot of ECMAScript takes all characters beyond ASCII but these.
 pub const SEPARATORS: Kinds = 1 << 61;
 /// Any other character beyond ASCII, or the beginning of any at the end of a text.
 pub const OTHER: Kinds = 1 << 62;
 /// All characters beyond ASCII.
-pub const BEYOND: Kinds = OTHER | SEPARATORS;
+pub const BEYOND: Kinds = OTHER | SEPARATORS | SPACES;
+/// One by one.
+pub const EACH_BEYOND: [Kinds; 3] = [OTHER, SEPARATORS, SPACES];
 /// Bytes that are not UTF-8.
 pub const MALFORMED: Kinds = 1 << 63;
 
 /// The kinds that several bytes share; every other byte of ASCII is a kind of its own.
 const GROUPS: &[&[u8]] = &[
     b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x0B\x0C\x0E\x0F\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1A\x1B\x1C\x1D\x1E\x1F",
-    b"234567",
-    b"89",
+    b"23456789",
     b"bcd",
     b"ghijklm",
     b"nopqrstuvwxyz",
@@ -47,7 +50,7 @@ const KIND_OF: [u8; 128] = {
         }
         byte += 1;
     }
-    assert!(next <= 61, "the kinds of ASCII leave three bits");
+    assert!(next <= 60, "the kinds of ASCII leave four bits");
     kinds
 };
 
@@ -76,8 +79,8 @@ pub const fn kind_of_ascii(byte: u8) -> Kinds {
 }
 
 /// By kind: its bytes, a bit each.
-const BYTES_OF: [u128; 61] = {
-    let mut bytes = [0; 61];
+const BYTES_OF: [u128; 60] = {
+    let mut bytes = [0; 60];
     let mut byte = 0;
     while byte < 128 {
         bytes[KIND_OF[byte] as usize] |= 1 << byte;
@@ -102,6 +105,16 @@ pub fn kinds_within(has: impl Fn(u8) -> bool) -> Kinds {
     missing.fold(!MALFORMED, |kinds, byte| kinds & !if byte < 0x80 { kind(byte) } else { BEYOND })
 }
 
+/// The kind of a whole character.
+pub fn kind_of(character: char) -> Kinds {
+    match character {
+        '\u{2028}' | '\u{2029}' => SEPARATORS,
+        '\u{A0}' | '\u{1680}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' | '\u{3000}' | '\u{FEFF}' => SPACES,
+        '\0'..='\x7F' => kind(character as u8),
+        _ => OTHER,
+    }
+}
+
 /// How far a character has been read. The table is that of the Unicode standard (3.9, table 3-7).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Utf8 {
@@ -121,10 +134,26 @@ pub enum Utf8 {
     AfterF0,
     /// After F4: nothing beyond U+10FFFF.
     AfterF4,
-    /// After E2, and after E2 80: of these some are [`SEPARATORS`].
+    /// After these bytes some characters are [`SEPARATORS`] or [`SPACES`].
+    AfterC2,
+    /// See there.
+    AfterE1,
+    /// See there.
+    AfterE19A,
+    /// See there.
     AfterE2,
     /// See there.
     AfterE280,
+    /// See there.
+    AfterE281,
+    /// See there.
+    AfterE3,
+    /// See there.
+    AfterE380,
+    /// See there.
+    AfterEf,
+    /// See there.
+    AfterEfBb,
     /// No character has these bytes.
     Malformed,
 }
@@ -135,16 +164,28 @@ impl Utf8 {
     #[must_use]
     pub fn after(self, byte: u8) -> Self {
         match (self, byte) {
-            (Self::Start, 0..=0x7F) | (Self::One | Self::AfterE280, 0x80..=0xBF) => Self::Start,
-            (Self::Start, 0xC2..=0xDF) | (Self::Two, 0x80..=0xBF) | (Self::AfterE0, 0xA0..=0xBF) | (Self::AfterEd, 0x80..=0x9F) => {
-                Self::One
-            }
+            (Self::Start, 0..=0x7F)
+            | (
+                Self::One | Self::AfterC2 | Self::AfterE19A | Self::AfterE280 | Self::AfterE281 | Self::AfterE380 | Self::AfterEfBb,
+                0x80..=0xBF,
+            ) => Self::Start,
+            (Self::Start, 0xC2) => Self::AfterC2,
+            (Self::Start, 0xE1) => Self::AfterE1,
+            (Self::AfterE1, 0x9A) => Self::AfterE19A,
             (Self::Start, 0xE2) => Self::AfterE2,
             (Self::AfterE2, 0x80) => Self::AfterE280,
-            (Self::AfterE2, 0x81..=0xBF) => Self::One,
+            (Self::AfterE2, 0x81) => Self::AfterE281,
+            (Self::Start, 0xE3) => Self::AfterE3,
+            (Self::AfterE3, 0x80) => Self::AfterE380,
+            (Self::Start, 0xEF) => Self::AfterEf,
+            (Self::AfterEf, 0xBB) => Self::AfterEfBb,
+            (Self::Start, 0xC3..=0xDF)
+            | (Self::Two | Self::AfterE1 | Self::AfterE2 | Self::AfterE3 | Self::AfterEf, 0x80..=0xBF)
+            | (Self::AfterE0, 0xA0..=0xBF)
+            | (Self::AfterEd, 0x80..=0x9F) => Self::One,
             (Self::Start, 0xE0) => Self::AfterE0,
             (Self::Start, 0xED) => Self::AfterEd,
-            (Self::Start, 0xE1..=0xEF) | (Self::Three, 0x80..=0xBF) | (Self::AfterF0, 0x90..=0xBF) | (Self::AfterF4, 0x80..=0x8F) => {
+            (Self::Start, 0xE4..=0xEE) | (Self::Three, 0x80..=0xBF) | (Self::AfterF0, 0x90..=0xBF) | (Self::AfterF4, 0x80..=0x8F) => {
                 Self::Two
             }
             (Self::Start, 0xF0) => Self::AfterF0,
@@ -156,10 +197,19 @@ impl Utf8 {
 
     /// May a character of a kind beyond ASCII have this byte here?
     pub fn is_of(self, byte: u8, kind: Kinds) -> bool {
-        match kind {
-            SEPARATORS => matches!((self, byte), (Self::Start, 0xE2) | (Self::AfterE2, 0x80) | (Self::AfterE280, 0xA8 | 0xA9)),
-            _ => self.kind(byte) == kind,
-        }
+        let leads = match kind {
+            SEPARATORS => matches!((self, byte), (Self::Start, 0xE2) | (Self::AfterE2, 0x80)),
+            SPACES => matches!(
+                (self, byte),
+                (Self::Start, 0xC2 | 0xE1 | 0xE2 | 0xE3 | 0xEF)
+                    | (Self::AfterE1, 0x9A)
+                    | (Self::AfterE2, 0x80 | 0x81)
+                    | (Self::AfterE3, 0x80)
+                    | (Self::AfterEf, 0xBB)
+            ),
+            _ => false,
+        };
+        leads || self.kind(byte) == kind
     }
 
     /// Of what kind a byte is that comes here.
@@ -167,7 +217,15 @@ impl Utf8 {
     pub fn kind(self, byte: u8) -> Kinds {
         match self.after(byte) {
             Self::Malformed => MALFORMED,
-            Self::Start if self == Self::AfterE280 && matches!(byte, 0xA8 | 0xA9) => SEPARATORS,
+            Self::Start => match (self, byte) {
+                (Self::AfterE280, 0xA8 | 0xA9) => SEPARATORS,
+                (Self::AfterC2, 0xA0)
+                | (Self::AfterE19A | Self::AfterE380, 0x80)
+                | (Self::AfterE280, 0x80..=0x8A | 0xAF)
+                | (Self::AfterE281, 0x9F)
+                | (Self::AfterEfBb, 0xBF) => SPACES,
+                _ => kind(byte),
+            },
             _ => kind(byte),
         }
     }
@@ -184,7 +242,7 @@ mod tests {
             assert_eq!(kind(byte) & (BEYOND | MALFORMED), 0);
             assert!(bytes_of(kind(byte).trailing_zeros()).any(|b| b == byte));
         }
-        assert_eq!((0..61).flat_map(bytes_of).count(), 128);
+        assert_eq!((0..60).flat_map(bytes_of).count(), 128);
         assert_eq!(kind(0x80), OTHER);
     }
 
@@ -206,15 +264,18 @@ mod tests {
                 }
             }
         }
-        for c in ['\u{2027}', '\u{2028}', '\u{2029}', '\u{202A}', '\u{2000}', '\u{2068}', '\u{3028}'] {
+        for c in '\u{80}'..='\u{FFFF}' {
             let mut buffer = [0; 4];
             let mut at = Utf8::Start;
             let mut kinds = 0;
+            let own = kind_of(c);
             for &byte in c.encode_utf8(&mut buffer).as_bytes() {
                 kinds |= at.kind(byte);
+                assert!(at.is_of(byte, own), "{c:?}");
                 at = at.after(byte);
             }
-            assert_eq!(kinds & SEPARATORS != 0, matches!(c, '\u{2028}' | '\u{2029}'), "{c:?}");
+            assert_eq!(kinds & !OTHER, own & !OTHER, "{c:?}");
+            assert_eq!(own == SPACES || own == SEPARATORS, c == '\u{FEFF}' || c.is_whitespace() && c != '\u{85}', "{c:?}");
         }
         for c in ['\u{7F}', '\u{80}', '\u{7FF}', '\u{800}', '\u{D7FF}', '\u{E000}', '\u{FFFF}', '\u{10000}', '\u{10FFFF}'] {
             assert_eq!(read(c.to_string().as_bytes()), Utf8::Start);

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use hashbrown::HashSet;
 use smallvec::{SmallVec, smallvec};
 
-use crate::characters::{self, Kinds, MALFORMED, OTHER, SEPARATORS, Utf8};
+use crate::characters::{self, BEYOND, EACH_BEYOND, Kinds, MALFORMED, Utf8};
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::provider::{Arena, Cell};
@@ -23,7 +23,7 @@ pub struct Loops {
     /// Kinds of which some character is refused.
     refused: Once,
     /// Of the kinds beyond ASCII: where they lead. 0: not known; 1: to no one state; else two more than the state's number.
-    beyond: [AtomicU32; 2],
+    beyond: [AtomicU32; 3],
 }
 
 /// Kinds that are found once: [`MALFORMED`], which is never among them, says that they are known. There is one of these for every state.
@@ -93,9 +93,10 @@ pub fn cover(arena: &Arena, state: StateId, kinds: Kinds) -> Result<bool, Engine
         let number = open.trailing_zeros();
         open &= open - 1;
         let kind = 1 << number;
-        let looping = match kind {
-            OTHER | SEPARATORS => beyond_ascii(arena, state, kind)? == Some(state),
-            _ => leads_back(arena, state, characters::bytes_of(number))?,
+        let looping = if kind & BEYOND == 0 {
+            leads_back(arena, state, characters::bytes_of(number))?
+        } else {
+            beyond_ascii(arena, state, kind)? == Some(state)
         };
         if looping {
             loops.found.fetch_or(kind, Ordering::Release);
@@ -117,14 +118,15 @@ fn leads_back(arena: &Arena, state: StateId, mut bytes: impl Iterator<Item = u8>
     }
 }
 
-/// The state to which every character of one of the two kinds beyond ASCII leads, if that is the same for all, and nothing returns within one.
+/// The state to which every character of one of the kinds beyond ASCII leads, if that is the same for all, and nothing returns within one.
 pub fn beyond_ascii(arena: &Arena, state: StateId, kind: Kinds) -> Result<Option<StateId>, EngineError> {
-    let cell = &arena.loops(state).beyond[usize::from(kind == SEPARATORS)];
+    let Some(number) = EACH_BEYOND.iter().position(|&each| each == kind) else { return Ok(None) };
+    let cell = &arena.loops(state).beyond[number];
     let known = cell.load(Ordering::Acquire);
     if known != 0 {
         return Ok(known.checked_sub(2).map(StateId));
     }
-    let to = match arena.beyond_ascii(state, kind == SEPARATORS)? {
+    let to = match arena.beyond_ascii(state, kind)? {
         Some(to) => to,
         None => follow(arena, state, kind)?,
     };
@@ -221,7 +223,7 @@ fn refused(arena: &Arena, state: StateId) -> Result<Kinds, EngineError> {
             refused |= characters::kind(byte);
         }
     }
-    for kind in [OTHER, SEPARATORS] {
+    for kind in EACH_BEYOND {
         if beyond_ascii(arena, state, kind)?.is_none() {
             refused |= kind;
         }
@@ -267,7 +269,7 @@ fn find_alive(arena: &Arena, state: StateId, places: &mut usize) -> Result<(Kind
                     _ => refused |= kind,
                 }
             }
-            for kind in [OTHER, SEPARATORS].into_iter().filter(|kind| kinds & kind != 0) {
+            for kind in EACH_BEYOND.into_iter().filter(|kind| kinds & kind != 0) {
                 match beyond_ascii(arena, at, kind)? {
                     Some(target) if arena.facts(target).is_simple() => {
                         if seen.insert(target) {

@@ -24,7 +24,7 @@ use crate::ids::StateId;
 use crate::loops;
 use crate::provider::{Arena, ByteSet};
 use crate::vocab::trie::{Node, Trie};
-use crate::vocab::{BEYOND, SEPARATOR, Shapes, Vocabulary};
+use crate::vocab::{BEYOND, SEPARATOR, SPACE, Shapes, Vocabulary};
 
 /// So many steps of configurations a walk may compute.
 const FUEL: usize = 1 << 12;
@@ -507,7 +507,7 @@ fn may_follow(follow: &ByteSet, letter: u8) -> bool {
         b'a' => (b'a'..=b'z').any(|byte| follow.contains(byte)),
         b'A' => (b'A'..=b'Z').any(|byte| follow.contains(byte)),
         b'0' => (b'0'..=b'9').any(|byte| follow.contains(byte)),
-        BEYOND | SEPARATOR => follow.0[2] | follow.0[3] != 0,
+        BEYOND | SEPARATOR | SPACE => follow.0[2] | follow.0[3] != 0,
         byte => follow.contains(byte),
     }
 }

@@ -12,7 +12,7 @@ use super::store::{FROZEN, MaskStore};
 use super::token_set::TokenSet;
 use super::walk::{Found, Walk, Whole};
 use crate::bitmask;
-use crate::characters::{Kinds, OTHER, SEPARATORS};
+use crate::characters::{Kinds, OTHER, SEPARATORS, SPACES};
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::loops;
@@ -35,8 +35,8 @@ enum After {
     Apart,
 }
 
-/// What is known of a state: after lower-case and upper-case letters, digits, and characters beyond ASCII of both kinds.
-struct Ways([Option<After>; 5]);
+/// What is known of a state: after lower-case and upper-case letters, digits, and characters beyond ASCII of each kind.
+struct Ways([Option<After>; 6]);
 
 impl MaskStore {
     /// The mask of a state between two characters of a string, if from nowhere on the way the characters of a class lead to different states.
@@ -168,6 +168,7 @@ impl ShapeWalk<'_> {
             Class::Digit => 2,
             Class::Beyond => 3,
             Class::Separator => 4,
+            Class::Space => 5,
         };
         if let Some(known) = self.ways.get(&state).and_then(|ways| ways.0[number]) {
             return Ok(known);
@@ -178,12 +179,13 @@ impl ShapeWalk<'_> {
             Class::Lower => together(arena, state, b'a'..=b'z')?,
             Class::Upper => together(arena, state, b'A'..=b'Z')?,
             Class::Digit => together(arena, state, b'0'..=b'9')?,
-            Class::Byte(_) | Class::Beyond | Class::Separator if together(arena, state, 0x80..=0xFF)? == After::Dead => After::Dead,
+            Class::Byte(_) | Class::Beyond | Class::Separator | Class::Space if together(arena, state, 0x80..=0xFF)? == After::Dead => After::Dead,
             Class::Separator if separators_are_refused(arena, state)? => After::Dead,
             Class::Separator => beyond(arena, state, SEPARATORS)?,
+            Class::Space => beyond(arena, state, SPACES)?,
             Class::Byte(_) | Class::Beyond => beyond(arena, state, OTHER)?,
         };
-        self.ways.entry(state).or_insert(Ways([None; 5])).0[number] = Some(way);
+        self.ways.entry(state).or_insert(Ways([None; 6])).0[number] = Some(way);
         Ok(way)
     }
 }

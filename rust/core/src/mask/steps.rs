@@ -8,12 +8,12 @@ use smallvec::SmallVec;
 
 use super::local::{Local, LocalTable, Outcome};
 use super::path::ask_widely;
-use crate::characters::{Kinds, OTHER, SEPARATORS, Utf8};
+use crate::characters::{Kinds, OTHER, SEPARATORS, SPACES, Utf8};
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::loops;
 use crate::provider::{Arena, ByteSet, Cell};
-use crate::vocab::{BEYOND, SEPARATOR};
+use crate::vocab::{BEYOND, SEPARATOR, SPACE};
 
 /// More configurations than this are not kept from one walk to the next.
 const KEPT: usize = 1 << 11;
@@ -52,7 +52,7 @@ struct Kept {
     /// By byte, once one was asked; 0 is not known.
     bytes: Option<Box<[u32; 256]>>,
     /// By class: the way that most of it go, and which bytes (the first of their characters) do not.
-    classes: [Option<(Way, ByteSet)>; 5],
+    classes: [Option<(Way, ByteSet)>; 6],
 }
 
 /// Steps, kept from one walk to the next.
@@ -106,7 +106,7 @@ impl Stepping<'_> {
         }
         self.prepare();
         let place = self.steps.kept.len() as u32;
-        self.steps.kept.push(Kept { local, bytes: None, classes: [const { None }; 5] });
+        self.steps.kept.push(Kept { local, bytes: None, classes: [const { None }; 6] });
         self.steps.places.insert(local, place);
         Some(Place(place))
     }
@@ -232,6 +232,7 @@ impl Stepping<'_> {
             b'0' => 2,
             BEYOND => 3,
             SEPARATOR => 4,
+            SPACE => 5,
             byte => return Some((self.byte(at, byte)?, ByteSet::default())),
         };
         if let Some(known) = self.steps.kept[at.0 as usize].classes[number] {
@@ -242,7 +243,8 @@ impl Stepping<'_> {
             b'A' => self.most(at, b'A'..=b'Z')?,
             b'0' => self.most(at, b'0'..=b'9')?,
             BEYOND => self.beyond(at, OTHER)?,
-            _ => self.beyond(at, SEPARATORS)?,
+            SEPARATOR => self.beyond(at, SEPARATORS)?,
+            _ => self.beyond(at, SPACES)?,
         };
         self.steps.kept[at.0 as usize].classes[number] = Some(way);
         Some(way)
@@ -294,7 +296,11 @@ impl Stepping<'_> {
             return Some((Way::DEAD, ByteSet::default()));
         }
         // All lead to the same states; one of each length shows with what registers and frames.
-        let examples: &[&str] = if kind == SEPARATORS { &["\u{2028}"] } else { &["\u{e9}", "\u{2603}", "\u{1f600}"] };
+        let examples: &[&str] = match kind {
+            SEPARATORS => &["\u{2028}"],
+            SPACES => &["\u{a0}", "\u{3000}"],
+            _ => &["\u{e9}", "\u{2603}", "\u{1f600}"],
+        };
         let mut way = None;
         for example in examples {
             let led = self.follow(at, example.as_bytes())?;

@@ -460,12 +460,12 @@ impl Arena {
     }
 
     /// See [`Provider::beyond_ascii`]. Not known where the alphabet lacks some of the bytes.
-    pub fn beyond_ascii(&self, state: StateId, separators: bool) -> Result<Option<Option<StateId>>, EngineError> {
+    pub fn beyond_ascii(&self, state: StateId, kind: Kinds) -> Result<Option<Option<StateId>>, EngineError> {
         let s = &self.states[state.index()];
         if characters::BEYOND & !self.spelled != 0 {
             return Ok(None);
         }
-        self.providers[s.provider.index()].beyond_ascii(self, s.local, separators)
+        self.providers[s.provider.index()].beyond_ascii(self, s.local, kind)
     }
 
     /// See [`Provider::along`]. Only for states that are named.

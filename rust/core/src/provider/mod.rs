@@ -288,9 +288,8 @@ pub trait Provider: Send + Sync {
         Ok(None)
     }
 
-    /// The state to which all characters lead that are U+2028 or U+2029 (`separators`), or any other beyond ASCII, if the provider knows whether
-    /// there is one: only to save time.
-    fn beyond_ascii(&self, _arena: &Arena, _local: u32, _separators: bool) -> Result<Option<Option<StateId>>, EngineError> {
+    /// The state to which all characters of one of the kinds beyond ASCII lead, if the provider knows whether there is one: only to save time.
+    fn beyond_ascii(&self, _arena: &Arena, _local: u32, _kind: Kinds) -> Result<Option<Option<StateId>>, EngineError> {
         Ok(None)
     }
 

@@ -27,6 +27,8 @@ pub enum Class {
     Beyond,
     /// [`characters::SEPARATORS`].
     Separator,
+    /// [`characters::SPACES`].
+    Space,
     /// This byte alone.
     Byte(u8),
 }
@@ -35,6 +37,8 @@ pub enum Class {
 pub const BEYOND: u8 = 0x80;
 /// The letter of [`Class::Separator`].
 pub const SEPARATOR: u8 = 0x81;
+/// The letter of [`Class::Space`].
+pub const SPACE: u8 = 0x82;
 
 /// The byte that stands for the class of a character.
 fn letter(character: char) -> u8 {
@@ -42,9 +46,12 @@ fn letter(character: char) -> u8 {
         'a'..='z' => b'a',
         'A'..='Z' => b'A',
         '0'..='9' => b'0',
-        '\u{2028}' | '\u{2029}' => SEPARATOR,
-        '\u{80}'.. => BEYOND,
-        _ => character as u8,
+        '\0'..='\x7F' => character as u8,
+        _ => match characters::kind_of(character) {
+            characters::SEPARATORS => SEPARATOR,
+            characters::SPACES => SPACE,
+            _ => BEYOND,
+        },
     }
 }
 
@@ -85,6 +92,7 @@ impl Shape {
             b'0' => Class::Digit,
             BEYOND => Class::Beyond,
             SEPARATOR => Class::Separator,
+            SPACE => Class::Space,
             byte => Class::Byte(byte),
         }
     }
@@ -341,6 +349,7 @@ fn kinds(letter: u8) -> Kinds {
         b'0' => OF[2],
         BEYOND => characters::OTHER,
         SEPARATOR => characters::SEPARATORS,
+        SPACE => characters::SPACES,
         byte => characters::kind(byte),
     }
 }
@@ -415,6 +424,7 @@ mod tests {
                 Class::Digit => '0',
                 Class::Beyond => '?',
                 Class::Separator => '_',
+                Class::Space => '~',
                 Class::Byte(byte) => char::from(byte),
             });
             let tokens = |(start, end): (u32, u32)| {

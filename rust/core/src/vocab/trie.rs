@@ -398,10 +398,9 @@ mod tests {
                     Ok(text) => (text.len(), false),
                     Err(error) => (error.valid_up_to(), error.error_len().is_some()),
                 };
+                let text = std::str::from_utf8(&rest[..valid]).unwrap();
                 expected |= rest[..valid].iter().fold(0, |kinds, &byte| kinds | characters::kind(byte));
-                if std::str::from_utf8(&rest[..valid]).unwrap().contains(['\u{2028}', '\u{2029}']) {
-                    expected |= characters::SEPARATORS;
-                }
+                expected |= text.chars().fold(0, |kinds, character| kinds | characters::kind_of(character));
                 if malformed {
                     expected |= MALFORMED;
                 } else if valid < rest.len() {
