@@ -22,8 +22,19 @@ pub struct Loops {
     alive: Once,
     /// Kinds of which some character is refused.
     refused: Once,
-    /// Of the kinds beyond ASCII: where they lead. 0: not known; 1: to no one state; else two more than the state's number.
+    /// Of the kinds beyond ASCII: where they lead. 0: not known; 1: to several states; 2: nowhere; else three more than the state's number.
     beyond: [AtomicU32; 3],
+}
+
+/// Where the characters of a kind beyond ASCII lead.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Beyond {
+    /// Each within a character or behind it is refused.
+    Dead,
+    /// All to this state, and nothing returns within one.
+    To(StateId),
+    /// Neither.
+    Apart,
 }
 
 /// Kinds that are found once: [`MALFORMED`], which is never among them, says that they are known. There is one of these for every state.
@@ -57,6 +68,12 @@ impl Loops {
     #[inline]
     pub fn known(&self) -> Kinds {
         self.found.load(Ordering::Relaxed)
+    }
+
+    /// The kinds over which the state is known to stay alive: see [`stays_alive`].
+    #[inline]
+    pub fn known_alive(&self) -> Kinds {
+        self.alive.get().unwrap_or(0)
     }
 
     /// The kinds over which the state is known not to lead back to itself, nor, where one has looked, to stay alive; if one looks `ahead`, only these
@@ -96,7 +113,7 @@ pub fn cover(arena: &Arena, state: StateId, kinds: Kinds) -> Result<bool, Engine
         let looping = if kind & BEYOND == 0 {
             leads_back(arena, state, characters::bytes_of(number))?
         } else {
-            beyond_ascii(arena, state, kind)? == Some(state)
+            beyond_ascii(arena, state, kind)? == Beyond::To(state)
         };
         if looping {
             loops.found.fetch_or(kind, Ordering::Release);
@@ -118,30 +135,38 @@ fn leads_back(arena: &Arena, state: StateId, mut bytes: impl Iterator<Item = u8>
     }
 }
 
-/// The state to which every character of one of the kinds beyond ASCII leads, if that is the same for all, and nothing returns within one.
-pub fn beyond_ascii(arena: &Arena, state: StateId, kind: Kinds) -> Result<Option<StateId>, EngineError> {
-    let Some(number) = EACH_BEYOND.iter().position(|&each| each == kind) else { return Ok(None) };
+/// Where the characters of one of the kinds beyond ASCII lead.
+pub fn beyond_ascii(arena: &Arena, state: StateId, kind: Kinds) -> Result<Beyond, EngineError> {
+    let Some(number) = EACH_BEYOND.iter().position(|&each| each == kind) else { return Ok(Beyond::Apart) };
     let cell = &arena.loops(state).beyond[number];
-    let known = cell.load(Ordering::Acquire);
-    if known != 0 {
-        return Ok(known.checked_sub(2).map(StateId));
+    match cell.load(Ordering::Acquire) {
+        0 => {}
+        1 => return Ok(Beyond::Apart),
+        2 => return Ok(Beyond::Dead),
+        more => return Ok(Beyond::To(StateId(more - 3))),
     }
     let to = match arena.beyond_ascii(state, kind)? {
         Some(to) => to,
         None => follow(arena, state, kind)?,
     };
     // Whoever else finds out finds the same.
-    cell.store(to.map_or(1, |to| to.0 + 2), Ordering::Release);
+    let known = match to {
+        Beyond::Apart => 1,
+        Beyond::Dead => 2,
+        Beyond::To(to) => to.0 + 3,
+    };
+    cell.store(known, Ordering::Release);
     Ok(to)
 }
 
 /// Follow every well-formed character of a kind beyond ASCII.
-fn follow(arena: &Arena, state: StateId, kind: Kinds) -> Result<Option<StateId>, EngineError> {
+fn follow(arena: &Arena, state: StateId, kind: Kinds) -> Result<Beyond, EngineError> {
     // Within a character there are few states: as many as there are places in characters, for any usual class.
     const MOST: usize = 64;
     let own = arena.facts(state);
     let mut seen: SmallVec<[(StateId, Utf8); 16]> = smallvec![(state, Utf8::Start)];
     let mut to = None;
+    let mut meets = |way: Beyond| *to.get_or_insert(way) == way;
     let mut done = 0;
     while let Some(&(at, within)) = seen.get(done) {
         done += 1;
@@ -150,26 +175,30 @@ fn follow(arena: &Arena, state: StateId, kind: Kinds) -> Result<Option<StateId>,
                 continue;
             }
             let then = within.after(byte);
-            let Cell::Simple(target, _) = arena.step(at, byte)? else { return Ok(None) };
+            let target = match arena.step(at, byte)? {
+                Cell::Simple(target, _) => target,
+                Cell::Dead if meets(Beyond::Dead) => continue,
+                _ => return Ok(Beyond::Apart),
+            };
             if then == Utf8::Start {
-                if *to.get_or_insert(target) != target {
-                    return Ok(None);
+                if !meets(Beyond::To(target)) {
+                    return Ok(Beyond::Apart);
                 }
                 continue;
             }
             let facts = arena.facts(target);
             if facts.guarded || facts.returns.is_some() || facts.counting != own.counting || facts.limit < own.limit {
-                return Ok(None);
+                return Ok(Beyond::Apart);
             }
             if !seen.contains(&(target, then)) {
                 if seen.len() == MOST {
-                    return Ok(None);
+                    return Ok(Beyond::Apart);
                 }
                 seen.push((target, then));
             }
         }
     }
-    Ok(to)
+    Ok(to.unwrap_or(Beyond::Apart))
 }
 
 /// All that stands for itself in a string of JSON.
@@ -186,7 +215,7 @@ pub fn refuses_characters(arena: &Arena, state: StateId) -> Result<bool, EngineE
 }
 
 /// More places than this are not looked at.
-const MOST_PLACES: usize = 64;
+const MOST_PLACES: usize = 256;
 /// So often a search begins anew with fewer kinds.
 const ROUNDS: usize = 8;
 
@@ -224,7 +253,7 @@ fn refused(arena: &Arena, state: StateId) -> Result<Kinds, EngineError> {
         }
     }
     for kind in EACH_BEYOND {
-        if beyond_ascii(arena, state, kind)?.is_none() {
+        if !matches!(beyond_ascii(arena, state, kind)?, Beyond::To(_)) {
             refused |= kind;
         }
     }
@@ -271,7 +300,7 @@ fn find_alive(arena: &Arena, state: StateId, places: &mut usize) -> Result<(Kind
             }
             for kind in EACH_BEYOND.into_iter().filter(|kind| kinds & kind != 0) {
                 match beyond_ascii(arena, at, kind)? {
-                    Some(target) if arena.facts(target).is_simple() => {
+                    Beyond::To(target) if arena.facts(target).is_simple() => {
                         if seen.insert(target) {
                             open.push((target, kind));
                         }

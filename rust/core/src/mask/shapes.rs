@@ -15,7 +15,7 @@ use crate::bitmask;
 use crate::characters::{Kinds, OTHER, SEPARATORS, SPACES};
 use crate::error::EngineError;
 use crate::ids::StateId;
-use crate::loops;
+use crate::loops::{self, Beyond};
 use crate::provider::{Arena, Cell};
 use crate::vocab::{Class, ShapeIndex};
 
@@ -23,7 +23,7 @@ use crate::vocab::{Class, ShapeIndex};
 const NEAR: u64 = 32;
 /// A walk that has looked at so many shapes looks further ahead, at so many states at most.
 const LONG: usize = 256;
-const AHEAD: usize = 96;
+const AHEAD: usize = 256;
 
 /// Where a class of characters leads from a state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -146,7 +146,9 @@ impl ShapeWalk<'_> {
             // A character is one of a shape and up to four bytes of which the first is counted.
             let reach = shape.deepest - shape.depth;
             let all = loops(arena, state, register, self.frozen, shape.below, reach)?
-                || visited > LONG && facts.is_simple() && loops::stays_alive(arena, state, shape.below, &mut self.ahead)?;
+                || facts.is_simple()
+                    && (shape.below & !arena.loops(state).known_alive() == 0
+                        || visited > LONG && loops::stays_alive(arena, state, shape.below, &mut self.ahead)?);
             if all {
                 accept(shapes.places_below(i));
                 i = shape.end as usize;
@@ -179,11 +181,9 @@ impl ShapeWalk<'_> {
             Class::Lower => together(arena, state, b'a'..=b'z')?,
             Class::Upper => together(arena, state, b'A'..=b'Z')?,
             Class::Digit => together(arena, state, b'0'..=b'9')?,
-            Class::Byte(_) | Class::Beyond | Class::Separator | Class::Space if together(arena, state, 0x80..=0xFF)? == After::Dead => After::Dead,
-            Class::Separator if separators_are_refused(arena, state)? => After::Dead,
+            Class::Byte(_) | Class::Beyond => beyond(arena, state, OTHER)?,
             Class::Separator => beyond(arena, state, SEPARATORS)?,
             Class::Space => beyond(arena, state, SPACES)?,
-            Class::Byte(_) | Class::Beyond => beyond(arena, state, OTHER)?,
         };
         self.ways.entry(state).or_insert(Ways([None; 6])).0[number] = Some(way);
         Ok(way)
@@ -206,20 +206,12 @@ fn together(arena: &Arena, state: StateId, mut bytes: std::ops::RangeInclusive<u
 
 /// Where whole characters of one of the kinds beyond ASCII lead.
 fn beyond(arena: &Arena, state: StateId, kind: Kinds) -> Result<After, EngineError> {
-    // What is in flight stands for the count with that character, and is settled like the state that it leads to.
-    let to = loops::beyond_ascii(arena, state, kind)?;
-    Ok(to.map_or(After::Apart, |to| After::To(to, arena.facts(to).counting)))
-}
-
-fn separators_are_refused(arena: &Arena, mut state: StateId) -> Result<bool, EngineError> {
-    for byte in [0xE2, 0x80] {
-        match arena.step(state, byte)? {
-            Cell::Dead => return Ok(true),
-            Cell::Simple(target, _) => state = target,
-            Cell::Many(_) => return Ok(false),
-        }
-    }
-    Ok(together(arena, state, 0xA8..=0xA9)? == After::Dead)
+    Ok(match loops::beyond_ascii(arena, state, kind)? {
+        Beyond::Dead => After::Dead,
+        // What is in flight stands for the count with that character, and is settled like the state that it leads to.
+        Beyond::To(to) => After::To(to, arena.facts(to).counting),
+        Beyond::Apart => After::Apart,
+    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::path::ask_widely;
 use crate::characters::{Kinds, OTHER, SEPARATORS, SPACES, Utf8};
 use crate::error::EngineError;
 use crate::ids::StateId;
-use crate::loops;
+use crate::loops::{self, Beyond};
 use crate::provider::{Arena, ByteSet, Cell};
 use crate::vocab::{BEYOND, SEPARATOR, SPACE};
 
@@ -285,7 +285,7 @@ impl Stepping<'_> {
                 // The limit must not be met within a character.
                 (self.frozen || register + 1 < facts.limit) && loops::cover(arena, state, kind).ok()?
             } else {
-                loops::beyond_ascii(arena, state, kind).ok()?.is_some_and(|to| !arena.facts(to).counting)
+                matches!(loops::beyond_ascii(arena, state, kind).ok()?, Beyond::To(to) if !arena.facts(to).counting)
             };
             if !together {
                 let way = self.beyond_one_by_one(at, kind)?;

@@ -12,7 +12,7 @@ use crate::characters::{self, Kinds};
 use crate::error::EngineError;
 use crate::ids::{ProviderId, StateId};
 use crate::limits::Limits;
-use crate::loops::Loops;
+use crate::loops::{Beyond, Loops};
 use crate::report::Undecided;
 
 /// A memoised byte step, as the engine reads it.
@@ -460,7 +460,7 @@ impl Arena {
     }
 
     /// See [`Provider::beyond_ascii`]. Not known where the alphabet lacks some of the bytes.
-    pub fn beyond_ascii(&self, state: StateId, kind: Kinds) -> Result<Option<Option<StateId>>, EngineError> {
+    pub fn beyond_ascii(&self, state: StateId, kind: Kinds) -> Result<Option<Beyond>, EngineError> {
         let s = &self.states[state.index()];
         if characters::BEYOND & !self.spelled != 0 {
             return Ok(None);

@@ -23,6 +23,7 @@ pub use self::bytes::{ByteSet, Bytes};
 use crate::characters::Kinds;
 use crate::error::EngineError;
 use crate::ids::StateId;
+use crate::loops::Beyond;
 use crate::report::{KeywordReport, Undecided};
 use crate::spacing::Gap;
 
@@ -288,8 +289,8 @@ pub trait Provider: Send + Sync {
         Ok(None)
     }
 
-    /// The state to which all characters of one of the kinds beyond ASCII lead, if the provider knows whether there is one: only to save time.
-    fn beyond_ascii(&self, _arena: &Arena, _local: u32, _kind: Kinds) -> Result<Option<Option<StateId>>, EngineError> {
+    /// Where the characters of one of the kinds beyond ASCII lead, if the provider knows: only to save time.
+    fn beyond_ascii(&self, _arena: &Arena, _local: u32, _kind: Kinds) -> Result<Option<Beyond>, EngineError> {
         Ok(None)
     }
 

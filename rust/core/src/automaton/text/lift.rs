@@ -92,6 +92,11 @@ pub(super) fn only_target(moves: &[Move], ranges: &[(u32, u32)]) -> Option<Produ
     target
 }
 
+/// Does no character of some ranges lead anywhere?
+pub(super) fn are_refused(moves: &[Move], ranges: &[(u32, u32)]) -> bool {
+    ranges.iter().all(|&(low, high)| moves.get(moves.partition_point(|m| m.high < low)).is_none_or(|m| m.low > high))
+}
+
 /// The characters that have an escape of two characters and cannot be written raw.
 pub(super) fn short_escapes() -> &'static CharClass {
     static CLASS: OnceLock<CharClass> = OnceLock::new();

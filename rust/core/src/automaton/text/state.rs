@@ -18,7 +18,7 @@ use crate::error::EngineError;
 use crate::identity::Identity;
 use crate::ids::StateId;
 use crate::limits::Limits;
-use crate::loops;
+use crate::loops::{self, Beyond};
 use crate::provider;
 use crate::provider::{Also, Alternative, Arena, ByteSet, Cell, Facts, Provider, Step};
 
@@ -636,7 +636,7 @@ impl Provider for TextAutomaton {
         }
     }
 
-    fn beyond_ascii(&self, arena: &Arena, local: u32, kind: Kinds) -> Result<Option<Option<StateId>>, EngineError> {
+    fn beyond_ascii(&self, arena: &Arena, local: u32, kind: Kinds) -> Result<Option<Beyond>, EngineError> {
         let (Kind::Body(product) | Kind::Start(product)) = self.kind(local) else { return Ok(None) };
         let moves = self.products.live_moves(product, arena.limits())?;
         let ranges: &[(u32, u32)] = match kind {
@@ -644,11 +644,11 @@ impl Provider for TextAutomaton {
             characters::SPACES => &SPACES,
             _ => &OTHERS,
         };
-        let target = match lift::only_target(moves, ranges) {
-            Some(target) => Some(self.state(arena, Kind::Body(target))?),
-            None => None,
-        };
-        Ok(Some(target))
+        Ok(Some(match lift::only_target(moves, ranges) {
+            Some(target) => Beyond::To(self.state(arena, Kind::Body(target))?),
+            None if lift::are_refused(moves, ranges) => Beyond::Dead,
+            None => Beyond::Apart,
+        }))
     }
 
     fn along(&self, arena: &Arena, local: u32, bytes: &[u8]) -> Result<Option<(StateId, usize)>, EngineError> {
