@@ -214,8 +214,8 @@ pub fn refuses_characters(arena: &Arena, state: StateId) -> Result<bool, EngineE
     Ok(true)
 }
 
-/// More places than this are not looked at.
-const MOST_PLACES: usize = 256;
+/// More places than this are not looked at: where few kinds are refused, as in a search, and elsewhere.
+const MOST_PLACES: [usize; 2] = [256, 48];
 /// So often a search begins anew with fewer kinds.
 const ROUNDS: usize = 8;
 
@@ -225,6 +225,8 @@ pub fn stays_alive(arena: &Arena, state: StateId, kinds: Kinds, places: &mut usi
     let loops = arena.loops(state);
     let alive = if let Some(alive) = loops.alive.get() {
         alive
+    } else if *places == 0 {
+        return Ok(false);
     } else if kinds & refused(arena, state)? != 0 {
         return Ok(false);
     } else {
@@ -268,6 +270,7 @@ const MANY: u32 = 32;
 fn find_alive(arena: &Arena, state: StateId, places: &mut usize) -> Result<(Kinds, HashSet<StateId>), EngineError> {
     let nothing = (0, HashSet::new());
     let mut kinds = !(MALFORMED | refused(arena, state)?);
+    let most = MOST_PLACES[usize::from(kinds.count_ones() < MANY)];
     for _ in 0..ROUNDS {
         let before = kinds;
         let mut seen: HashSet<StateId> = HashSet::from_iter([state]);
@@ -315,7 +318,7 @@ fn find_alive(arena: &Arena, state: StateId, places: &mut usize) -> Result<(Kind
             } else {
                 kinds &= !refused;
             }
-            if seen.len() > MOST_PLACES {
+            if seen.len() > most {
                 return Ok(nothing);
             }
         }

@@ -513,7 +513,7 @@ fn may_follow(follow: &ByteSet, letter: u8) -> bool {
 }
 
 /// Where the character with this number begins in a text.
-fn offset(bytes: &[u8], characters: usize) -> usize {
+pub(super) fn offset(bytes: &[u8], characters: usize) -> usize {
     let begins = bytes.iter().enumerate().filter(|(_, byte)| **byte & 0xC0 != 0x80);
     begins.map(|(at, _)| at).nth(characters).unwrap_or(bytes.len())
 }

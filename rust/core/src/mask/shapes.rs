@@ -4,8 +4,10 @@
 //! Must not know: where masks are kept.
 
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use super::Mask;
+use super::classes::offset;
 use super::local::Local;
 use super::path::{ask_widely, loops};
 use super::store::{FROZEN, MaskStore};
@@ -16,14 +18,24 @@ use crate::characters::{Kinds, OTHER, SEPARATORS, SPACES};
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::loops::{self, Beyond};
-use crate::provider::{Arena, Cell};
-use crate::vocab::{Class, ShapeIndex};
+use crate::provider::{Arena, ByteSet, Cell};
+use crate::vocab::{Class, ShapeIndex, Vocabulary};
 
 /// Few tokens are as many characters.
 const NEAR: u64 = 32;
 /// A walk that has looked at so many shapes looks further ahead, at so many states at most.
 const LONG: usize = 256;
 const AHEAD: usize = 256;
+
+/// From so many states most of a class may lead to one, and the others elsewhere.
+const PARTED: usize = 64;
+/// So many tokens may be read one by one, of so many that are looked at.
+/// To more places than this no class is followed.
+const MOST_WAYS: usize = 4;
+const SINGLES: usize = 1 << 11;
+/// So many tokens are more than few.
+const MANY: u32 = 1 << 9;
+const LOOKED_AT: usize = 1 << 13;
 
 /// Where a class of characters leads from a state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,11 +47,18 @@ enum After {
     Apart,
 }
 
+/// The same where those that begin with some bytes may fare otherwise.
+#[derive(Clone, Copy)]
+struct Most {
+    after: After,
+    apart: ByteSet,
+}
+
 /// What is known of a state: after lower-case and upper-case letters, digits, and characters beyond ASCII of each kind.
-struct Ways([Option<After>; 6]);
+struct Ways([Option<Most>; 6]);
 
 impl MaskStore {
-    /// The mask of a state between two characters of a string, if from nowhere on the way the characters of a class lead to different states.
+    /// The mask of a state between two characters of a string, if nearly everywhere on the way the characters of a class lead to one state.
     pub(super) fn by_shapes(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Option<Mask>, EngineError> {
         let facts = arena.facts(state);
         // Far from its limit a state that counts differs from the same without a limit on little.
@@ -50,8 +69,21 @@ impl MaskStore {
         let shapes = self.vocabulary.shapes();
         let frozen = register == FROZEN;
         let register = if frozen { 0 } else { register };
-        let walk = ShapeWalk { arena, shapes, frozen, ways: HashMap::default(), ahead: AHEAD };
-        let Some(places) = walk.run(state, register)? else { return Ok(None) };
+        let walk = ShapeWalk {
+            arena,
+            vocabulary: &self.vocabulary,
+            shapes,
+            frozen,
+            ways: HashMap::default(),
+            ahead: AHEAD,
+            parted: PARTED,
+            singles: SINGLES,
+            looked_at: LOOKED_AT,
+            touched: Box::default(),
+            accepted: Vec::new(),
+        };
+        let Some(Shaped { places, touched, accepted: singles }) = walk.run(state, register)? else { return Ok(None) };
+        let is_touched = |token: u32| !touched.is_empty() && bitmask::get(&touched, token);
         let mut found = Found::default();
         let walk = Walk { frozen, keep: framed, whole: Whole::Shapeless(shapes), ..Walk::over(arena, shapes.rest()) };
         self.with_locals(|table| walk.run(table, Local::One { state, register, parents: 0 }, &mut found))?;
@@ -59,7 +91,8 @@ impl MaskStore {
         let many = places.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>();
         let tokens = |(start, end): (u32, u32)| shapes.tokens()[start as usize..end as usize].iter().copied();
         let accepted = if many + rest.len() < self.vocabulary.words() {
-            TokenSet::from_ids(places.into_iter().flat_map(tokens).chain(rest).collect(), self.vocabulary.words())
+            let classed = places.into_iter().flat_map(tokens).filter(|&token| !is_touched(token));
+            TokenSet::from_ids(classed.chain(singles).chain(rest).collect(), self.vocabulary.words())
         } else {
             let mut bits: Box<[u32]>;
             if many * 2 > shapes.tokens().len() {
@@ -74,7 +107,8 @@ impl MaskStore {
                 bits = vec![0; self.vocabulary.words()].into();
                 places.into_iter().flat_map(tokens).for_each(|token| bitmask::set(&mut bits, token));
             }
-            for token in rest {
+            bits.iter_mut().zip(&touched).for_each(|(bits, touched)| *bits &= !touched);
+            for token in singles.into_iter().chain(rest) {
                 bitmask::set(&mut bits, token);
             }
             match facts.base.and_then(|base| self.known(base)) {
@@ -89,19 +123,36 @@ impl MaskStore {
     }
 }
 
+/// What a walk over shapes finds.
+struct Shaped {
+    /// Accepted, as runs of places.
+    places: Vec<(u32, u32)>,
+    /// Of those, these count for nothing.
+    touched: Box<[u32]>,
+    /// Accepted as well.
+    accepted: Vec<u32>,
+}
+
 struct ShapeWalk<'a> {
     arena: &'a Arena,
+    vocabulary: &'a Vocabulary,
     shapes: &'a ShapeIndex,
     /// Registers stay as they are.
     frozen: bool,
     ways: HashMap<StateId, Ways, foldhash::fast::RandomState>,
     /// How many states may still be looked at to see over what others stay alive.
     ahead: usize,
+    /// What is left of [`PARTED`], [`SINGLES`] and [`LOOKED_AT`].
+    parted: usize,
+    singles: usize,
+    looked_at: usize,
+    touched: Box<[u32]>,
+    accepted: Vec<u32>,
 }
 
 impl ShapeWalk<'_> {
-    /// The accepted places, ascending; `None`: somewhere a class does not do.
-    fn run(mut self, state: StateId, register: u64) -> Result<Option<Vec<(u32, u32)>>, EngineError> {
+    /// `None`: somewhere a class does not do.
+    fn run(mut self, state: StateId, register: u64) -> Result<Option<Shaped>, EngineError> {
         let (arena, shapes) = (self.arena, self.shapes);
         let mut places: Vec<(u32, u32)> = Vec::new();
         let mut accept = |(start, end): (u32, u32)| match places.last_mut() {
@@ -111,12 +162,30 @@ impl ShapeWalk<'_> {
         };
         // By depth.
         let mut path = vec![(state, register); 1];
+        let mut letters: Vec<u8> = Vec::new();
         let (mut visited, mut i) = (0, 0);
         while let Some(shape) = shapes.shapes().get(i) {
             visited += 1;
             let depth = usize::from(shape.depth);
             let (state, register) = path[depth - 1];
-            let (target, increment) = match self.after(state, shape.class())? {
+            letters.truncate(depth - 1);
+            letters.push(shape.letter());
+            let Most { after, apart } = self.after(state, shape.class())?;
+            if apart != ByteSet::default() {
+                let kinds = shape.kinds() | shape.below;
+                if arena.facts(state).is_simple() && loops::stays_alive(arena, state, kinds, &mut self.ahead)? {
+                    accept(shapes.places_below(i));
+                    i = shape.end as usize;
+                    continue;
+                }
+                let (first, last) = shapes.places_below(i);
+                // Where most of many are refused, a walk over the vocabulary has little to look at.
+                let refused = after == After::Dead && shape.class() != Class::Beyond && last - first > MANY;
+                if refused || !self.part(i, &letters, (state, register), &apart)? {
+                    return Ok(None);
+                }
+            }
+            let (target, increment) = match after {
                 After::Dead => {
                     i = shape.end as usize;
                     continue;
@@ -159,12 +228,83 @@ impl ShapeWalk<'_> {
             path.push((state, register));
             i += 1;
         }
-        Ok(Some(places))
+        Ok(Some(Shaped { places, touched: self.touched, accepted: self.accepted }))
     }
 
-    fn after(&mut self, state: StateId, class: Class) -> Result<After, EngineError> {
+    /// Read by themselves, from where `from` stands before its last character, the tokens of shape `i` and below in which that begins with one of
+    /// these bytes; false if they are too many.
+    fn part(&mut self, i: usize, letters: &[u8], from: (StateId, u64), apart: &ByteSet) -> Result<bool, EngineError> {
+        let Some((_, before)) = letters.split_last() else { return Ok(true) };
+        let (vocabulary, shapes) = (self.vocabulary, self.shapes);
+        if before.iter().all(|&letter| letter < 0x80 && !letter.is_ascii_alphanumeric()) {
+            // All of them stand together in the vocabulary.
+            let trie = vocabulary.trie();
+            let below = if before.is_empty() {
+                0..trie.nodes().len()
+            } else {
+                let Some(node) = trie.find(before) else { return Ok(true) };
+                node + 1..trie.nodes()[node].end as usize
+            };
+            let nodes: SmallVec<[usize; 8]> = apart.iter().filter_map(|byte| trie.child(&below, byte)).collect();
+            if nodes.iter().map(|&node| trie.places_below(node).len()).sum::<usize>() > self.singles {
+                return Ok(false);
+            }
+            for node in nodes {
+                for &token in &trie.tokens()[trie.places_below(node)] {
+                    if bitmask::get(shapes.all(), token) && !self.single(token, before.len(), from)? {
+                        return Ok(false);
+                    }
+                }
+            }
+            return Ok(true);
+        }
+        let (start, end) = shapes.places_below(i);
+        let Some(left) = self.looked_at.checked_sub((end - start) as usize) else { return Ok(false) };
+        self.looked_at = left;
+        let ascii = before.iter().all(|&letter| letter < 0x80);
+        for &token in &shapes.tokens()[start as usize..end as usize] {
+            let bytes = vocabulary.token_bytes(token);
+            let at = if ascii { before.len() } else { offset(bytes, before.len()) };
+            if apart.contains(bytes[at]) && !self.single(token, at, from)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Read a token from one of its bytes on, unless that was done; false if there were too many.
+    fn single(&mut self, token: u32, at: usize, (mut state, mut register): (StateId, u64)) -> Result<bool, EngineError> {
+        if self.touched.is_empty() {
+            self.touched = vec![0; self.vocabulary.words()].into();
+        }
+        if bitmask::get(&self.touched, token) {
+            return Ok(true);
+        }
+        let Some(left) = self.singles.checked_sub(1) else { return Ok(false) };
+        self.singles = left;
+        bitmask::set(&mut self.touched, token);
+        for &byte in &self.vocabulary.token_bytes(token)[at..] {
+            let (target, increment) = match after(self.arena, state, byte)? {
+                After::Dead => return Ok(true),
+                After::To(target, increment) => (target, increment),
+                After::Apart => return Ok(false),
+            };
+            register += u64::from(increment && !self.frozen);
+            let Some(next) = self.arena.settled(target, register)? else { return Ok(true) };
+            let facts = self.arena.facts(next);
+            if facts.returns.is_some() {
+                return Ok(false);
+            }
+            state = next;
+            register = if facts.counting { register } else { 0 };
+        }
+        self.accepted.push(token);
+        Ok(true)
+    }
+
+    fn after(&mut self, state: StateId, class: Class) -> Result<Most, EngineError> {
         let number = match class {
-            Class::Byte(byte) => return after(self.arena, state, byte),
+            Class::Byte(byte) => return after(self.arena, state, byte).map(Most::all),
             Class::Lower => 0,
             Class::Upper => 1,
             Class::Digit => 2,
@@ -178,15 +318,57 @@ impl ShapeWalk<'_> {
         let arena = self.arena;
         ask_widely(arena, state)?;
         let way = match class {
-            Class::Lower => together(arena, state, b'a'..=b'z')?,
-            Class::Upper => together(arena, state, b'A'..=b'Z')?,
-            Class::Digit => together(arena, state, b'0'..=b'9')?,
-            Class::Byte(_) | Class::Beyond => beyond(arena, state, OTHER)?,
-            Class::Separator => beyond(arena, state, SEPARATORS)?,
-            Class::Space => beyond(arena, state, SPACES)?,
+            Class::Lower => self.most(state, b'a'..=b'z')?,
+            Class::Upper => self.most(state, b'A'..=b'Z')?,
+            Class::Digit => self.most(state, b'0'..=b'9')?,
+            Class::Byte(_) | Class::Beyond => match beyond(arena, state, OTHER)? {
+                // Few characters are taken.
+                After::Apart => self.most(state, 0xC2..=0xF4)?.or_apart(),
+                after => Most::all(after),
+            },
+            Class::Separator => Most::all(beyond(arena, state, SEPARATORS)?),
+            Class::Space => Most::all(beyond(arena, state, SPACES)?),
         };
         self.ways.entry(state).or_insert(Ways([None; 6])).0[number] = Some(way);
         Ok(way)
+    }
+}
+
+impl ShapeWalk<'_> {
+    /// Where all of these bytes lead, or most of them.
+    fn most(&mut self, state: StateId, bytes: std::ops::RangeInclusive<u8>) -> Result<Most, EngineError> {
+        let mut found: SmallVec<[(After, ByteSet, usize); 4]> = SmallVec::new();
+        for byte in bytes {
+            let way = after(self.arena, state, byte)?;
+            let more = found.is_empty() || found.len() < MOST_WAYS && self.parted > 0;
+            match found.iter_mut().find(|known| known.0 == way) {
+                Some((_, set, count)) => {
+                    set.insert(byte);
+                    *count += 1;
+                }
+                None if more => found.push((way, ByteSet::one(byte), 1)),
+                None => return Ok(Most::all(After::Apart)),
+            }
+        }
+        if let [(way, ..)] = found.as_slice() {
+            return Ok(Most::all(*way));
+        }
+        self.parted -= 1;
+        let Some(&(after, ..)) = found.iter().max_by_key(|known| known.2) else { return Ok(Most::all(After::Apart)) };
+        let mut apart = ByteSet::default();
+        found.iter().filter(|known| known.0 != after).for_each(|(_, set, _)| apart.extend(set));
+        Ok(if after == After::Apart { Most::all(after) } else { Most { after, apart } })
+    }
+}
+
+impl Most {
+    fn all(after: After) -> Self {
+        Self { after, apart: ByteSet::default() }
+    }
+
+    /// Of first bytes of characters it says something only if most are refused.
+    fn or_apart(self) -> Self {
+        if self.after == After::Dead { self } else { Self::all(After::Apart) }
     }
 }
 
@@ -196,12 +378,6 @@ fn after(arena: &Arena, state: StateId, byte: u8) -> Result<After, EngineError> 
         Cell::Simple(target, increment) => After::To(target, increment),
         Cell::Many(_) => After::Apart,
     })
-}
-
-/// Where all of these bytes lead.
-fn together(arena: &Arena, state: StateId, mut bytes: std::ops::RangeInclusive<u8>) -> Result<After, EngineError> {
-    let first = after(arena, state, *bytes.start())?;
-    bytes.try_fold(first, |way, byte| Ok(if after(arena, state, byte)? == first { way } else { After::Apart }))
 }
 
 /// Where whole characters of one of the kinds beyond ASCII lead.
@@ -225,6 +401,7 @@ mod tests {
     use crate::frontend::regex::PatternAutomaton;
     use crate::limits::Limits;
     use crate::mask::named::tests::leaving;
+    use crate::mask::store::Effort;
     use crate::vocab::Vocabulary;
 
     /// Some tell letters apart, some do not.
@@ -243,11 +420,17 @@ mod tests {
         "^(a|\u{e9}b)*$",
         "^\u{2028}?[a-z.]*\u{2029}?$",
         "^(.{2})*$",
+        "^\\S+(\\s\\S+){0,2}$",
+        "^[\\w\\s]*$",
+        "^[a-zA-Z0-9 \u{a3}]*$",
+        "^(?!x)[a-z]+(\\.(?!x)[a-z]+)*$",
+        "ab7",
     ];
 
     const PIECES: &[&[u8]] = &[
         b"a",
         b"b",
+        b"x",
         b"z",
         b"A",
         b"X",
@@ -269,6 +452,9 @@ mod tests {
         "\u{2028}".as_bytes(),
         "\u{2029}".as_bytes(),
         "\u{202a}".as_bytes(),
+        "\u{a0}".as_bytes(),
+        "\u{a3}".as_bytes(),
+        "\u{3000}".as_bytes(),
         "\u{1f600}".as_bytes(),
     ];
 
@@ -279,7 +465,7 @@ mod tests {
         fn shapes_say_what_a_walk_says(
             pattern in 0..PATTERNS.len(),
             other in proptest::option::of(0..PATTERNS.len()),
-            length in proptest::option::of((0_u64..3, 0_u64..6)),
+            length in proptest::option::of((0_u64..3, prop_oneof![0_u64..6, 20_u64..60])),
             read in proptest::collection::vec(0..PIECES.len(), 0..5),
             tokens in proptest::collection::vec(proptest::collection::vec(0..PIECES.len(), 1..7), 30..200),
             (framed, frozen, all_bytes) in proptest::prelude::any::<(bool, bool, bool)>(),
@@ -309,6 +495,12 @@ mod tests {
             let frozen = frozen && arena.facts(state).counting && !arena.facts(state).guarded;
             let register = if frozen { FROZEN } else if arena.facts(state).counting { register } else { 0 };
             let store = MaskStore::new(Arc::clone(&vocabulary));
+            if !frozen {
+                let learned = store.mask(&arena, state, register, framed, Effort::Learn).unwrap().unwrap();
+                let walked = store.walked(&arena, state, register, framed).unwrap();
+                prop_assert_eq!(learned.accepted.ids(), walked.accepted.ids());
+                prop_assert_eq!(leaving(&vocabulary, &learned, framed), leaving(&vocabulary, &walked, framed));
+            }
             if let Some(shaped) = store.by_shapes(&arena, state, register, framed).unwrap() {
                 let walked = store.walked(&arena, state, register, framed).unwrap();
                 prop_assert_eq!(shaped.accepted.ids(), walked.accepted.ids());

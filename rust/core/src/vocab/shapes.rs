@@ -386,7 +386,7 @@ fn whole(part: &Trie, all: &Trie) -> Vec<u32> {
 mod tests {
     use super::*;
 
-    const WORDS: [&[u8]; 16] = [
+    const WORDS: [&[u8]; 17] = [
         b"ab",
         b"xy",
         b"Ab",
@@ -403,6 +403,7 @@ mod tests {
         b"\\n",
         b"a\xC3",
         b"a\"",
+        "z\u{3000}".as_bytes(),
     ];
 
     fn index() -> (ShapeIndex, Trie) {
@@ -434,20 +435,21 @@ mod tests {
             };
             found.push((spelled.clone(), tokens(index.places_at(i)), tokens(index.places_below(i)).len(), shape.deepest));
         }
-        let expected: [(&str, &[u32], usize, u16); 9] = [
+        let expected: [(&str, &[u32], usize, u16); 10] = [
             ("A", &[], 1, 2),
             ("Aa", &[2], 1, 2),
-            ("a", &[], 8, 2),
+            ("a", &[], 9, 2),
             ("a-", &[5], 1, 2),
             ("a0", &[3, 4], 2, 2),
             ("aa", &[0, 1], 2, 2),
             ("a?", &[6, 7], 2, 2),
             ("a_", &[8], 1, 2),
+            ("a~", &[16], 1, 2),
             ("", &[], 0, 0),
         ];
         let expected = expected.iter().filter(|(shape, ..)| !shape.is_empty());
         assert_eq!(found, expected.map(|&(shape, at, below, deepest)| (shape.to_owned(), at.to_vec(), below, deepest)).collect::<Vec<_>>());
-        assert_eq!(index.all(), [0b1_1111_1111]);
+        assert_eq!(index.all(), [0b1_0000_0001_1111_1111]);
     }
 
     #[test]
