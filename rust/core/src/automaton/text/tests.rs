@@ -527,6 +527,28 @@ fn a_length_does_not_lead_into_a_pattern_that_needs_more() {
 }
 
 #[test]
+fn a_least_length_does_not_hide_a_greatest_one() {
+    let arena = Arena::new(Limits::default());
+    let automaton = TextAutomaton::register(&arena);
+    // Any number of `a`, a dash, and three of `b` or more.
+    let moves = vec![
+        [Some(0), None, None, None, Some(1)],
+        [None, Some(2), None, None, None],
+        [None, Some(3), None, None, None],
+        [None, Some(4), None, None, None],
+        [None, Some(4), None, None, None],
+    ];
+    let tail: Arc<dyn CodepointAutomaton> = Arc::new(Table { accepts: vec![false, false, false, false, true], moves });
+    for (max, most) in [(3, None), (4, Some(0)), (5, Some(1)), (9, Some(5))] {
+        let lengths = vec![Length { min: 3, max: Some(max) }];
+        let spec = TextSpec { components: vec![tail.clone()], lengths, outcome: Outcome::all(2) };
+        let start = automaton.json_string_body(&arena, &spec).unwrap().map(Item::new);
+        let reached = start.map(|start| std::iter::successors(Some(start), |item| item.step(&arena, b'a')).count() - 1);
+        assert_eq!(reached, most, "{max}");
+    }
+}
+
+#[test]
 fn twenty_thousand_names_in_memory_of_their_size() {
     let arena = Arena::new(Limits::default());
     let automaton = TextAutomaton::register(&arena);
