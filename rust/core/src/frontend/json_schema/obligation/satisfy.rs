@@ -58,6 +58,9 @@ pub(crate) struct Verdicts {
     undecided: bool,
 }
 
+/// After so many steps a search looks further ahead.
+const LONG: usize = 64;
+
 /// What is left of the lists of names.
 type Lists = SmallVec<[Rest; 1]>;
 
@@ -252,7 +255,7 @@ impl Space {
                         frame.round = 3;
                         Some(way)
                     } else {
-                        match self.keys_to_try(tools, search, round)? {
+                        match self.keys_to_try(tools, search, round, *steps > LONG)? {
                             Some(keys) => {
                                 frame.keys = keys.into_iter();
                                 continue;
@@ -383,11 +386,11 @@ impl Space {
     }
 
     /// The keys that may help to complete an object: those that must come, then other declared ones, then others. `None`: no more.
-    fn keys_to_try(&mut self, tools: Tools<'_>, search: &Search, round: usize) -> Result<Option<Vec<(Key, Lists)>>, EngineError> {
+    fn keys_to_try(&mut self, tools: Tools<'_>, search: &Search, round: usize, long: bool) -> Result<Option<Vec<(Key, Lists)>>, EngineError> {
         Ok(match round {
             0 | 1 => {
                 let (offers, needed) = self.offers(search)?;
-                if round == 0 && !(self.all_may_come(search, &needed) && self.enough_may_come(search)?) {
+                if round == 0 && !(self.all_may_come(search, &needed) && self.enough_may_come(search, long)?) {
                     return Ok(None);
                 }
                 let of_round = offers.into_iter().filter(|(name, _)| needed.binary_search(name).is_ok() == (round == 0));
@@ -437,24 +440,37 @@ impl Space {
         Ok(Some(vec![goals]))
     }
 
-    /// Is there hope without the keys that cannot come any more? Without this look ahead, a search would try all sets of the others in vain.
-    fn enough_may_come(&mut self, search: &Search) -> Result<bool, EngineError> {
+    /// Is there hope without the keys that cannot come any more? Without this look ahead, a search would try all sets of the others in vain. One that has
+    /// become long asks as well what no key can break any more.
+    fn enough_may_come(&mut self, search: &Search, long: bool) -> Result<bool, EngineError> {
         let mut listed: Option<HashSet<NameId>> = None;
-        let mut gone: Vec<Atom> = Vec::new();
+        let (mut gone, mut held) = (Vec::new(), Vec::new());
         for &atom in self.atoms_of(search.formula)?.iter() {
-            let Atom::Required(names) = atom else { continue };
-            let come = if search.free {
-                self.names_in(names).iter().all(|&name| self.objects.names.contains(search.remaining, name))
-            } else {
-                let all = || search.lists.iter().flat_map(|&list| self.orders.names(list).map(|(name, _)| name)).collect();
-                let listed = listed.get_or_insert_with(all);
-                self.names_in(names).iter().all(|name| listed.contains(name))
+            let mut comes = |space: &Self, name: NameId| {
+                if search.free {
+                    return space.objects.names.contains(search.remaining, name);
+                }
+                let all = || search.lists.iter().flat_map(|&list| space.orders.names(list).map(|(name, _)| name)).collect();
+                listed.get_or_insert_with(all).contains(&name)
             };
-            if !come {
-                gone.push(atom);
+            match atom {
+                Atom::Required(names) if !self.names_in(names).iter().all(|&name| comes(self, name)) => gone.push(atom),
+                Atom::Members(id) if long => {
+                    let typed = self.typed(id)?;
+                    let part = &typed.object;
+                    let asks_of_others = part.strict || !part.patterns.is_empty() || part.additional.is_some_and(|asked| asked != Formula::TRUE);
+                    if !asks_of_others && !part.properties.iter().any(|(&name, &asked)| asked != Formula::TRUE && comes(self, name)) {
+                        held.push(atom);
+                    }
+                }
+                _ => {}
             }
         }
-        Ok(gone.is_empty() || self.given_up(search.formula, gone.into_iter())? != Formula::FALSE)
+        let mut formula = search.formula;
+        for atom in held {
+            formula = self.decide(formula, atom, true)?;
+        }
+        Ok((formula == search.formula && gone.is_empty()) || self.given_up(formula, gone.into_iter())? != Formula::FALSE)
     }
 
     /// Are all these names (sorted) still to come?
