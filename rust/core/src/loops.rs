@@ -215,7 +215,9 @@ pub fn refuses_characters(arena: &Arena, state: StateId) -> Result<bool, EngineE
 }
 
 /// More places than this are not looked at: where few kinds are refused, as in a search, and elsewhere.
-const MOST_PLACES: [usize; 2] = [256, 48];
+const MOST_PLACES: [usize; 2] = [256, 12];
+/// A search that finds nothing counts for so many more.
+const IN_VAIN: usize = 64;
 /// So often a search begins anew with fewer kinds.
 const ROUNDS: usize = 8;
 
@@ -231,6 +233,10 @@ pub fn stays_alive(arena: &Arena, state: StateId, kinds: Kinds, places: &mut usi
         return Ok(false);
     } else {
         let (found, seen) = find_alive(arena, state, places)?;
+        if found == 0 {
+            // Where one search finds nothing, the next is likely to.
+            *places = places.saturating_sub(IN_VAIN);
+        }
         if found.count_ones() >= MANY {
             // So are all that were reached.
             for other in seen {

@@ -24,7 +24,7 @@ use crate::vocab::{Class, ShapeIndex, Vocabulary};
 /// Few tokens are as many characters.
 const NEAR: u64 = 32;
 /// A walk that has looked at so many shapes looks further ahead, at so many states at most.
-const LONG: usize = 256;
+const LONG: usize = 1024;
 const AHEAD: usize = 256;
 
 /// From so many states most of a class may lead to one, and the others elsewhere.
@@ -173,12 +173,15 @@ impl ShapeWalk<'_> {
             let Most { after, apart } = self.after(state, shape.class())?;
             if apart != ByteSet::default() {
                 let kinds = shape.kinds() | shape.below;
-                if arena.facts(state).is_simple() && loops::stays_alive(arena, state, kinds, &mut self.ahead)? {
-                    accept(shapes.places_below(i));
+                let (first, last) = shapes.places_below(i);
+                // Of a few, to read them takes less than to look at further states.
+                let alive = kinds & !arena.loops(state).known_alive() == 0
+                    || last - first > MANY && arena.facts(state).is_simple() && loops::stays_alive(arena, state, kinds, &mut self.ahead)?;
+                if alive {
+                    accept((first, last));
                     i = shape.end as usize;
                     continue;
                 }
-                let (first, last) = shapes.places_below(i);
                 // Where most of many are refused, a walk over the vocabulary has little to look at.
                 let refused = after == After::Dead && shape.class() != Class::Beyond && last - first > MANY;
                 if refused || !self.part(i, &letters, (state, register), &apart)? {
