@@ -242,7 +242,7 @@ impl MaskStore {
             None => (named::alone(trie, all, arena.alphabet(), named, keep), None),
             Some(others) => {
                 let base = self.of_rest(arena, table, Rest::Listed(group), others, depth)?;
-                let (touched, mut found) = named::apart(trie, all, arena.alphabet(), named, keep);
+                let (touched, mut found) = named::apart(trie, all, arena, named, keep)?;
                 if touched.is_empty() {
                     return Ok((Arc::clone(&base), Some(base)));
                 }

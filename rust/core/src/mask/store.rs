@@ -407,7 +407,7 @@ impl MaskStore {
         let Some(base) = self.mask(arena, others, 0, framed, Effort::Learn)? else {
             return Err(EngineError::Internal("a mask that was to be learned"));
         };
-        let (touched, found) = named::apart(trie, all, arena.alphabet(), named, framed.then_some(Whole::All));
+        let (touched, found) = named::apart(trie, all, arena, named, framed.then_some(Whole::All))?;
         if touched.is_empty() {
             return Ok(Learned::Known(base));
         }
@@ -645,7 +645,7 @@ impl PartStore<'_> {
             return Ok(self.of(named::alone(trie, below, self.arena.alphabet(), named, Some(Whole::All))));
         };
         let base = self.part(table, i, others, 0)?;
-        let (touched, mut found) = named::apart(trie, below, self.arena.alphabet(), named, Some(Whole::All));
+        let (touched, mut found) = named::apart(trie, below, self.arena, named, Some(Whole::All))?;
         if touched.is_empty() {
             return Ok(base);
         }

@@ -480,8 +480,8 @@ impl Arena {
         if !s.facts.named {
             return None;
         }
-        let (names, node) = self.providers[s.provider.index()].named(s.local)?;
-        Some(Named { names, node, others: s.facts.base })
+        let (names, node, apart) = self.providers[s.provider.index()].named(s.local)?;
+        Some(Named { state, names, node, others: s.facts.base, apart })
     }
 
     /// What may come next, in words.

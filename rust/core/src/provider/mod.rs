@@ -226,12 +226,16 @@ pub trait Names {
 /// A place between two characters in a JSON string, any spelling of which will do: what it is worth if it is one of the names, and else.
 #[derive(Clone, Copy)]
 pub struct Named<'a> {
+    /// The place.
+    pub state: StateId,
     /// The names.
     pub names: &'a dyn Names,
     /// Those that may still come.
     pub node: u32,
-    /// A text that is no name fares as from this state, which never depends on what was read; `None`: it is refused, once no name can come.
+    /// A text that is no name fares as from this state; `None`: it is refused, once no name can come.
     pub others: Option<StateId>,
+    /// Where a name goes on, another text may be refused.
+    pub apart: bool,
 }
 
 /// Makes states and says what they do. `local` is the number that the provider gave the state when it made it.
@@ -299,8 +303,8 @@ pub trait Provider: Send + Sync {
         Ok(None)
     }
 
-    /// Of a state that is `named`: the names, and those of them that may still come.
-    fn named(&self, _local: u32) -> Option<(&dyn Names, u32)> {
+    /// Of a state that is `named`: the names, those of them that may still come, and [`Named::apart`].
+    fn named(&self, _local: u32) -> Option<(&dyn Names, u32, bool)> {
         None
     }
 

@@ -329,6 +329,15 @@ impl Products {
         self.make(&key.parts, key.names, key.outcomes[1..].to_vec(), key.limits[1..].to_vec(), bound)
     }
 
+    /// The product of the texts that are none of the names; `None`: they are refused.
+    pub(super) fn nameless(&self, id: ProductId, bound: &Limits) -> Result<Option<ProductId>, EngineError> {
+        let key = self.key(id);
+        match self.make(&key.parts, None, key.outcomes.to_vec(), key.limits.to_vec(), bound)? {
+            Some(others) if self.viable(others, bound)? => Ok(Some(others)),
+            _ => Ok(None),
+        }
+    }
+
     /// The product if the first segment of the count had no end.
     pub(super) fn unlimited(&self, id: ProductId, bound: &Limits) -> Result<Option<ProductId>, EngineError> {
         let key = self.key(id);

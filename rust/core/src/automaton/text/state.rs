@@ -127,11 +127,16 @@ impl TextAutomaton {
                 if !facts.guarded && self.products.key(product).is_plain() {
                     facts.loops = if self.raw { ANY } else { loops::CHARACTERS };
                 }
-                facts.named = self.just_names(product).is_some();
+                facts.named = self.has_names(product);
                 facts.string = !self.raw && self.products.key(product).names.is_none();
                 // While the length may still grow by more than a token, a string of any characters is the plain body.
                 let plain = !facts.counting || !facts.guarded && self.products.key(product).is_plain();
-                if !self.raw && plain {
+                if facts.named && self.just_names(product).is_none() {
+                    facts.base = match self.products.nameless(product, arena.limits())? {
+                        Some(others) => Some(self.state(arena, Kind::Body(others))?),
+                        None => None,
+                    };
+                } else if !self.raw && plain {
                     let leaf = self.products.verdict_if_all_fail(product);
                     if leaf != 0 {
                         let base = self.products.base(leaf, arena.limits())?;
@@ -151,7 +156,13 @@ impl TextAutomaton {
     /// The names of a product of which nothing else is asked, in a string that may be spelled as one likes.
     fn just_names(&self, product: ProductId) -> Option<NameMapId> {
         let key = self.products.key(product);
-        key.names.filter(|_| key.parts.is_empty() && !key.counts() && !self.raw && self.hexadecimal.is_none())
+        key.names.filter(|_| key.parts.is_empty() && self.has_names(product))
+    }
+
+    /// Are there names beside which nothing counts, in a string that may be spelled as one likes?
+    fn has_names(&self, product: ProductId) -> bool {
+        let key = self.products.key(product);
+        key.names.is_some() && !key.counts() && !self.raw && self.hexadecimal.is_none()
     }
 
     fn count_facts(&self, arena: &Arena, product: ProductId, facts: &mut Facts) -> Result<(), EngineError> {
@@ -659,9 +670,10 @@ impl Provider for TextAutomaton {
         Ok(Some((self.state(arena, Kind::Body(target))?, read)))
     }
 
-    fn named(&self, local: u32) -> Option<(&dyn provider::Names, u32)> {
+    fn named(&self, local: u32) -> Option<(&dyn provider::Names, u32, bool)> {
         let (Kind::Body(product) | Kind::Start(product)) = self.kind(local) else { return None };
-        self.just_names(product).map(|names| (&self.products.names as &dyn provider::Names, names.0))
+        let names = self.products.key(product).names.filter(|_| self.has_names(product))?;
+        Some((&self.products.names, names.0, self.just_names(product).is_none()))
     }
 
     fn describe(&self, local: u32) -> String {

@@ -386,7 +386,13 @@ impl Space {
     }
 
     /// The keys that may help to complete an object: those that must come, then other declared ones, then others. `None`: no more.
-    fn keys_to_try(&mut self, tools: Tools<'_>, search: &Search, round: usize, long: bool) -> Result<Option<Vec<(Key, Lists)>>, EngineError> {
+    fn keys_to_try(
+        &mut self,
+        tools: Tools<'_>,
+        search: &Search,
+        round: usize,
+        long: bool,
+    ) -> Result<Option<Vec<(Key, Lists)>>, EngineError> {
         Ok(match round {
             0 | 1 => {
                 let (offers, needed) = self.offers(search)?;
@@ -458,7 +464,8 @@ impl Space {
                 Atom::Members(id) if long => {
                     let typed = self.typed(id)?;
                     let part = &typed.object;
-                    let asks_of_others = part.strict || !part.patterns.is_empty() || part.additional.is_some_and(|asked| asked != Formula::TRUE);
+                    let asks_of_others =
+                        part.strict || !part.patterns.is_empty() || part.additional.is_some_and(|asked| asked != Formula::TRUE);
                     if !asks_of_others && !part.properties.iter().any(|(&name, &asked)| asked != Formula::TRUE && comes(self, name)) {
                         held.push(atom);
                     }
