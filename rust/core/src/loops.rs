@@ -227,9 +227,7 @@ pub fn stays_alive(arena: &Arena, state: StateId, kinds: Kinds, places: &mut usi
     let loops = arena.loops(state);
     let alive = if let Some(alive) = loops.alive.get() {
         alive
-    } else if *places == 0 {
-        return Ok(false);
-    } else if kinds & refused(arena, state)? != 0 {
+    } else if *places == 0 || kinds & refused(arena, state)? != 0 {
         return Ok(false);
     } else {
         let (found, seen) = find_alive(arena, state, places)?;

@@ -373,6 +373,11 @@ pub trait CodepointAutomaton: Send + Sync {
         false
     }
 
+    /// True if from every state some text is accepted; then no search for one is needed.
+    fn always_ends(&self) -> bool {
+        false
+    }
+
     /// True if the language is finite and every state leads to acceptance; then no search for a completion is needed.
     fn is_trie(&self) -> bool {
         false

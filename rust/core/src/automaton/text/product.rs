@@ -146,7 +146,7 @@ impl Products {
         })
     }
 
-    fn automaton(&self, part: Part) -> &dyn CodepointAutomaton {
+    pub(super) fn automaton(&self, part: Part) -> &dyn CodepointAutomaton {
         &*self.components[part.component as usize].automaton
     }
 

@@ -43,13 +43,30 @@ pub struct Format {
     automaton: OnceLock<Arc<dyn CodepointAutomaton>>,
     build_widest: Option<Build>,
     widest: OnceLock<Arc<dyn CodepointAutomaton>>,
+    always_ends: bool,
 }
 
 type Build = fn() -> Result<Arc<dyn CodepointAutomaton>, EngineError>;
 
 impl Format {
     const fn exact(name: &'static str, standard: &'static str, meaning: &'static str, build: Build) -> Self {
-        Self { name, standard, meaning, narrowed: None, build, automaton: OnceLock::new(), build_widest: None, widest: OnceLock::new() }
+        Self {
+            name,
+            standard,
+            meaning,
+            narrowed: None,
+            build,
+            automaton: OnceLock::new(),
+            build_widest: None,
+            widest: OnceLock::new(),
+            always_ends: false,
+        }
+    }
+
+    /// From every state of the automaton some text is accepted.
+    const fn without_traps(mut self) -> Self {
+        self.always_ends = true;
+        self
     }
 
     /// What is left out, and a language that has all valid strings, also under a liberal reading of the standard.
@@ -70,7 +87,7 @@ impl Format {
         if let Some(known) = self.automaton.get() {
             return Ok(known.clone());
         }
-        let made = Arc::new(Shared((self.build)()?));
+        let made = Arc::new(Shared { automaton: (self.build)()?, always_ends: self.always_ends });
         Ok(self.automaton.get_or_init(|| made).clone())
     }
 
@@ -85,42 +102,49 @@ impl Format {
         if let Some(known) = self.widest.get() {
             return Ok(known.clone());
         }
-        let made = Arc::new(Shared(build()?));
+        let made = Arc::new(Shared { automaton: build()?, always_ends: false });
         Ok(self.widest.get_or_init(|| made).clone())
     }
 }
 
 /// An automaton of which there is but one in a process: the numbers of its states mean the same everywhere.
-struct Shared(Arc<dyn CodepointAutomaton>);
+struct Shared {
+    automaton: Arc<dyn CodepointAutomaton>,
+    always_ends: bool,
+}
 
 impl CodepointAutomaton for Shared {
     fn start(&self) -> Result<Option<u32>, EngineError> {
-        self.0.start()
+        self.automaton.start()
     }
 
     fn accepts(&self, state: u32) -> Result<bool, EngineError> {
-        self.0.accepts(state)
+        self.automaton.accepts(state)
     }
 
     fn edges(&self, state: u32) -> Result<Arc<[CodepointEdge]>, EngineError> {
-        self.0.edges(state)
+        self.automaton.edges(state)
     }
 
     fn identity(&self) -> u128 {
-        Identity::new("format").u128(self.0.identity()).finish()
+        Identity::new("format").u128(self.automaton.identity()).finish()
     }
 
     fn state_identity(&self, state: u32) -> Option<u128> {
         // States are numbered as this process visits them.
-        Some(Identity::new("format state").u64(process_number()).u128(self.0.identity()).u32(state).finish())
+        Some(Identity::new("format state").u64(process_number()).u128(self.automaton.identity()).u32(state).finish())
     }
 
     fn plainly_accepts(&self) -> bool {
         true
     }
 
+    fn always_ends(&self) -> bool {
+        self.always_ends
+    }
+
     fn is_trie(&self) -> bool {
-        self.0.is_trie()
+        self.automaton.is_trie()
     }
 }
 
