@@ -166,7 +166,11 @@ impl TextAutomaton {
         let bound = arena.limits();
         match self.products.start(spec, None, bound)? {
             None => Ok(Vec::new()),
-            Some(start) => self.products.reachable_values(start, bound),
+            Some(start) => {
+                let alone = spec.components.len() == 1 && spec.lengths.is_empty() && spec.components[0].plainly_accepts();
+                let accepted = if alone { spec.outcome.evaluate(|_| true) } else { None };
+                self.products.reachable_values(start, accepted, bound)
+            }
         }
     }
 }

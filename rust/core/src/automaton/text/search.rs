@@ -93,13 +93,14 @@ impl Products {
     }
 
     /// The values with which some text is accepted, ascending. Of a product without names.
-    pub(super) fn reachable_values(&self, root: ProductId, bound: &Limits) -> Result<Vec<u32>, EngineError> {
+    /// One of them may be known.
+    pub(super) fn reachable_values(&self, root: ProductId, known: Option<u32>, bound: &Limits) -> Result<Vec<u32>, EngineError> {
         let key = self.key(root);
         if key.counts() && !key.is_plain() {
             return self.reachable_values_by_length(root, bound);
         }
         let mut wanted: HashSet<u32> = key.outcomes.iter().flat_map(Outcome::values).collect();
-        let mut found: Vec<u32> = Vec::new();
+        let mut found: Vec<u32> = known.into_iter().filter(|known| wanted.remove(known)).collect();
         if key.is_plain() {
             found.extend(wanted.drain());
         }

@@ -28,6 +28,7 @@ use crate::provider::{CodepointAutomaton, CodepointEdge};
 pub struct PatternAutomaton {
     identity: u128,
     plainly_matches: bool,
+    always_ends: bool,
     max_states: usize,
     inner: Mutex<Inner>,
 }
@@ -89,7 +90,7 @@ impl PatternAutomaton {
 
     fn new(mut ast: Ast, limits: &Limits, kind: &str, search: bool) -> Self {
         let identity = ast.identity(kind);
-        let plainly_matches = lower::plainly_matches(&ast);
+        let (plainly_matches, always_ends) = (lower::plainly_matches(&ast), lower::always_ends(&ast));
         if search {
             lower::unanchor(&mut ast);
         }
@@ -106,7 +107,7 @@ impl PatternAutomaton {
             })
             .collect();
         let inner = Inner { unfolder, main, behinds, states: Vec::new(), ids: HashMap::new(), edges: Vec::new(), start: Start::Unknown };
-        Self { identity, plainly_matches, max_states: limits.max_states, inner: Mutex::new(inner) }
+        Self { identity, plainly_matches, always_ends, max_states: limits.max_states, inner: Mutex::new(inner) }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -118,6 +119,10 @@ impl PatternAutomaton {
 impl CodepointAutomaton for PatternAutomaton {
     fn plainly_accepts(&self) -> bool {
         self.plainly_matches
+    }
+
+    fn always_ends(&self) -> bool {
+        self.always_ends
     }
 
     fn start(&self) -> Result<Option<u32>, EngineError> {

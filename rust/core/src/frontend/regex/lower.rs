@@ -259,17 +259,42 @@ pub(super) fn plainly_matches(ast: &Ast) -> bool {
             Node::Assert(_) | Node::Ahead { .. } | Node::Behind { .. } => false,
         });
     }
-    let branches = match ast.node(ast.root) {
+    branches(ast).into_iter().any(|branch| inside(ast, branch).iter().all(|&id| some[id as usize]))
+}
+
+/// Can whatever the pattern has begun to match be completed? It is so where it has no conditions but the ends of the text at its own.
+pub(super) fn always_ends(ast: &Ast) -> bool {
+    let mut free: Vec<bool> = Vec::with_capacity(ast.root as usize + 1);
+    for node in &ast.nodes[..=ast.root as usize] {
+        let is = |id: &NodeId| free.get(*id as usize).copied().unwrap_or(false);
+        free.push(match node {
+            Node::Empty => true,
+            Node::Class(class) => {
+                ast.classes[*class as usize].ranges().iter().any(|&(low, high)| low < SURROGATES.0 || high > SURROGATES.1)
+            }
+            Node::Concat(parts) | Node::Alternate(parts) => parts.iter().all(is),
+            Node::Repeat { body, .. } => is(body),
+            Node::Assert(_) | Node::Ahead { .. } | Node::Behind { .. } => false,
+        });
+    }
+    branches(ast).into_iter().all(|branch| inside(ast, branch).iter().all(|&id| free[id as usize]))
+}
+
+/// The alternatives of a pattern.
+fn branches(ast: &Ast) -> Vec<NodeId> {
+    match ast.node(ast.root) {
         Node::Alternate(branches) => branches.to_vec(),
         _ => vec![ast.root],
-    };
-    branches.into_iter().any(|branch| {
-        let pieces = pieces(ast, branch);
-        let is = |id: NodeId, wanted: Assertion| *ast.node(id) == Node::Assert(wanted);
-        let first = pieces.iter().take_while(|&&id| is(id, Assertion::TextStart)).count();
-        let last = pieces[first..].iter().rev().take_while(|&&id| is(id, Assertion::TextEnd)).count();
-        pieces[first..pieces.len() - last].iter().all(|&id| some[id as usize])
-    })
+    }
+}
+
+/// What stands between the beginning and the end of the text, if an alternative asks for these.
+fn inside(ast: &Ast, branch: NodeId) -> Vec<NodeId> {
+    let pieces = pieces(ast, branch);
+    let is = |id: NodeId, wanted: Assertion| *ast.node(id) == Node::Assert(wanted);
+    let first = pieces.iter().take_while(|&&id| is(id, Assertion::TextStart)).count();
+    let last = pieces[first..].iter().rev().take_while(|&&id| is(id, Assertion::TextEnd)).count();
+    pieces[first..pieces.len() - last].to_vec()
 }
 
 /// Code points that are no characters.

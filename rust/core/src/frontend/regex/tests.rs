@@ -564,6 +564,7 @@ proptest! {
         let searched = PatternAutomaton::search(&ours, &limits()).unwrap();
         let matched = PatternAutomaton::whole(&ours, &limits()).unwrap();
         let grammar = grammar(&ours, &limits()).unwrap();
+        prop_assert!(always_ends(&searched) && always_ends(&matched), "{}", ours);
         let (find, full) = (reference(&pattern), reference(&format!("^(?:{pattern})$")));
         for text in &texts {
             prop_assert_eq!(accepts(&searched, text), find.is_match(text), "search {} in {:?}", ours, text);
@@ -594,17 +595,45 @@ proptest! {
     }
 }
 
-/// Is there a text that the automaton accepts? All states are searched.
-fn has_a_text(automaton: &PatternAutomaton) -> bool {
-    let mut open: Vec<u32> = automaton.start().unwrap().into_iter().collect();
-    let mut seen: std::collections::HashSet<u32> = open.iter().copied().collect();
-    while let Some(state) = open.pop() {
-        if automaton.accepts(state).unwrap() {
-            return true;
-        }
-        open.extend(automaton.edges(state).unwrap().iter().map(|edge| edge.target).filter(|&target| seen.insert(target)));
+/// Is there a text that the automaton accepts from a state? All that follow are searched.
+fn ends(automaton: &PatternAutomaton, state: u32) -> bool {
+    reached(automaton, state).into_iter().any(|state| automaton.accepts(state).unwrap())
+}
+
+/// A state and all that follow.
+fn reached(automaton: &PatternAutomaton, state: u32) -> Vec<u32> {
+    let mut reached = vec![state];
+    let mut seen = std::collections::HashSet::from([state]);
+    let mut done = 0;
+    while let Some(&state) = reached.get(done) {
+        reached.extend(automaton.edges(state).unwrap().iter().map(|edge| edge.target).filter(|&target| seen.insert(target)));
+        done += 1;
     }
-    false
+    reached
+}
+
+fn has_a_text(automaton: &PatternAutomaton) -> bool {
+    automaton.start().unwrap().is_some_and(|start| ends(automaton, start))
+}
+
+/// If that is said of it.
+fn always_ends(automaton: &PatternAutomaton) -> bool {
+    let start = automaton.start().unwrap();
+    !automaton.always_ends() || start.is_none_or(|start| reached(automaton, start).into_iter().all(|state| ends(automaton, state)))
+}
+
+#[test]
+fn a_pattern_that_always_ends_has_no_traps() {
+    let made = |pattern: &str| PatternAutomaton::search(pattern, &limits()).unwrap_or_else(|e| panic!("{pattern}: {e}"));
+    for pattern in ["", "a", "^[a-z]+$", "^(a|b){2,5}$", "^a$|^b", "ab|c$", "^^a$$", "[\\uD7FF-\\uE000]x"] {
+        assert!(made(pattern).always_ends() && always_ends(&made(pattern)), "{pattern}");
+    }
+    for pattern in ["a^b", "a$b", "^(a|b$)c$", "a[^\\s\\S]", "a|b[\\uD800-\\uDBFF]", "(?=a)b", "a(?!b)", "a\\bb", "a(?<=a)"] {
+        assert!(!made(pattern).always_ends(), "{pattern}");
+    }
+    for &(pattern, ..) in FOUND {
+        assert!(always_ends(&made(pattern)), "{pattern}");
+    }
 }
 
 #[test]

@@ -243,8 +243,14 @@ impl Space {
             Some(set.strings().map(str::to_owned).collect::<Vec<_>>())
         } else {
             let automaton = self.component(id)?.clone();
+            let start = automaton.start()?;
             let edges = |&at: &u32| Ok(automaton.edges(at)?.iter().map(|e| (e.low, e.high, e.target)).collect());
-            list_language(automaton.start()?, |&at| automaton.accepts(at), edges)?
+            // What has a text, and may begin with anything before it, has endlessly many.
+            let endless = match start {
+                Some(at) if automaton.plainly_accepts() => automaton.edges(at)?.iter().any(|e| e.target == at),
+                _ => false,
+            };
+            if endless { None } else { list_language(start, |&at| automaton.accepts(at), edges)? }
         };
         let names: Option<Arc<[NameId]>> = listed.map(|list| list.iter().map(|text| self.name(text)).collect());
         self.strings.finite.insert(id, names.clone());
