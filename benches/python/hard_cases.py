@@ -97,6 +97,21 @@ def patterns() -> Iterator[Case]:
     parts = [{"pattern": "[0-9]{3}"}, {"pattern": "[A-Z]"}, {"not": {"pattern": "[<>]"}}, {"maxLength": 120}]
     both = {"type": "string", "allOf": parts}
     yield schema("patterns together and one denied", both, [filled(100) + " 1234"], [filled(100), "A<100"])
+    several = {"type": "string", "pattern": "^(?:\\S+\\s+){0,19}\\S+$", "maxLength": 200}
+    yield schema(
+        "a sentence of 20 words, maxLength 200", several, ["Lamps along the quay,\u00a0lit at dusk."], ["a " * 20 + "b", " a", "a" * 201]
+    )
+    path = {"type": "string", "pattern": "^(/[^/]+)+$", "minLength": 3, "maxLength": 200}
+    yield schema("a path, 3 to 200", path, ["/srv/harbour/lamps/1934.txt", "/日誌/été"], ["/a", "srv/", "/srv//lamps", "/" + "a" * 200])
+    digest = {"type": "string", "pattern": "[A-Fa-f0-9]{64}"}
+    yield schema("a search for 64 digits", digest, ["sha256:" + "0123456789abcdef" * 4], ["0123456789abcdef" * 3])
+    beside = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+        "patternProperties": {"^is[\\w\\s-]+$": {"type": "boolean"}},
+        "additionalProperties": False,
+    }
+    yield schema("names beside a pattern of keys", beside, [{"name": "Ada", "is tall": True}], [{"is tall": 1}, {"a;b": True}])
     atom, label = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+", "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
     address = rf"^(?:{atom}(?:\.{atom})*)@(?:{label}\.)+{label}$"
     yield Case("addresses by pattern", "regex", address, ("grace.m.hopper@navy.example.org",), ("grace@", "@navy.org"))
