@@ -378,6 +378,21 @@ pub trait CodepointAutomaton: Send + Sync {
         false
     }
 
+    /// From this state some text of at most so many more characters is accepted; `None`: that is not known.
+    fn ends_within(&self, _state: u32) -> Option<u64> {
+        None
+    }
+
+    /// The same of every state.
+    fn always_ends_within(&self) -> Option<u64> {
+        None
+    }
+
+    /// Bounds on how many characters the accepted texts have.
+    fn lengths(&self) -> (u64, Option<u64>) {
+        (0, None)
+    }
+
     /// True if the language is finite and every state leads to acceptance; then no search for a completion is needed.
     fn is_trie(&self) -> bool {
         false

@@ -198,10 +198,39 @@ impl Products {
         self.guard_cell(id).get().ok_or(EngineError::Internal("a product that its own analysis missed"))
     }
 
-    /// Must the register be looked at after each character?
-    pub(super) fn is_guarded(&self, id: ProductId, bound: &Limits) -> Result<bool, EngineError> {
+    /// Of a product that only has a greatest length, where that is known without an analysis: how many more characters end a text, at most, here and
+    /// wherever one may come.
+    pub(super) fn ends_within(&self, id: ProductId) -> Option<(u64, u64)> {
         let key = self.key(id);
-        Ok(key.counts() && !key.is_plain() && !self.guard(id, bound)?.is_free())
+        let (&[part], &[limit], None) = (&*key.parts, &*key.limits, key.names) else { return None };
+        if limit == u64::MAX || key.outcomes[0].evaluate(|_| true).is_none() {
+            return None;
+        }
+        let automaton = self.automaton(part);
+        Some((automaton.ends_within(part.state)?, automaton.always_ends_within()?))
+    }
+
+    /// Is it certain that a text can be completed after `count` characters?
+    fn certainly_ends(&self, id: ProductId, count: u64) -> bool {
+        self.ends_within(id).is_some_and(|(here, _)| count.saturating_add(here) < self.key(id).limits[0])
+    }
+
+    /// From which count on the register must be looked at after each character; `None`: it need not be.
+    pub(super) fn guarded_from(&self, id: ProductId, bound: &Limits) -> Result<Option<u64>, EngineError> {
+        let key = self.key(id);
+        if !key.counts() || key.is_plain() {
+            return Ok(None);
+        }
+        if let Some((here, _)) = self.ends_within(id) {
+            return Ok(Some(key.limits[0].saturating_sub(here)));
+        }
+        let guard = self.guard(id, bound)?;
+        Ok(if guard.is_free() { None } else { Some(guard.free_below()) })
+    }
+
+    /// Can the product be completed after some count?
+    pub(super) fn is_possible(&self, id: ProductId, bound: &Limits) -> Result<bool, EngineError> {
+        Ok(self.certainly_ends(id, 0) || self.guard(id, bound)?.possible())
     }
 
     /// The count at which a product must be settled.
@@ -230,7 +259,7 @@ impl Products {
         let viable = if key.is_plain() {
             true
         } else if key.counts() {
-            self.guard(id, bound)?.viable(count)
+            self.certainly_ends(id, count) || self.guard(id, bound)?.viable(count)
         } else {
             self.viable(id, bound)?
         };

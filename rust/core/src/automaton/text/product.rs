@@ -32,7 +32,7 @@ pub(super) struct ProductId(u32);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Part {
     component: u32,
-    state: u32,
+    pub(super) state: u32,
 }
 
 /// What a product is.
@@ -310,6 +310,7 @@ impl Products {
                 }
             });
         }
+        let spec = &without_idle_lengths(spec);
         let limits = segments(spec);
         let mut outcomes = Vec::with_capacity(limits.len());
         let mut first = 0;
@@ -560,11 +561,36 @@ impl Products {
         if key.is_plain() {
             Ok(true)
         } else if key.counts() {
-            Ok(self.guard(id, bound)?.possible())
+            self.is_possible(id, bound)
         } else {
             self.viable(id, bound)
         }
     }
+}
+
+/// The same without the bounds on lengths that a component has to fulfil anyway: where the text is worth nothing without it.
+fn without_idle_lengths(spec: &TextSpec) -> TextSpec {
+    let mut lengths = spec.lengths.clone();
+    for (component, automaton) in (0..).zip(&spec.components) {
+        let (least, most) = automaton.lengths();
+        if (least, most) == (0, None) {
+            continue;
+        }
+        let without = spec.outcome.map(|v| if v == component { Mapped::Constant(false) } else { Mapped::Variable(v) });
+        let asked: Vec<u32> = without.variables().collect();
+        for (number, length) in (spec.components.len() as u32..).zip(&mut lengths) {
+            if asked.contains(&number) {
+                continue;
+            }
+            if length.min <= least {
+                length.min = 0;
+            }
+            if most.is_some_and(|most| length.max.is_some_and(|max| max >= most)) {
+                length.max = None;
+            }
+        }
+    }
+    TextSpec { components: spec.components.clone(), lengths, outcome: spec.outcome.clone() }
 }
 
 /// Where the verdicts of the lengths change: ascending ends of segments, the last one `u64::MAX`.

@@ -171,9 +171,9 @@ impl TextAutomaton {
             facts.smallest_wins = (!facts.counting || facts.smallest_wins) && key.limits.len() == 1;
             facts.counting = true;
             facts.limit = facts.limit.min(self.products.limit(product));
-            if self.products.is_guarded(product, arena.limits())? {
+            if let Some(from) = self.products.guarded_from(product, arena.limits())? {
                 facts.guarded = true;
-                facts.free_below = facts.free_below.min(self.products.guard(product, arena.limits())?.free_below());
+                facts.free_below = facts.free_below.min(from);
             }
         }
         Ok(())
@@ -554,6 +554,9 @@ impl TextAutomaton {
         let key = self.products.key(product);
         if !key.counts() || key.is_plain() {
             return Some(0);
+        }
+        if let Some((_, anywhere)) = self.products.ends_within(product) {
+            return Some(anywhere);
         }
         let guard = self.products.guard_cell(product).get()?;
         if guard.is_free() { Some(0) } else { guard.distance() }

@@ -15,6 +15,7 @@ pub(super) static ROWS: [Format; 1] =
     [Format::exact("hostname", "RFC 1123, section 2.1", "labels of at most 63 characters, 253 in all", || {
         Ok(Arc::new(Handmade::new(HostNames { a_labels: false }, "hostname")))
     })
+    .without_traps()
     .but_not(
         "labels that begin with `xn--`; names longer than 252 characters, counting for each label with its dot the next multiple of 21",
         || pattern(&format!("{LABEL}(?:\\.{LABEL})*")),
@@ -61,7 +62,9 @@ impl State {
         };
         let is_a_label = !a_labels && self.prefix == 3 && prefix == 4 && c == '-';
         let fits = length <= 63 && self.units + (length + 1).div_ceil(UNIT) <= UNITS;
-        (fits && !is_a_label && (c != '-' || length > 1)).then_some(Self { length, hyphen: c == '-', prefix, ..self })
+        let after = Self { length, hyphen: c == '-', prefix, ..self };
+        // Something comes after a hyphen.
+        (fits && !is_a_label && (c != '-' || length > 1 && after.after('0', a_labels).is_some())).then_some(after)
     }
 }
 
@@ -75,6 +78,18 @@ impl Machine for HostNames {
 
     fn accepts(&self, state: State) -> Result<bool, EngineError> {
         Ok(state.length > 0 && !state.hyphen)
+    }
+
+    fn ends_within(&self, state: State) -> Option<u64> {
+        Some(u64::from(state.length == 0 || state.hyphen))
+    }
+
+    fn always_ends_within(&self) -> Option<u64> {
+        Some(1)
+    }
+
+    fn lengths(&self) -> (u64, Option<u64>) {
+        (1, Some(u64::from(UNIT) * u64::from(UNITS)))
     }
 
     fn edges(&self, state: State, edge: &mut dyn FnMut(u32, u32, State)) -> Result<(), EngineError> {

@@ -23,6 +23,21 @@ pub(super) trait Machine: Send + Sync + 'static {
 
     fn accepts(&self, state: Self::State) -> Result<bool, EngineError>;
 
+    /// From this state some text of at most so many more characters is accepted; `None`: that is not known.
+    fn ends_within(&self, _state: Self::State) -> Option<u64> {
+        None
+    }
+
+    /// The same of every state.
+    fn always_ends_within(&self) -> Option<u64> {
+        None
+    }
+
+    /// Bounds on how many characters the accepted texts have.
+    fn lengths(&self) -> (u64, Option<u64>) {
+        (0, None)
+    }
+
     /// Say where the characters lead: disjoint ranges in any order, no surrogates; what is left out is dead.
     fn edges(&self, state: Self::State, edge: &mut dyn FnMut(u32, u32, Self::State)) -> Result<(), EngineError>;
 }
@@ -90,5 +105,17 @@ impl<M: Machine> CodepointAutomaton for Handmade<M> {
 
     fn identity(&self) -> u128 {
         self.identity
+    }
+
+    fn ends_within(&self, state: u32) -> Option<u64> {
+        self.machine.ends_within(self.slots.get(state as usize)?.state)
+    }
+
+    fn always_ends_within(&self) -> Option<u64> {
+        self.machine.always_ends_within()
+    }
+
+    fn lengths(&self) -> (u64, Option<u64>) {
+        self.machine.lengths()
     }
 }

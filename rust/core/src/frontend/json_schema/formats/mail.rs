@@ -15,7 +15,9 @@ use crate::error::EngineError;
 use crate::provider::CodepointAutomaton;
 
 pub(super) static ROWS: [Format; 2] = [
-    Format::exact("email", "RFC 5321, section 4.1.2", "a local part of at most 64 characters, `@`, and a domain or an address", email).but_not(
+    Format::exact("email", "RFC 5321, section 4.1.2", "a local part of at most 64 characters, `@`, and a domain or an address", email)
+        .without_traps()
+        .but_not(
         "domains longer than 189 characters, counting for each label with its dot the next multiple of 21; IPv4 addresses with leading zeros; \
          quoted local parts of more than 31 characters if one is escaped",
         || pattern(&widest("")),
@@ -53,6 +55,9 @@ fn literal() -> String {
 
 /// The local part and the `@` take 65 octets at most, the whole 254.
 const LOCAL_UNITS: u8 = 3;
+
+/// No address in brackets is longer: `[IPv6:`, six groups, an IPv4 address, `]`.
+const LITERAL: u64 = 6 + 6 * 5 + 15 + 1;
 
 /// A local part, then a domain or an address.
 struct Mailboxes<D: Machine> {
@@ -184,6 +189,33 @@ impl<D: Machine> Machine for Mailboxes<D> {
             State::Domain(name) => self.domain.accepts(name),
             State::Literal(at) => self.literal.accepts(at),
         }
+    }
+
+    fn ends_within(&self, state: Self::State) -> Option<u64> {
+        let domain = self.domain.always_ends_within()?;
+        match state {
+            State::Local(local) => {
+                let rest = match local.at {
+                    Place::Atom | Place::Closed => 1,
+                    Place::Start | Place::Dot | Place::Quoted => 2,
+                    Place::Escape => 3,
+                };
+                Some(rest + domain)
+            }
+            State::Domain(name) => self.domain.ends_within(name),
+            State::Literal(_) => Some(LITERAL),
+        }
+    }
+
+    fn always_ends_within(&self) -> Option<u64> {
+        Some(LITERAL.max(3 + self.domain.always_ends_within()?))
+    }
+
+    fn lengths(&self) -> (u64, Option<u64>) {
+        let (least, most) = self.domain.lengths();
+        // A local part of one character and the `@`, or 64; what the domain may have then, or an address.
+        let taken = u64::from(LOCAL_UNITS) * u64::from(hosts::UNIT);
+        (2 + least, most.map(|most| 65 + (most - taken).max(LITERAL)))
     }
 
     fn edges(&self, state: Self::State, edge: &mut dyn FnMut(u32, u32, Self::State)) -> Result<(), EngineError> {

@@ -143,6 +143,18 @@ impl CodepointAutomaton for Shared {
         self.always_ends
     }
 
+    fn ends_within(&self, state: u32) -> Option<u64> {
+        self.automaton.ends_within(state)
+    }
+
+    fn always_ends_within(&self) -> Option<u64> {
+        self.automaton.always_ends_within()
+    }
+
+    fn lengths(&self) -> (u64, Option<u64>) {
+        self.automaton.lengths()
+    }
+
     fn is_trie(&self) -> bool {
         self.automaton.is_trie()
     }

@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use super::addresses::ipv6;
 use super::mail::Local;
 use super::*;
+use crate::automaton::text::{Length, Outcome, TextAutomaton, TextSpec};
+use crate::provider::{Arena, Cell};
 
 fn accepts(row: &Format, text: &str) -> bool {
     let automaton = row.automaton().unwrap();
@@ -500,23 +502,93 @@ fn from_every_state_some_text_is_accepted() {
         }
         said += 1;
         let mut states = vec![automaton.start().unwrap().unwrap()];
+        let mut seen = std::collections::HashSet::from([states[0]]);
         let mut into: Vec<(u32, u32)> = Vec::new();
         let mut done = 0;
         while let Some(&at) = states.get(done) {
             done += 1;
             for edge in automaton.edges(at).unwrap().iter() {
                 into.push((edge.target, at));
-                if !states.contains(&edge.target) {
+                if seen.insert(edge.target) {
                     states.push(edge.target);
                 }
             }
         }
-        let mut open: Vec<u32> = states.iter().copied().filter(|&at| automaton.accepts(at).unwrap()).collect();
-        let mut alive: std::collections::HashSet<u32> = open.iter().copied().collect();
-        while let Some(at) = open.pop() {
-            open.extend(into.iter().filter(|&&(to, _)| to == at).map(|&(_, from)| from).filter(|&from| alive.insert(from)));
+        let mut before: std::collections::HashMap<u32, Vec<u32>> = std::collections::HashMap::new();
+        into.into_iter().for_each(|(to, from)| before.entry(to).or_default().push(from));
+        // How far it is from each to the nearest end.
+        let mut nearest: std::collections::HashMap<u32, u64> = std::collections::HashMap::new();
+        let mut layer: Vec<u32> = states.iter().copied().filter(|&at| automaton.accepts(at).unwrap()).collect();
+        let mut distance = 0;
+        while !layer.is_empty() {
+            let new: Vec<u32> = layer
+                .into_iter()
+                .filter(|&at| match nearest.entry(at) {
+                    std::collections::hash_map::Entry::Vacant(entry) => {
+                        entry.insert(distance);
+                        true
+                    }
+                    std::collections::hash_map::Entry::Occupied(_) => false,
+                })
+                .collect();
+            layer = new.iter().flat_map(|at| before.get(at).into_iter().flatten()).copied().collect();
+            distance += 1;
         }
-        assert_eq!(alive.len(), states.len(), "{}", row.name);
+        assert_eq!(nearest.len(), states.len(), "{}", row.name);
+        for (&state, &distance) in &nearest {
+            assert!(automaton.ends_within(state).is_none_or(|within| distance <= within), "{}", row.name);
+            assert!(automaton.always_ends_within().is_none_or(|within| distance <= within), "{}", row.name);
+        }
+        let (least, most) = automaton.lengths();
+        assert!(least <= nearest[&states[0]], "{}", row.name);
+        if let Some(most) = most {
+            // No text is longer: after so many characters nothing is left.
+            let mut layer = std::collections::HashSet::from([states[0]]);
+            for _ in 0..=most {
+                layer = layer.iter().flat_map(|&at| automaton.edges(at).unwrap().iter().map(|e| e.target).collect::<Vec<_>>()).collect();
+            }
+            assert!(layer.is_empty(), "{}", row.name);
+        }
     }
-    assert_eq!(said, 4);
+    assert_eq!(said, 6);
+}
+
+/// Beside a greatest length as well, what was begun can be completed, and whatever can be completed may be begun.
+#[test]
+fn mail_addresses_of_bounded_length_end() {
+    let automaton = format("email").unwrap().automaton().unwrap();
+    for (max, alive, dead) in [
+        (3, "a", "aa"),
+        (5, "aaa", "aaaa"),
+        (5, "\"a", "\"aa"),
+        (5, "a@b.", "aa@b."),
+        (10, "a@1.2.3.4", "a@["),
+        (11, "a@[", "aa@["),
+        (60, "aaaaaa@[IPv6:", "@"),
+        (253, "a@b", "a@b..c"),
+    ] {
+        let arena = Arena::new(Limits::default());
+        let text = TextAutomaton::register(&arena);
+        let lengths = vec![Length { min: 3, max: Some(max) }];
+        let spec = TextSpec { components: vec![automaton.clone()], lengths, outcome: Outcome::all(2) };
+        let start = text.json_string_body(&arena, &spec).unwrap().unwrap();
+        let goes_on = |begun: &str| {
+            let (mut state, mut register) = (start, 0);
+            begun.replace('"', "\\\"").bytes().all(|byte| {
+                let Cell::Simple(target, increment) = arena.step(state, byte).unwrap() else { return false };
+                register += u64::from(increment);
+                let settled = arena.settled(target, register).unwrap();
+                state = settled.unwrap_or(target);
+                settled.is_some()
+            })
+        };
+        assert!(goes_on(alive), "{alive} of {max}");
+        assert!(!goes_on(dead), "{dead} of {max}");
+    }
+    let arena = Arena::new(Limits::default());
+    let text = TextAutomaton::register(&arena);
+    let lengths = vec![Length { min: 3, max: Some(254) }];
+    let bounded = TextSpec { components: vec![automaton.clone()], lengths, outcome: Outcome::all(2) };
+    let free = TextSpec { components: vec![automaton], lengths: Vec::new(), outcome: Outcome::all(1) };
+    assert_eq!(text.json_string_body(&arena, &bounded).unwrap(), text.json_string_body(&arena, &free).unwrap());
 }
