@@ -515,7 +515,9 @@ fn from_every_state_some_text_is_accepted() {
             }
         }
         let mut before: std::collections::HashMap<u32, Vec<u32>> = std::collections::HashMap::new();
-        into.into_iter().for_each(|(to, from)| before.entry(to).or_default().push(from));
+        for (to, from) in into {
+            before.entry(to).or_default().push(from);
+        }
         // How far it is from each to the nearest end.
         let mut nearest: std::collections::HashMap<u32, u64> = std::collections::HashMap::new();
         let mut layer: Vec<u32> = states.iter().copied().filter(|&at| automaton.accepts(at).unwrap()).collect();
