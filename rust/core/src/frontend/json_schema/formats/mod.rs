@@ -17,6 +17,8 @@ mod regex;
 #[cfg(test)]
 mod tests;
 mod uris;
+#[cfg(test)]
+mod uris_tests;
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;

@@ -1,7 +1,7 @@
 //! Identifiers of resources: URI, IRI, their references, and templates. One family of the formats.
 //!
 //! The machine is the ABNF of RFC 3986, appendix A, with the wider `iunreserved` and `iquery` of RFC 3987, section 2.2; the tests have it as
-//! patterns, rule by rule.
+//! patterns, rule by rule (`uris_tests.rs`).
 //! Invariant: only the syntax is enforced, as the formats ask; no scheme's own rules.
 //! Must not know: JSON.
 
