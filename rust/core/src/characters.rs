@@ -115,6 +115,28 @@ pub fn kind_of(character: char) -> Kinds {
     }
 }
 
+/// The characters of a kind beyond ASCII, as ranges.
+pub const fn ranges_of(kind: Kinds) -> &'static [(u32, u32)] {
+    match kind {
+        SEPARATORS => &[(0x2028, 0x2029)],
+        SPACES => {
+            &[(0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000), (0xFEFF, 0xFEFF)]
+        }
+        _ => &[
+            (0x80, 0x9F),
+            (0xA1, 0x167F),
+            (0x1681, 0x1FFF),
+            (0x200B, 0x2027),
+            (0x202A, 0x202E),
+            (0x2030, 0x205E),
+            (0x2060, 0x2FFF),
+            (0x3001, 0xD7FF),
+            (0xE000, 0xFEFE),
+            (0xFF00, 0x10_FFFF),
+        ],
+    }
+}
+
 /// How far a character has been read. The table is that of the Unicode standard (3.9, table 3-7).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Utf8 {
@@ -275,6 +297,10 @@ mod tests {
                 at = at.after(byte);
             }
             assert_eq!(kinds & !OTHER, own & !OTHER, "{c:?}");
+            for kind in EACH_BEYOND {
+                let listed = ranges_of(kind).iter().any(|&(low, high)| (low..=high).contains(&u32::from(c)));
+                assert_eq!(listed, kind == own, "{c:?}");
+            }
             assert_eq!(own == SPACES || own == SEPARATORS, c == '\u{FEFF}' || c.is_whitespace() && c != '\u{85}', "{c:?}");
         }
         for c in ['\u{7F}', '\u{80}', '\u{7FF}', '\u{800}', '\u{D7FF}', '\u{E000}', '\u{FFFF}', '\u{10000}', '\u{10FFFF}'] {

@@ -112,7 +112,7 @@ impl MaskStore {
 }
 
 /// A character of ASCII that is alone in its class.
-fn is_plain(byte: u8) -> bool {
+pub(super) fn is_plain(byte: u8) -> bool {
     byte < 0x80 && !byte.is_ascii_alphanumeric()
 }
 

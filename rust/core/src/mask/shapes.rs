@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::Mask;
-use super::classes::offset;
+use super::classes::{is_plain, offset};
 use super::local::Local;
 use super::path::{ask_widely, loops};
 use super::store::{FROZEN, MaskStore};
@@ -239,7 +239,7 @@ impl ShapeWalk<'_> {
     fn part(&mut self, i: usize, letters: &[u8], from: (StateId, u64), apart: &ByteSet) -> Result<bool, EngineError> {
         let Some((_, before)) = letters.split_last() else { return Ok(true) };
         let (vocabulary, shapes) = (self.vocabulary, self.shapes);
-        if before.iter().all(|&letter| letter < 0x80 && !letter.is_ascii_alphanumeric()) {
+        if before.iter().all(|&letter| is_plain(letter)) {
             // All of them stand together in the vocabulary.
             let trie = vocabulary.trie();
             let below = if before.is_empty() {

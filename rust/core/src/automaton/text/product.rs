@@ -310,14 +310,14 @@ impl Products {
                 }
             });
         }
-        let spec = &without_idle_lengths(spec);
-        let limits = segments(spec);
+        let lengths = without_idle_bounds(spec);
+        let limits = segments(spec, &lengths);
         let mut outcomes = Vec::with_capacity(limits.len());
         let mut first = 0;
         for &limit in &limits {
             outcomes.push(spec.outcome.map(|v| match mapping.get(v as usize) {
                 Some(&mapped) => mapped,
-                None => Mapped::Constant(spec.lengths.get(v as usize - components).is_some_and(|l| l.holds(first))),
+                None => Mapped::Constant(lengths.get(v as usize - components).is_some_and(|l| l.holds(first))),
             }));
             first = limit;
         }
@@ -568,12 +568,12 @@ impl Products {
     }
 }
 
-/// The same without the bounds on lengths that a component has to fulfil anyway: where the text is worth nothing without it.
-fn without_idle_lengths(spec: &TextSpec) -> TextSpec {
+/// The lengths without the bounds that a component keeps anyway, where the text is worth as much without it whatever its length.
+fn without_idle_bounds(spec: &TextSpec) -> Vec<Length> {
     let mut lengths = spec.lengths.clone();
     for (component, automaton) in (0..).zip(&spec.components) {
         let (least, most) = automaton.lengths();
-        if (least, most) == (0, None) {
+        if lengths.is_empty() || (least, most) == (0, None) {
             continue;
         }
         let without = spec.outcome.map(|v| if v == component { Mapped::Constant(false) } else { Mapped::Variable(v) });
@@ -590,15 +590,15 @@ fn without_idle_lengths(spec: &TextSpec) -> TextSpec {
             }
         }
     }
-    TextSpec { components: spec.components.clone(), lengths, outcome: spec.outcome.clone() }
+    lengths
 }
 
 /// Where the verdicts of the lengths change: ascending ends of segments, the last one `u64::MAX`.
-fn segments(spec: &TextSpec) -> Vec<u64> {
+fn segments(spec: &TextSpec, lengths: &[Length]) -> Vec<u64> {
     let components = spec.components.len();
     let mut limits: Vec<u64> = vec![u64::MAX];
     for variable in spec.outcome.variables() {
-        if let Some(length) = (variable as usize).checked_sub(components).and_then(|i| spec.lengths.get(i)) {
+        if let Some(length) = (variable as usize).checked_sub(components).and_then(|i| lengths.get(i)) {
             let Length { min, max } = *length;
             limits.extend([min, max.map_or(u64::MAX, |m| m.saturating_add(1))]);
         }

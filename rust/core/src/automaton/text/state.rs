@@ -48,24 +48,6 @@ pub(super) enum Kind {
 /// What plain text is made of, and what stands for itself in a string.
 const ANY: Kinds = characters::all_of(0, [0xFF; 2]);
 
-/// Those of [`characters::SPACES`].
-const SPACES: [(u32, u32); 7] =
-    [(0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000), (0xFEFF, 0xFEFF)];
-
-/// Those of [`characters::OTHER`].
-const OTHERS: [(u32, u32); 10] = [
-    (0x80, 0x9F),
-    (0xA1, 0x167F),
-    (0x1681, 0x1FFF),
-    (0x200B, 0x2027),
-    (0x202A, 0x202E),
-    (0x2030, 0x205E),
-    (0x2060, 0x2FFF),
-    (0x3001, 0xD7FF),
-    (0xE000, 0xFEFE),
-    (0xFF00, 0x10_FFFF),
-];
-
 /// All characters beyond ASCII.
 const BEYOND_ASCII: [(u32, u32); 2] = [(0x80, 0xD7FF), (0xE000, 0x10_FFFF)];
 
@@ -653,11 +635,7 @@ impl Provider for TextAutomaton {
     fn beyond_ascii(&self, arena: &Arena, local: u32, kind: Kinds) -> Result<Option<Beyond>, EngineError> {
         let (Kind::Body(product) | Kind::Start(product)) = self.kind(local) else { return Ok(None) };
         let moves = self.products.live_moves(product, arena.limits())?;
-        let ranges: &[(u32, u32)] = match kind {
-            characters::SEPARATORS => &[(0x2028, 0x2029)],
-            characters::SPACES => &SPACES,
-            _ => &OTHERS,
-        };
+        let ranges = characters::ranges_of(kind);
         Ok(Some(match lift::only_target(moves, ranges) {
             Some(target) => Beyond::To(self.state(arena, Kind::Body(target))?),
             None if lift::are_refused(moves, ranges) => Beyond::Dead,

@@ -245,25 +245,18 @@ fn pieces(ast: &Ast, root: NodeId) -> Vec<NodeId> {
 
 /// Is it plain that the pattern is found in some text? It is where what depends on its surroundings stands at the ends only.
 pub(super) fn plainly_matches(ast: &Ast) -> bool {
-    let mut some: Vec<bool> = Vec::with_capacity(ast.root as usize + 1);
-    for node in &ast.nodes[..=ast.root as usize] {
-        let is = |id: &NodeId| some.get(*id as usize).copied().unwrap_or(false);
-        some.push(match node {
-            Node::Empty => true,
-            Node::Class(class) => {
-                ast.classes[*class as usize].ranges().iter().any(|&(low, high)| low < SURROGATES.0 || high > SURROGATES.1)
-            }
-            Node::Concat(parts) => parts.iter().all(is),
-            Node::Alternate(branches) => branches.iter().any(is),
-            Node::Repeat { body, min, .. } => *min == 0 || is(body),
-            Node::Assert(_) | Node::Ahead { .. } | Node::Behind { .. } => false,
-        });
-    }
-    branches(ast).into_iter().any(|branch| inside(ast, branch).iter().all(|&id| some[id as usize]))
+    let free = free_of_conditions(ast, false);
+    branches(ast).into_iter().any(|branch| inside(ast, branch).iter().all(|&id| free[id as usize]))
 }
 
 /// Can whatever the pattern has begun to match be completed? It is so where it has no conditions but the ends of the text at its own.
 pub(super) fn always_ends(ast: &Ast) -> bool {
+    let free = free_of_conditions(ast, true);
+    branches(ast).into_iter().all(|branch| inside(ast, branch).iter().all(|&id| free[id as usize]))
+}
+
+/// By node: can it be matched on every way, or on some, without asking what is around, by characters that there are?
+fn free_of_conditions(ast: &Ast, every: bool) -> Vec<bool> {
     let mut free: Vec<bool> = Vec::with_capacity(ast.root as usize + 1);
     for node in &ast.nodes[..=ast.root as usize] {
         let is = |id: &NodeId| free.get(*id as usize).copied().unwrap_or(false);
@@ -272,12 +265,13 @@ pub(super) fn always_ends(ast: &Ast) -> bool {
             Node::Class(class) => {
                 ast.classes[*class as usize].ranges().iter().any(|&(low, high)| low < SURROGATES.0 || high > SURROGATES.1)
             }
+            Node::Alternate(branches) if !every => branches.iter().any(is),
             Node::Concat(parts) | Node::Alternate(parts) => parts.iter().all(is),
-            Node::Repeat { body, .. } => is(body),
+            Node::Repeat { body, min, .. } => !every && *min == 0 || is(body),
             Node::Assert(_) | Node::Ahead { .. } | Node::Behind { .. } => false,
         });
     }
-    branches(ast).into_iter().all(|branch| inside(ast, branch).iter().all(|&id| free[id as usize]))
+    free
 }
 
 /// The alternatives of a pattern.

@@ -1,16 +1,8 @@
 //! Identifiers of resources against their grammar, which stands here as patterns.
 
 use super::addresses::ipv6;
+use super::uris::{IPRIVATE, PERCENT, SUB_DELIMS, UCSCHAR};
 use super::*;
-
-/// `ucschar` of RFC 3987, for inside a class.
-const UCSCHAR: &str = "\\u00A0-\\uD7FF\\uF900-\\uFDCF\\uFDF0-\\uFFEF\\u{10000}-\\u{1FFFD}\\u{20000}-\\u{2FFFD}\\u{30000}-\\u{3FFFD}\
-    \\u{40000}-\\u{4FFFD}\\u{50000}-\\u{5FFFD}\\u{60000}-\\u{6FFFD}\\u{70000}-\\u{7FFFD}\\u{80000}-\\u{8FFFD}\\u{90000}-\\u{9FFFD}\
-    \\u{A0000}-\\u{AFFFD}\\u{B0000}-\\u{BFFFD}\\u{C0000}-\\u{CFFFD}\\u{D0000}-\\u{DFFFD}\\u{E1000}-\\u{EFFFD}";
-/// `iprivate`.
-const IPRIVATE: &str = "\\uE000-\\uF8FF\\u{F0000}-\\u{FFFFD}\\u{100000}-\\u{10FFFD}";
-const PERCENT: &str = "%[0-9A-Fa-f]{2}";
-const SUB_DELIMS: &str = "!$&'()*+,;=";
 
 /// The ABNF of RFC 3986, appendix A, and RFC 3987, section 2.2, rule by rule, as patterns.
 struct Syntax {
