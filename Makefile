@@ -4,7 +4,7 @@ PYTHON ?= python3
 DEMO := .demo-venv
 RACE := .race-venv
 
-.PHONY: demo wheel test rust python lint docs ratchets conformance maskbench walks fuzz bench profile bench-apply hard scaling race record endurance
+.PHONY: demo wheel test rust python lint docs ratchets conformance maskbench walks fuzz bench profile slowest bench-apply hard scaling race record endurance
 
 # One thread: on a busy machine two collapse.
 demo: $(DEMO)/ready
@@ -126,6 +126,13 @@ profile: build/tokenizers/llama3.tiktoken
 	  valgrind --quiet --tool=callgrind --toggle-collect="profile::$${pass}_pass" --callgrind-out-file=build/callgrind.$$pass target/release/examples/profile $(PROFILE) | sed "s/^/-- $$pass: /"; \
 	  for inclusive in yes no; do callgrind_annotate --auto=no --inclusive=$$inclusive build/callgrind.$$pass | $(PYTHON) benches/python/profile_lines.py $$inclusive; done; \
 	done
+
+# The masks of the schemas in MASKBENCH that take longest, each timed once and cold, all that take more than ABOVE microseconds; and a hash of
+# all masks, which tells whether a change to the code changed one. ONLY picks schemas by name.
+ABOVE ?= 1000
+slowest: build/tokenizers/llama3.tiktoken
+	cargo build --quiet --release --package maskwright-benches --example slowest
+	gzip -cd $(MASKBENCH) | target/release/examples/slowest $(ABOVE) '$(ONLY)'
 
 # What applying masks to logits costs, as multiples of a pass over them (DEVICE=cuda: as a share of the bandwidth); XGrammar's kernel beside it.
 DEVICE ?= cpu
