@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use crate::error::EngineError;
 use crate::limits::Limits;
+use crate::maps::Met;
 
 /// A formula; equal ids in one [`Formulas`] mean the same function.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -21,6 +22,15 @@ pub type Variable = u32;
 enum Node {
     Leaf(u32),
     Branch { variable: Variable, yes: Formula, no: Formula },
+}
+
+/// Variables, or leaf values.
+pub type List = SmallVec<[u32; 8]>;
+
+fn ascending(mut list: List) -> List {
+    list.sort_unstable();
+    list.dedup();
+    list
 }
 
 /// The store of formulas.
@@ -104,8 +114,9 @@ impl Formulas {
             Solve(Formula, Formula, Formula),
             Join(Variable, (Formula, Formula, Formula)),
         }
-        let mut tasks = vec![Task::Solve(c, t, e)];
-        let mut results: Vec<Formula> = Vec::new();
+        let mut tasks: SmallVec<[Task; 16]> = SmallVec::new();
+        let mut results: SmallVec<[Formula; 16]> = SmallVec::new();
+        tasks.push(Task::Solve(c, t, e));
         while let Some(task) = tasks.pop() {
             match task {
                 Task::Solve(c, t, e) => {
@@ -340,29 +351,34 @@ impl Formulas {
         }
     }
 
-    /// The variables it depends on, ascending, and the leaf values it can take, ascending.
-    pub fn support(&self, f: Formula) -> (Vec<Variable>, Vec<u32>) {
-        let mut seen = hashbrown::HashSet::new();
-        let (mut variables, mut leaves) = (Vec::new(), Vec::new());
-        let mut stack = vec![f];
+    /// The variables it depends on, ascending.
+    pub fn variables(&self, f: Formula) -> List {
+        let mut variables = List::new();
+        self.each(f, |node| variables.extend(if let Node::Branch { variable, .. } = node { Some(variable) } else { None }));
+        ascending(variables)
+    }
+
+    /// The leaf values it can take, ascending.
+    pub fn leaves(&self, f: Formula) -> List {
+        let mut leaves = List::new();
+        self.each(f, |node| leaves.extend(if let Node::Leaf(value) = node { Some(value) } else { None }));
+        ascending(leaves)
+    }
+
+    /// Look at each node once.
+    fn each(&self, f: Formula, mut look: impl FnMut(Node)) {
+        let mut seen: Met<Formula, 16> = Met::default();
+        let mut stack: SmallVec<[Formula; 16]> = SmallVec::new();
+        stack.push(f);
         while let Some(g) = stack.pop() {
-            if seen.insert(g) {
-                match self.nodes[g.0 as usize] {
-                    Node::Leaf(value) => {
-                        leaves.push(value);
-                    }
-                    Node::Branch { variable, yes, no } => {
-                        variables.push(variable);
-                        stack.extend([yes, no]);
-                    }
+            if seen.first(g) {
+                let node = self.nodes[g.0 as usize];
+                if let Node::Branch { yes, no, .. } = node {
+                    stack.extend([yes, no]);
                 }
+                look(node);
             }
         }
-        for list in [&mut variables, &mut leaves] {
-            list.sort_unstable();
-            list.dedup();
-        }
-        (variables, leaves)
     }
 
     /// Nodes held.

@@ -1,6 +1,6 @@
-//! Concurrent maps that each compiled grammar has. Below every step of the pipeline.
+//! Maps and sets: concurrent ones that each compiled grammar has, and small ones for a moment. Below every step of the pipeline.
 //!
-//! Invariant: what an empty map costs does not depend on the machine. By default it has at least four shards for each processor, and a grammar has a
+//! Invariant: what an empty concurrent map costs does not depend on the machine. By default it has at least four shards for each processor, and a grammar has a
 //! score of maps.
 //! Must not know: what is in them.
 
@@ -8,6 +8,8 @@ use std::hash::Hash;
 
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
+use hashbrown::HashSet;
+use smallvec::SmallVec;
 
 /// A map of one grammar, hashed fast, with other seeds in each.
 pub type Concurrent<K, V> = DashMap<K, V, RandomState>;
@@ -27,3 +29,49 @@ pub type Numbered<T> = indexmap::IndexSet<T, RandomState>;
 
 /// The same with something about each.
 pub type NumberedMap<K, V> = indexmap::IndexMap<K, V, RandomState>;
+
+/// What was met so far, of which there is mostly little: up to `N` it is looked through, and takes no memory of its own.
+pub struct Met<T, const N: usize> {
+    few: SmallVec<[T; N]>,
+    many: HashSet<T, RandomState>,
+}
+
+impl<T, const N: usize> Default for Met<T, N> {
+    fn default() -> Self {
+        Self { few: SmallVec::new(), many: HashSet::default() }
+    }
+}
+
+impl<T: Eq + Hash, const N: usize> Met<T, N> {
+    /// Is this met for the first time?
+    #[inline]
+    pub fn first(&mut self, thing: T) -> bool {
+        if self.few.contains(&thing) {
+            return false;
+        }
+        if self.few.len() < N {
+            self.few.push(thing);
+            return true;
+        }
+        self.many.insert(thing)
+    }
+
+    /// How many things.
+    pub fn len(&self) -> usize {
+        self.few.len() + self.many.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_thing_is_first_once() {
+        let mut met: Met<u32, 3> = Met::default();
+        for round in 0..2 {
+            assert!((0..10).all(|thing| met.first(thing) == (round == 0)));
+            assert_eq!(met.len(), 10);
+        }
+    }
+}

@@ -20,7 +20,7 @@ use super::residual::Leftover;
 use super::residual::{Asked, Group, Leaving, Residual};
 use super::resolve::Rest;
 use super::store::{ENTRY, Effort, MaskStore, PART_DEPTH, Part, PartStore, nanoseconds};
-use super::token_set::TokenSet;
+use super::token_set::{TokenSet, ascending, remove};
 use super::walk::{Found, Parts, Walk, Whole};
 use crate::error::EngineError;
 use crate::ids::StateId;
@@ -68,8 +68,7 @@ impl MaskStore {
         let mut found = Found::default();
         let trie = self.walk_rest(arena, table, rest, (model, 0), depth, &mut found)?;
         let mut accepted = found.accepted(trie);
-        accepted.sort_unstable();
-        accepted.dedup();
+        ascending(&mut accepted);
         found.leaving.leftovers.retain(|l| accepted.binary_search(&l.token).is_err());
         let residual = self.residual(found.leaving, None);
         let mask = Mask::new(TokenSet::from_ids(accepted, self.vocabulary.words()), residual);
@@ -93,8 +92,7 @@ impl MaskStore {
     ) -> Result<Arc<Mask>, EngineError> {
         let Some(residual) = of_model.residual.as_ref().filter(|residual| residual.has_doors()) else { return Ok(Arc::clone(of_model)) };
         let mut leaving = Leaving::default();
-        let mut more = self.beyond(arena, table, state, residual, depth, &mut leaving)?;
-        more.retain(|&token| !of_model.accepted.contains(token));
+        let more = self.beyond(arena, table, state, residual, depth, &mut leaving)?;
         leaving.leftovers.retain(|l| more.binary_search(&l.token).is_err() && !of_model.accepted.contains(l.token));
         let residual = self.with_leaving(residual, leaving);
         Ok(Arc::new(Mask::new(TokenSet::relative(of_model, more, Vec::new()), residual)))
@@ -148,7 +146,7 @@ impl MaskStore {
             }
             let mut found = Found { leaving: std::mem::take(leaving), ..Found::default() };
             Walk::over(arena, &group.trie).run_from(table, start, ByteSet::ALL, &mut found)?;
-            accepted.append(&mut found.accepted(&group.trie));
+            found.accepted_into(&group.trie, &mut accepted);
             *leaving = found.leaving;
         }
         for &(value, node) in &residual.subtrees {
@@ -162,11 +160,10 @@ impl MaskStore {
             } else {
                 self.walk_below(arena, table, node, start, depth, &mut found)?;
             }
-            accepted.append(&mut found.accepted(self.vocabulary.trie()));
+            found.accepted_into(self.vocabulary.trie(), &mut accepted);
             *leaving = found.leaving;
         }
-        accepted.sort_unstable();
-        accepted.dedup();
+        ascending(&mut accepted);
         Ok(accepted)
     }
 
@@ -248,14 +245,15 @@ impl MaskStore {
                 }
                 let mut touched: Vec<u32> =
                     touched.iter().flat_map(|&(low, high)| &trie.tokens()[low as usize..high as usize]).copied().collect();
-                touched.sort_unstable();
-                touched.dedup();
-                found.tokens.extend(base.accepted.ids().into_iter().filter(|token| touched.binary_search(token).is_err()));
+                ascending(&mut touched);
+                let mut untouched = base.accepted.ids();
+                remove(&mut untouched, &touched);
+                found.tokens.append(&mut untouched);
                 (found, Some((base, touched)))
             }
         };
         let mut accepted = found.accepted(trie);
-        accepted.sort_unstable();
+        ascending(&mut accepted);
         found.leaving.leftovers.retain(|l| accepted.binary_search(&l.token).is_err());
         let below = base.as_ref().and_then(|(base, touched)| Some((base.residual.clone()?, Arc::from(touched.as_slice()))));
         let residual = self.residual(found.leaving, below);

@@ -2,11 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use hashbrown::HashSet;
 use siphasher::sip128::{Hasher128, SipHasher13};
-use smallvec::SmallVec;
 use std::hash::Hasher;
 
+use crate::maps::Met;
 use crate::provider::DOORS;
 use crate::stack::Frame;
 use crate::vocab::Vocabulary;
@@ -104,8 +103,9 @@ impl Residual {
         if let Some((residual, without)) = &base {
             hasher.write_u8(2);
             hasher.write_u128(residual.id);
-            for &token in without.iter() {
-                hasher.write_u32(token);
+            for pair in without.chunks(2) {
+                let token = |i: usize| u64::from(pair.get(i).map_or(u32::MAX, |&token| token));
+                hasher.write_u64(token(0) | token(1) << 32);
             }
         }
         let id = hasher.finish128().as_u128();
@@ -170,26 +170,12 @@ impl Residual {
 
 /// Which residuals were asked of which frames: the same frame may be reached over several ways with the same residual.
 #[derive(Default)]
-pub struct Asked {
-    // PERF: mostly one or two, in every mask.
-    few: SmallVec<[(u128, *const Frame); FEW]>,
-    many: HashSet<(u128, *const Frame)>,
-}
-
-const FEW: usize = 8;
+pub struct Asked(Met<(u128, *const Frame), 8>);
 
 impl Asked {
     /// Is this asked for the first time?
     pub fn first(&mut self, residual: &Residual, frame: &Arc<Frame>) -> bool {
-        let pair = (residual.id, Arc::as_ptr(frame));
-        if self.few.contains(&pair) {
-            return false;
-        }
-        if self.few.len() < FEW {
-            self.few.push(pair);
-            return true;
-        }
-        self.many.insert(pair)
+        self.0.first((residual.id, Arc::as_ptr(frame)))
     }
 }
 

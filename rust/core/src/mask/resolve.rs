@@ -13,7 +13,7 @@ use super::Mask;
 use super::local::LocalTable;
 use super::residual::{Group, Leaving, Residual};
 use super::store::{Effort, MaskStore, PART_DEPTH, PartStore, nanoseconds};
-use super::token_set::TokenSet;
+use super::token_set::{TokenSet, remove};
 use super::walk::{Found, Parts, Walk};
 use crate::error::EngineError;
 use crate::ids::StateId;
@@ -74,7 +74,7 @@ impl MaskStore {
             } else {
                 let mut found = Found { leaving, ..Found::default() };
                 let trie = self.walk_rest(arena, table, rest, (state, register), depth, &mut found)?;
-                accepted.append(&mut found.accepted(trie));
+                found.accepted_into(trie, &mut accepted);
                 leaving = found.leaving;
             }
         }
@@ -99,8 +99,9 @@ impl MaskStore {
         let mut below = None;
         if let Some((base, without)) = &residual.base {
             let mask = self.resolve_with(arena, table, base, (return_to, register), depth)?;
-            let mut all = accepted.ids();
-            all.extend(mask.accepted.ids().into_iter().filter(|t| without.binary_search(t).is_err()));
+            let mut all = mask.accepted.ids();
+            remove(&mut all, without);
+            all.append(&mut accepted.ids());
             accepted = TokenSet::from_ids(all, words);
             below = mask.residual.clone().map(|next| (next, Arc::clone(without)));
         }

@@ -15,9 +15,9 @@ const LIMIT: usize = 24 << 20;
 type Map<K, V> = HashMap<K, (Arc<V>, usize), foldhash::fast::RandomState>;
 
 /// Values by content.
-pub struct Shared<K, V>(RwLock<Generations<K, V>>);
+pub struct Shared<K, V: ?Sized>(RwLock<Generations<K, V>>);
 
-struct Generations<K, V> {
+struct Generations<K, V: ?Sized> {
     young: Map<K, V>,
     old: Map<K, V>,
     young_bytes: usize,
@@ -26,7 +26,7 @@ struct Generations<K, V> {
     evictions: u64,
 }
 
-impl<K, V> Generations<K, V> {
+impl<K, V: ?Sized> Generations<K, V> {
     /// The old are forgotten, the young are the old.
     fn age(&mut self) -> Map<K, V> {
         let forgotten = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
@@ -36,13 +36,13 @@ impl<K, V> Generations<K, V> {
     }
 }
 
-impl<K: Hash + Eq, V> Default for Shared<K, V> {
+impl<K: Hash + Eq, V: ?Sized> Default for Shared<K, V> {
     fn default() -> Self {
         Self::with_limit(LIMIT)
     }
 }
 
-impl<K: Hash + Eq, V> Shared<K, V> {
+impl<K: Hash + Eq, V: ?Sized> Shared<K, V> {
     fn with_limit(limit: usize) -> Self {
         let (young, old) = (Map::default(), Map::default());
         Self(RwLock::new(Generations { young, old, young_bytes: 0, old_bytes: 0, limit, evictions: 0 }))
@@ -121,7 +121,7 @@ impl<K: Hash + Eq, V> Shared<K, V> {
     }
 }
 
-impl<K: Hash + Eq + Clone, V> Shared<K, V> {
+impl<K: Hash + Eq + Clone, V: ?Sized> Shared<K, V> {
     /// All that is kept.
     pub fn all(&self) -> Vec<(K, Arc<V>)> {
         let inner = self.read();

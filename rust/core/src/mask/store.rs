@@ -12,7 +12,7 @@ use super::named;
 use super::residual::{Leaving, Residual};
 use super::shared::Shared;
 use super::statistics::{Counters, Statistics};
-use super::token_set::TokenSet;
+use super::token_set::{TokenSet, ascending, remove};
 use super::walk::{Found, Parts, Walk, Whole};
 use crate::bitmask;
 use crate::error::{CacheError, EngineError};
@@ -28,6 +28,8 @@ const DIFFERENCE_BOUND: usize = 4096;
 const CLOSE: u64 = 3;
 /// Further away, the tokens that reach the limit are few.
 const WITHIN_REACH: u64 = 64;
+/// Runs of more places than this are kept sorted.
+const LONG_RUN: u32 = 64;
 /// Bytes of a place in a map, roughly.
 pub(super) const ENTRY: usize = 64;
 /// In the place of a register or a view: far from any limit.
@@ -42,6 +44,8 @@ pub struct SharedMasks {
     parts: Shared<PartKey, Part>,
     /// By content of what is left of some tokens and of the model that is asked about it.
     pub(super) rests: Shared<(u128, u128), Mask>,
+    /// The tokens of runs of places in the vocabulary's trie, ascending: those of large subtrees, which are asked for again and again.
+    runs: Shared<(u32, u32), [u32]>,
     /// Something was loaded, so states that are costly to name may be known as well.
     loaded: AtomicBool,
 }
@@ -54,7 +58,7 @@ impl SharedMasks {
 
     /// Bytes kept.
     pub fn memory_bytes(&self) -> usize {
-        self.masks.bytes() + self.resolved.bytes() + self.parts.bytes() + self.rests.bytes()
+        self.masks.bytes() + self.resolved.bytes() + self.parts.bytes() + self.rests.bytes() + self.runs.bytes()
     }
 
     /// Keep at most so many bytes from now on; never more than an earlier limit.
@@ -62,7 +66,8 @@ impl SharedMasks {
         self.masks.limit_to(bytes / 4);
         self.resolved.limit_to(bytes / 4);
         self.parts.limit_to(bytes / 4);
-        self.rests.limit_to(bytes / 4);
+        self.rests.limit_to(bytes / 8);
+        self.runs.limit_to(bytes / 8);
     }
 
     /// Masks and parts kept, and forgotten so far.
@@ -411,8 +416,7 @@ impl MaskStore {
         if touched.is_empty() {
             return Ok(Learned::Known(base));
         }
-        let touched = touched.into_iter().flat_map(|(low, high)| &trie.tokens()[low as usize..high as usize]).copied().collect();
-        Ok(Learned::New(self.based(&base, Difference { touched, found }, framed)))
+        Ok(Learned::New(self.based(&base, self.tokens_at(&touched), found, framed)))
     }
 
     /// The mask of what was found.
@@ -420,7 +424,7 @@ impl MaskStore {
         let trie = self.vocabulary.trie();
         let Found { places, tokens, mut leaving } = found;
         let most = places.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>() + tokens.len();
-        let accepted = if most < self.vocabulary.words() {
+        let accepted = if TokenSet::is_list(most, self.vocabulary.words()) {
             TokenSet::from_ids(Found { places, tokens, leaving: Leaving::default() }.accepted(trie), self.vocabulary.words())
         } else {
             TokenSet::from_bits(self.bits(places, &tokens))
@@ -478,16 +482,16 @@ impl MaskStore {
                     return Ok(None);
                 }
                 let found = self.with_locals(|table| difference(&walk, table, (state, register), (next, beyond), DIFFERENCE_BOUND))?;
-                return Ok(found.map(|found| self.based(&base, found, framed)));
+                return Ok(found.map(|found| self.different(&base, found, framed)));
             }
             let Some(base) = self.far(arena, state, framed)? else { return Ok(None) };
             let found = self.with_locals(|table| near(&walk, table, (state, register), DIFFERENCE_BOUND))?;
-            return Ok(found.map(|found| self.based(&base, found, framed)));
+            return Ok(found.map(|found| self.different(&base, found, framed)));
         }
         let Some(base_state) = facts.base.filter(|&base| base != state && !arena.facts(base).counting) else { return Ok(None) };
         let Some(base) = self.mask(arena, base_state, 0, true, Effort::Learn)? else { return Ok(None) };
         let found = self.with_locals(|table| difference(&walk, table, (state, 0), (base_state, 0), DIFFERENCE_BOUND))?;
-        Ok(found.map(|found| self.based(&base, found, framed)))
+        Ok(found.map(|found| self.different(&base, found, framed)))
     }
 
     /// The mask of a state that counts, far from its limit; `None` if it is not broad.
@@ -533,19 +537,40 @@ impl MaskStore {
         Ok([list(&own), list(&walked)])
     }
 
-    /// A mask that differs from `base` as found.
-    fn based(&self, base: &Arc<Mask>, found: Difference, framed: bool) -> Mask {
+    /// The tokens of runs of places, ascending.
+    pub(super) fn tokens_at(&self, runs: &[(u32, u32)]) -> Arc<[u32]> {
+        let tokens = &self.vocabulary.trie().tokens();
+        let list = || {
+            let mut list: Vec<u32> = runs.iter().flat_map(|&(low, high)| &tokens[low as usize..high as usize]).copied().collect();
+            ascending(&mut list);
+            Arc::from(list)
+        };
+        match (runs, &self.shared) {
+            (&[run], Some(shared)) if run.1 - run.0 > LONG_RUN => shared.runs.get(&run).unwrap_or_else(|| {
+                let list: Arc<[u32]> = list();
+                shared.runs.insert(run, Arc::clone(&list), list.len() * 4 + ENTRY);
+                list
+            }),
+            _ => list(),
+        }
+    }
+
+    fn different(&self, base: &Arc<Mask>, difference: Difference, framed: bool) -> Mask {
+        let Difference { mut touched, found } = difference;
+        ascending(&mut touched);
+        self.based(base, touched.into(), found, framed)
+    }
+
+    /// A mask that differs from `base` on the tokens that are `touched`, and allows what was found of those.
+    fn based(&self, base: &Arc<Mask>, touched: Arc<[u32]>, found: Found, framed: bool) -> Mask {
         self.counters.differences.fetch_add(1, Ordering::Relaxed);
-        let Difference { mut touched, found } = found;
         let mut accepted = found.accepted(self.vocabulary.trie());
         let mut leaving = found.leaving;
-        touched.sort_unstable();
-        touched.dedup();
-        accepted.sort_unstable();
-        accepted.dedup();
+        ascending(&mut accepted);
         leaving.leftovers.retain(|l| accepted.binary_search(&l.token).is_err());
-        let less: Vec<u32> = touched.iter().copied().filter(|t| accepted.binary_search(t).is_err()).collect();
-        let below = base.residual.clone().map(|residual| (residual, Arc::<[u32]>::from(touched)));
+        let mut less = touched.to_vec();
+        remove(&mut less, &accepted);
+        let below = base.residual.clone().map(|residual| (residual, touched));
         let residual = if framed { self.residual(leaving, below) } else { None };
         Mask::new(TokenSet::relative(base, accepted, less), residual)
     }
@@ -651,8 +676,7 @@ impl PartStore<'_> {
         }
         found.places.extend(named::without(&base.places, &touched));
         let mut tokens: Vec<u32> = touched.iter().flat_map(|&(low, high)| &trie.tokens()[low as usize..high as usize]).copied().collect();
-        tokens.sort_unstable();
-        tokens.dedup();
+        ascending(&mut tokens);
         found.tokens.extend(base.tokens.iter().filter(|token| tokens.binary_search(token).is_err()));
         let below = base.residual.clone().map(|residual| (residual, tokens.into()));
         let residual = self.store.residual(found.leaving, below);
@@ -663,7 +687,7 @@ impl PartStore<'_> {
     fn of(&self, mut found: Found) -> Arc<Part> {
         if !found.leaving.leftovers.is_empty() {
             let mut accepted = found.accepted(self.store.vocabulary.trie());
-            accepted.sort_unstable();
+            ascending(&mut accepted);
             found.leaving.leftovers.retain(|leftover| accepted.binary_search(&leftover.token).is_err());
         }
         let residual = self.store.residual(found.leaving, None);

@@ -23,13 +23,21 @@ pub enum TokenSet {
     },
 }
 
-/// To sort more ids takes longer than to go through a bit for every id there is.
-const SORTED_SLOWLY: usize = 256;
+/// To look up ids one by one in so many times more takes less than to go through all.
+const FEW: usize = 32;
+/// To sort more ids by comparing them takes longer than digit by digit.
+const MANY: usize = 256;
 
 impl TokenSet {
-    /// The one place where the form is chosen: a list where its 4 bytes per id are less than a bit per id of the vocabulary.
+    /// The one place where the form is chosen: a list where it is a quarter of the bits, one per id of the vocabulary, or less. To sort more ids, and
+    /// to set their bits one by one, takes longer than to copy the bits of all.
+    pub fn is_list(count: usize, words: usize) -> bool {
+        count <= words / 4
+    }
+
+    /// From one bit per id.
     pub fn from_bits(bits: Box<[u32]>) -> Self {
-        if bitmask::count(&bits) < bits.len() { Self::List(ones(&bits).collect()) } else { Self::Bits(bits) }
+        if Self::is_list(bitmask::count(&bits), bits.len()) { Self::List(ones(&bits).collect()) } else { Self::Bits(bits) }
     }
 
     /// The same as a difference from a broad base, if that takes but a quarter of the room.
@@ -46,43 +54,43 @@ impl TokenSet {
 
     /// From ids in any order.
     pub fn from_ids(mut ids: Vec<u32>, words: usize) -> Self {
-        if ids.len() > SORTED_SLOWLY {
-            let mut bits = vec![0; words].into_boxed_slice();
-            for id in ids {
-                bitmask::set(&mut bits, id);
-            }
-            return Self::from_bits(bits);
-        }
-        ids.sort_unstable();
-        ids.dedup();
-        if ids.len() < words {
+        if Self::is_list(ids.len(), words) {
+            ascending(&mut ids);
             return Self::List(ids.into());
         }
         let mut bits = vec![0; words].into_boxed_slice();
         for id in ids {
             bitmask::set(&mut bits, id);
         }
-        Self::Bits(bits)
+        Self::from_bits(bits)
     }
 
     /// `base` with the ids of `more` and without those of `less` (both ascending).
     pub fn relative(base: &Arc<Mask>, more: Vec<u32>, less: Vec<u32>) -> Self {
         let (root, mut more, mut less) = match &base.accepted {
             Self::Relative { base: root, more: had, less: lacked } => {
-                let mut all = more.clone();
-                all.extend(had.iter().copied().filter(|id| less.binary_search(id).is_err()));
-                let mut none = less;
-                none.extend(lacked.iter().copied().filter(|id| more.binary_search(id).is_err()));
-                (Arc::clone(root), all, none)
+                let mut all = had.to_vec();
+                remove(&mut all, &less);
+                let mut none = lacked.to_vec();
+                remove(&mut none, &more);
+                (Arc::clone(root), union(all, &more), union(none, &less))
             }
             _ => (Arc::clone(base), more, less),
         };
-        for ids in [&mut more, &mut less] {
-            ids.sort_unstable();
-            ids.dedup();
+        match &root.accepted {
+            Self::List(ids) => {
+                remove(&mut more, ids);
+                less.retain(|id| ids.binary_search(id).is_ok());
+            }
+            Self::Bits(bits) => {
+                more.retain(|&id| !bitmask::get(bits, id));
+                less.retain(|&id| bitmask::get(bits, id));
+            }
+            set @ Self::Relative { .. } => {
+                more.retain(|&id| !set.contains(id));
+                less.retain(|&id| set.contains(id));
+            }
         }
-        more.retain(|&id| !root.accepted.contains(id));
-        less.retain(|&id| root.accepted.contains(id));
         Self::Relative { base: root, more: more.into(), less: less.into() }
     }
 
@@ -160,10 +168,9 @@ impl TokenSet {
             Self::List(ids) => ids.to_vec(),
             Self::Bits(bits) => ones(bits).collect(),
             Self::Relative { base, more, less } => {
-                let mut ids: Vec<u32> = base.accepted.ids().into_iter().filter(|t| less.binary_search(t).is_err()).collect();
-                ids.extend_from_slice(more);
-                ids.sort_unstable();
-                ids
+                let mut ids = base.accepted.ids();
+                remove(&mut ids, less);
+                union(ids, more)
             }
         }
     }
@@ -175,6 +182,73 @@ impl TokenSet {
             Self::Relative { more, less, .. } => (more.len() + less.len()) * 4,
         }
     }
+}
+
+/// Sort the ids and keep each once.
+pub fn ascending(ids: &mut Vec<u32>) {
+    if ids.len() > MANY {
+        by_digits(ids);
+    } else {
+        ids.sort_unstable();
+    }
+    ids.dedup();
+}
+
+/// Sort, digit by digit (Seward 1954).
+fn by_digits(ids: &mut Vec<u32>) {
+    const BITS: u32 = 9;
+    const DIGITS: usize = 1 << BITS;
+    let most = ids.iter().copied().max().unwrap_or(0);
+    let mut other = vec![0; ids.len()];
+    let mut shift = 0;
+    while shift < u32::BITS && most >> shift > 0 {
+        let digit = |id: u32| (id >> shift) as usize % DIGITS;
+        let mut places = [0_u32; DIGITS];
+        ids.iter().for_each(|&id| places[digit(id)] += 1);
+        let mut before = 0;
+        for place in &mut places {
+            before += std::mem::replace(place, before);
+        }
+        for &id in &*ids {
+            let place = &mut places[digit(id)];
+            other[*place as usize] = id;
+            *place += 1;
+        }
+        std::mem::swap(ids, &mut other);
+        shift += BITS;
+    }
+}
+
+/// Take the ids out of others; both ascend.
+pub fn remove(from: &mut Vec<u32>, ids: &[u32]) {
+    if from.len() > ids.len() * FEW {
+        for id in ids {
+            if let Ok(at) = from.binary_search(id) {
+                from.remove(at);
+            }
+        }
+    } else if ids.len() > from.len() * FEW {
+        from.retain(|id| ids.binary_search(id).is_err());
+    } else {
+        let mut at = 0;
+        from.retain(|&id| {
+            while ids.get(at).is_some_and(|&other| other < id) {
+                at += 1;
+            }
+            ids.get(at) != Some(&id)
+        });
+    }
+}
+
+/// The ids of both, each once; both ascend.
+fn union(mut a: Vec<u32>, b: &[u32]) -> Vec<u32> {
+    if !b.is_empty() {
+        a.extend_from_slice(b);
+        // Two runs: sorted in one pass.
+        a.sort();
+        a.dedup();
+    }
+    a
 }
 
 /// The positions of the set bits, ascending.

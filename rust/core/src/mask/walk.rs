@@ -86,11 +86,19 @@ impl Found {
 
     /// All accepted tokens, in no order and possibly more than once.
     pub fn accepted(&self, trie: &Trie) -> Vec<u32> {
-        let mut tokens = self.tokens.clone();
+        let mut tokens = Vec::new();
+        self.accepted_into(trie, &mut tokens);
+        tokens
+    }
+
+    /// Add these.
+    pub fn accepted_into(&self, trie: &Trie, tokens: &mut Vec<u32>) {
+        let count = self.places.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>();
+        tokens.reserve(count + self.tokens.len());
+        tokens.extend_from_slice(&self.tokens);
         for &(start, end) in &self.places {
             tokens.extend_from_slice(&trie.tokens()[start as usize..end as usize]);
         }
-        tokens
     }
 }
 

@@ -8,13 +8,13 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashSet;
 use smallvec::SmallVec;
 
 use super::Matcher;
 use crate::bitmask;
 use crate::error::EngineError;
 use crate::ids::StateId;
+use crate::maps::Met;
 use crate::provider::{Arena, ByteSet};
 use crate::stack::{Configuration, Frame, Item, Memory, Parents, Partial, Used, can_be_new};
 use crate::vocab::Vocabulary;
@@ -131,10 +131,11 @@ fn going_on(arena: &Arena, vocabulary: &Vocabulary, item: &Item, partial: &Parti
 
 /// What the frames remember that a token can return to.
 fn collect_memories<'a>(parents: &'a Parents, levels: &mut SmallVec<[&'a Memory; 8]>, depth: usize) {
-    let mut open: Vec<(&Arc<Frame>, usize)> = parents.frames().iter().map(|frame| (frame, depth)).collect();
-    let mut seen: HashSet<*const Frame> = HashSet::new();
+    // PERF: in every mask.
+    let mut open: SmallVec<[(&Arc<Frame>, usize); 4]> = parents.frames().iter().map(|frame| (frame, depth)).collect();
+    let mut seen: Met<*const Frame, 32> = Met::default();
     while let Some((frame, depth)) = open.pop() {
-        if !seen.insert(Arc::as_ptr(frame)) {
+        if !seen.first(Arc::as_ptr(frame)) {
             continue;
         }
         if !frame.memory.is_none() {

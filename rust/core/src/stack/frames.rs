@@ -139,7 +139,7 @@ impl Parents {
     /// The union of several sets.
     pub fn union<'a>(sets: impl Iterator<Item = &'a Parents>) -> Self {
         let mut bottom = false;
-        let mut frames: Vec<Arc<Frame>> = Vec::new();
+        let mut frames: SmallVec<[Arc<Frame>; 4]> = SmallVec::new();
         // Many sets mostly have the same members: then it costs less to look each up than to sort them all.
         let mut known: HashSet<usize, foldhash::fast::RandomState> = HashSet::default();
         for set in sets {
@@ -158,14 +158,14 @@ impl Parents {
         Self::from_sorted(bottom, frames)
     }
 
-    fn from_sorted(bottom: bool, mut frames: Vec<Arc<Frame>>) -> Self {
+    fn from_sorted(bottom: bool, mut frames: SmallVec<[Arc<Frame>; 4]>) -> Self {
         match (bottom, frames.len()) {
             (true, 0) => Self::Bottom,
             (false, 1) => match frames.pop() {
                 Some(frame) => Self::One(frame),
                 None => Self::Bottom,
             },
-            _ => Self::Many(Arc::new(Many { bottom, frames: frames.into() })),
+            _ => Self::Many(Arc::new(Many { bottom, frames: frames.into_vec().into() })),
         }
     }
 
@@ -197,13 +197,15 @@ impl Frame {
 impl Drop for Frame {
     /// Deep stacks are dropped frame by frame, not by recursion.
     fn drop(&mut self) {
-        let mut open = vec![std::mem::replace(&mut self.parents, Parents::Bottom)];
-        while let Some(parents) = open.pop() {
-            match parents {
+        let mut next = std::mem::replace(&mut self.parents, Parents::Bottom);
+        let mut open: Vec<Parents> = Vec::new();
+        loop {
+            match next {
                 Parents::Bottom => {}
                 Parents::One(frame) => {
                     if let Some(mut frame) = Arc::into_inner(frame) {
-                        open.push(std::mem::replace(&mut frame.parents, Parents::Bottom));
+                        next = std::mem::replace(&mut frame.parents, Parents::Bottom);
+                        continue;
                     }
                 }
                 Parents::Many(many) => {
@@ -216,6 +218,8 @@ impl Drop for Frame {
                     }
                 }
             }
+            let Some(more) = open.pop() else { break };
+            next = more;
         }
     }
 }

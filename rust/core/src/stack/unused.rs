@@ -6,7 +6,7 @@
 //! Invariant: the answer is exact.
 //! Must not know: tokens.
 
-use hashbrown::HashSet;
+use smallvec::SmallVec;
 
 use super::configuration::{Configuration, Item};
 use super::keys::Partial;
@@ -14,6 +14,7 @@ use super::used::Used;
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::limits::Limits;
+use crate::maps::Met;
 use crate::provider::{Arena, ByteSet, Cell};
 
 /// What is known of an item that reads a key.
@@ -65,8 +66,9 @@ pub fn can_be_new(
     if arena.is_endless(state, true)? {
         return Ok(true);
     }
-    let mut seen: HashSet<(StateId, u64, Partial)> = HashSet::new();
-    let mut open = vec![(Configuration::at(state, register), partial.clone())];
+    let mut seen: Met<(StateId, u64, Partial), 4> = Met::default();
+    let mut open: SmallVec<[(Configuration, Partial); 1]> = SmallVec::new();
+    open.push((Configuration::at(state, register), partial.clone()));
     while let Some((at, partial)) = open.pop() {
         Limits::check("max_search_steps", seen.len(), arena.limits().max_search_steps)?;
         // PERF: where little may come, most bytes are known to be refused once one is.
@@ -96,7 +98,7 @@ pub fn can_be_new(
             if !longer.agrees(used) {
                 return Ok(true);
             }
-            if seen.insert((item.state, item.register, longer.clone())) {
+            if seen.first((item.state, item.register, longer.clone())) {
                 open.push((next, longer));
             }
         }

@@ -159,7 +159,7 @@ impl Outcome {
     /// The function that `formula` is, with its leaf 0 for refused and leaf v + 1 for the value v, and with the variable `map(v)` for each
     /// variable v. The map may reorder variables, and send several to one.
     pub fn from_formula(store: &Formulas, formula: Formula, map: impl Fn(Variable) -> u32) -> Result<Self, EngineError> {
-        let (variables, _) = store.support(formula);
+        let variables = store.variables(formula);
         if variables.windows(2).all(|w| map(w[0]) < map(w[1])) {
             return Ok(Self::copy(store, formula, map));
         }

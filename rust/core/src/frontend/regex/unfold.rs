@@ -162,13 +162,13 @@ impl Unfolder {
 
     /// What terms ahead of a value depend on.
     pub fn needs(&self, value: Value) -> u32 {
-        let (variables, _) = self.formulas.support(value.next);
+        let variables = self.formulas.variables(value.next);
         variables.into_iter().filter_map(|v| self.variables.get(v as usize)).fold(0, |sum, &(_, term)| sum | self.term_needs[term as usize])
     }
 
     /// Add the classes that a value asks about.
     pub fn classes(&self, value: Value, out: &mut Vec<ClassId>) {
-        let (variables, _) = self.formulas.support(value.next);
+        let variables = self.formulas.variables(value.next);
         out.extend(variables.into_iter().filter_map(|v| self.variables.get(v as usize)).map(|&(class, _)| class));
     }
 
@@ -188,7 +188,7 @@ impl Unfolder {
             }
             return Ok(Value { end, next: self.any_of(parts)? });
         }
-        let (variables, _) = self.formulas.support(value.next);
+        let variables = self.formulas.variables(value.next);
         let mut after: HashMap<Variable, Value> = HashMap::with_capacity(variables.len());
         for variable in variables {
             after.insert(variable, self.after(variable, context, &is_in)?);

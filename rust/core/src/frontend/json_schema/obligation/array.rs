@@ -204,7 +204,7 @@ impl Space {
         let atoms = self.all_atoms(key.formula)?;
         let counting = atoms.iter().any(|a| matches!(a, Atom::Count(_)));
         let mut done = HashMap::new();
-        for variable in self.formulas.support(key.formula).0 {
+        for variable in self.formulas.variables(key.formula) {
             done.insert(variable, matches!(self.atom(variable)?, Atom::Items(_) | Atom::Unevaluated(_) | Atom::Unique));
         }
         let leaf = self.formulas.evaluate(key.formula, |v| done.get(&v).copied().unwrap_or(false));

@@ -38,7 +38,7 @@ impl Space {
             return self.by_kind.get(&(id, kind)).copied().ok_or(EngineError::Internal("a schema without a meaning"));
         }
         let mut meaning = hashbrown::HashMap::new();
-        for variable in self.formulas.support(obligation).0 {
+        for variable in self.formulas.variables(obligation) {
             if let Atom::Schema(id) = self.atom(variable)? {
                 let formula = self.by_kind.get(&(id, kind)).copied().ok_or(EngineError::Internal("a schema without a meaning"))?;
                 meaning.insert(variable, formula);

@@ -202,7 +202,7 @@ impl Space {
             return Ok(Formula::FALSE);
         }
         let undeclared = self.undeclared(tools, search.formula)?;
-        let (_, leaves) = self.formulas.support(undeclared.demand);
+        let leaves = self.formulas.leaves(undeclared.demand);
         let mut value: HashMap<u32, u32> = HashMap::new();
         for leaf in leaves {
             let Some(&group) = (leaf as usize).checked_sub(1).and_then(|i| undeclared.groups.get(i)) else { continue };

@@ -238,7 +238,7 @@ impl Space {
     /// The leaf that a demand on numbers gives to `number`.
     fn demand_on_number(&mut self, demand: Formula, number: &Decimal) -> Result<u32, EngineError> {
         let mut holds = hashbrown::HashMap::new();
-        for variable in self.formulas.support(demand).0 {
+        for variable in self.formulas.variables(demand) {
             let Atom::Number(index) = self.atom(variable)? else {
                 return Err(EngineError::Internal("a demand on a number that is not one"));
             };

@@ -87,7 +87,7 @@ impl Space {
         }
         let mut parts = Vec::new();
         let mut all_needed = true;
-        for variable in self.formulas.support(obligation).0 {
+        for variable in self.formulas.variables(obligation) {
             if let Atom::Schema(id) = self.atom(variable)? {
                 let order = self.schema_order(id)?;
                 if !(order.lists.iter().all(Vec::is_empty) && order.tail.is_empty()) {

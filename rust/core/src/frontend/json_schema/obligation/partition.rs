@@ -276,7 +276,7 @@ impl Space {
     /// The obligation that only class `class` fulfils.
     pub(super) fn only_class(&mut self, child: Formula, class: usize) -> Result<Formula, EngineError> {
         let wanted = class as u32 + 1;
-        if wanted == 1 && self.formulas.support(child).1.iter().all(|&leaf| leaf <= 1) {
+        if wanted == 1 && self.formulas.leaves(child).iter().all(|&leaf| leaf <= 1) {
             return Ok(child);
         }
         self.formulas.substitute(child, |_, _| Ok(None), |store, leaf| store.leaf(u32::from(leaf == wanted)).map(Some))

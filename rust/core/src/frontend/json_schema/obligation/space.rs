@@ -182,7 +182,7 @@ impl Space {
         if let Some(known) = self.supports.get(&formula) {
             return Ok(known.clone());
         }
-        let atoms: Result<Arc<[Atom]>, EngineError> = self.formulas.support(formula).0.into_iter().map(|v| self.atom(v)).collect();
+        let atoms: Result<Arc<[Atom]>, EngineError> = self.formulas.variables(formula).into_iter().map(|v| self.atom(v)).collect();
         let atoms = atoms?;
         self.supports.insert(formula, atoms.clone());
         Ok(atoms)

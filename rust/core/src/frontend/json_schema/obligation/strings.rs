@@ -63,7 +63,7 @@ impl Space {
         const MOST: usize = 1 << 10;
         let mut lists: HashMap<Variable, Arc<StringSet>> = HashMap::new();
         let mut most = 0;
-        for variable in self.formulas.support(demand).0 {
+        for variable in self.formulas.variables(demand) {
             let Atom::Text(id) = self.atom(variable)? else { return Ok(None) };
             let Some(list) = self.strings_of(id) else { return Ok(None) };
             most += list.strings().len();
@@ -101,7 +101,7 @@ impl Space {
         let demand = self.with_lengths(demand)?;
         let (mut components, mut lengths) = (Vec::new(), Vec::new());
         let mut place: HashMap<Variable, (bool, u32)> = HashMap::new();
-        for variable in self.formulas.support(demand).0 {
+        for variable in self.formulas.variables(demand) {
             match self.atom(variable)? {
                 Atom::Text(id) => {
                     place.insert(variable, (false, components.len() as u32));
@@ -180,7 +180,7 @@ impl Space {
         } else {
             let mut atoms = Vec::new();
             let mut place: HashMap<Variable, u32> = HashMap::new();
-            for variable in self.formulas.support(demand).0 {
+            for variable in self.formulas.variables(demand) {
                 let Atom::Number(index) = self.atom(variable)? else {
                     return Err(EngineError::Internal("a demand on a number that is not one"));
                 };
@@ -202,7 +202,7 @@ impl Space {
     pub(super) fn demand_on_name(&mut self, demand: Formula, name: NameId) -> Result<u32, EngineError> {
         let text = self.name_text(name);
         let mut holds = HashMap::new();
-        for variable in self.formulas.support(demand).0 {
+        for variable in self.formulas.variables(demand) {
             let verdict = match self.atom(variable)? {
                 Atom::Text(id) => self.matches(id, name)?,
                 Atom::Length(index) => {

@@ -146,7 +146,7 @@ impl Space {
     /// The groups of undeclared keys that exist and leave some hope.
     pub(super) fn hopeful_groups(&mut self, tools: Tools<'_>, formula: Formula) -> Result<Vec<u32>, EngineError> {
         let undeclared = self.undeclared(tools, formula)?;
-        let (_, leaves) = self.formulas.support(undeclared.demand);
+        let leaves = self.formulas.leaves(undeclared.demand);
         let mut hopeful = Vec::new();
         for group in leaves.iter().filter_map(|&l| undeclared.groups.get((l as usize).checked_sub(1)?)) {
             if !self.key_partition(formula, Key::Undeclared(*group))?.results.is_empty() {

@@ -335,7 +335,7 @@ impl Space {
 
     /// Where two formulas have different leaves.
     fn differ(&mut self, a: Formula, b: Formula) -> Result<Formula, EngineError> {
-        let leaves: BTreeSet<u32> = self.formulas.support(a).1.into_iter().chain(self.formulas.support(b).1).collect();
+        let leaves: BTreeSet<u32> = self.formulas.leaves(a).into_iter().chain(self.formulas.leaves(b)).collect();
         let mut any = Formula::FALSE;
         // Leaf 0 is where all others are not.
         for leaf in leaves.into_iter().filter(|&leaf| leaf != 0) {

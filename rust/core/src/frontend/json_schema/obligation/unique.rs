@@ -169,7 +169,7 @@ impl Space {
     /// The question with every class turned into the one that has also seen `watch`.
     fn noting(&mut self, classes: &mut IndexSet<(usize, u32)>, child: Formula, watch: Formula) -> Result<Formula, EngineError> {
         let mut changed: HashMap<u32, u32> = HashMap::new();
-        for leaf in self.formulas.support(child).1 {
+        for leaf in self.formulas.leaves(child) {
             let Some(&(class, seen)) = (leaf as usize).checked_sub(1).and_then(|i| classes.get_index(i)) else { continue };
             let mut set = self.seen(Watched { plan: 0, seen }).to_vec();
             set.push(watch);
