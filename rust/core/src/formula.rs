@@ -351,6 +351,18 @@ impl Formulas {
         }
     }
 
+    /// Is the function false wherever the variable is not, as is plain where it comes down to one thing and another?
+    pub fn plainly_needs(&self, f: Formula, variable: Variable) -> bool {
+        let mut at = f;
+        while let Some((v, yes, Formula::FALSE)) = self.branch(at) {
+            if v >= variable {
+                return v == variable;
+            }
+            at = yes;
+        }
+        at == Formula::FALSE
+    }
+
     /// The variables it depends on, ascending.
     pub fn variables(&self, f: Formula) -> List {
         let mut variables = List::new();

@@ -180,6 +180,14 @@ impl MaskStore {
             mask.touch();
             return Ok(Some(Arc::clone(&mask)));
         }
+        let facts = arena.facts(state);
+        let shared = facts.identity.filter(|_| !facts.counting).zip(self.shared.as_ref());
+        if let Some((identity, shared)) = shared
+            && let Some(mask) = shared.rests.get(&(group.id, identity))
+        {
+            self.rests.insert((group.id, state), self.counted(Arc::clone(&mask)));
+            return Ok(Some(mask));
+        }
         let (mask, base) = if let Some(model) = self.model(arena, state) {
             let of_model = self.of_rest(arena, table, Rest::Listed(group), model, depth)?;
             (self.behind_doors(arena, table, state, &of_model, depth)?, Some(of_model))
@@ -191,6 +199,9 @@ impl MaskStore {
         match &base {
             Some(base) => self.count_kept(&mask, base),
             None => self.count_bytes(&mask),
+        }
+        if let Some((identity, shared)) = shared {
+            shared.rests.insert((group.id, identity), Arc::clone(&mask), mask.memory_bytes() + ENTRY);
         }
         self.rests.insert((group.id, state), Arc::clone(&mask));
         Ok(Some(mask))

@@ -55,6 +55,13 @@ impl MaskStore {
         if let Some(mask) = self.resolved.get(&key) {
             return Ok(Arc::clone(&mask));
         }
+        let shared = arena.facts(return_to).identity.zip(self.shared.as_ref());
+        if let Some((identity, shared)) = shared
+            && let Some(mask) = shared.resolved.get(&(residual.id, identity, view))
+        {
+            self.resolved.insert(key, self.counted(Arc::clone(&mask)));
+            return Ok(mask);
+        }
         if let Some(mask) = self.loaded_resolved(arena, residual.id, return_to, view) {
             self.resolved.insert(key, self.counted(Arc::clone(&mask)));
             return Ok(mask);
@@ -67,8 +74,7 @@ impl MaskStore {
         let listed = residual.groups.iter().map(|group| (group.value, Rest::Listed(group)));
         for (value, rest) in listed.chain(residual.subtrees.iter().map(|&(value, node)| (value, Rest::Below(node)))) {
             let Some(state) = arena.on_return(return_to, value)? else { continue };
-            // Finding a model may take longer than a walk over little.
-            if let Some(model) = rest.is_much().then(|| self.model(arena, state)).flatten() {
+            if let Some(model) = self.model(arena, state) {
                 let of_model = self.of_rest(arena, table, rest, model, depth)?;
                 learned.push((self.behind_doors(arena, table, state, &of_model, depth)?, of_model));
             } else {
@@ -171,17 +177,4 @@ pub(super) enum Rest<'r> {
     Listed(&'r Group),
     /// All that lies strictly below a node of the vocabulary's trie.
     Below(u32),
-}
-
-/// To walk fewer nodes takes less than to look for what others know.
-const MUCH: usize = 32;
-
-impl Rest<'_> {
-    fn is_much(self) -> bool {
-        match self {
-            Self::Listed(group) => group.trie.nodes().len() >= MUCH,
-            // Only large ones are kept as such.
-            Self::Below(_) => true,
-        }
-    }
 }

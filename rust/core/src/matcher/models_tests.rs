@@ -97,3 +97,33 @@ fn models_change_no_mask() {
         }
     }
 }
+
+#[test]
+fn values_that_others_learned_repeat_no_key() {
+    let words = ["\":{\"b\":1,\"b\":", "\":{\"b\":1,\"c\":", "\":[{\"\":{},\"\"", "\":{", "{\"a"];
+    let mut tokens: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).chain(words.map(|word| word.as_bytes().to_vec())).collect();
+    let stop = tokens.len() as u32;
+    tokens.push(b"</s>".to_vec());
+    let vocabulary = Arc::new(Vocabulary::new(&tokens, tokens.len(), &[stop], &[]).expect("a vocabulary"));
+    let mut row = vec![0; vocabulary.words()];
+    // The second takes all that it knows of values from the first.
+    for schema in [
+        "true",
+        r#"{"type": "object", "properties": {"ab": {"type": "integer"}}}"#,
+        r#"{"type": "object", "properties": {"a": true}, "additionalProperties": false}"#,
+    ] {
+        let grammar = json_schema::grammar(schema, &Options::default(), &Limits::default()).expect("a schema");
+        let compiled =
+            CompiledGrammar::compile(&grammar, Arc::clone(&vocabulary), &Limits::default(), &Interrupt::default()).expect("compiles");
+        for text in ["", "{", "{\"a", "{\"a\":", "{\"a\":{\"b\":1", "{\"a\":{\"b"] {
+            let mut matcher = Matcher::new(Arc::clone(&compiled), MatcherOptions::default()).expect("a matcher");
+            assert!(matcher.accept_bytes(text.as_bytes()).expect("a step"));
+            matcher.fill(&mut row).expect("a mask");
+            for id in 0..stop {
+                let accepted = matcher.fork().accept_token(id).expect("a step");
+                let token = String::from_utf8_lossy(vocabulary.token_bytes(id));
+                assert_eq!(crate::bitmask::get(&row, id), accepted, "{schema}: {token:?} after {text:?}");
+            }
+        }
+    }
+}

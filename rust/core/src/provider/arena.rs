@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
+use smallvec::SmallVec;
+
 use super::{Also, Alternative, ByteSet, Facts, Named, Provider};
 use crate::characters::{self, Kinds};
 use crate::error::EngineError;
@@ -61,6 +63,52 @@ impl State {
 
 /// The memoised steps of one state, by byte.
 pub struct Row([AtomicU32; 256]);
+
+/// What a state does on some bytes.
+#[derive(Clone, Copy)]
+enum Answer<'a> {
+    /// The same on all.
+    Code(u32),
+    /// What another does.
+    Like(&'a Row),
+}
+
+impl Answer<'_> {
+    fn code(self, byte: usize) -> u32 {
+        match self {
+            Self::Code(code) => code,
+            Self::Like(row) => row.0[byte].load(Ordering::Acquire),
+        }
+    }
+
+    /// For those of the bytes for which no answer is known.
+    fn fill(self, row: &mut Row, bytes: ByteSet) {
+        for (first, word) in (0..).step_by(64).zip(bytes.0) {
+            let cells = &mut row.0[first..first + 64];
+            match self {
+                // PERF: of most states most bytes are refused at once.
+                Self::Code(code) if word.count_ones() > 16 => {
+                    for (i, cell) in cells.iter_mut().enumerate() {
+                        let cell = cell.get_mut();
+                        let wanted = *cell == 0 && word >> i & 1 == 1;
+                        *cell = if wanted { code } else { *cell };
+                    }
+                }
+                _ => {
+                    let mut rest = word;
+                    while rest != 0 {
+                        let i = rest.trailing_zeros() as usize;
+                        rest &= rest - 1;
+                        let cell = cells[i].get_mut();
+                        if *cell == 0 {
+                            *cell = self.code(first + i);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
 
 /// A memoised byte step at a glance, for walks over many bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -348,33 +396,29 @@ impl Arena {
                 COMPLEX | self.edges.push(many.into()) as u32
             }
         };
+        let also = step.also.into_iter().filter_map(|also| match also {
+            Also::Dead(bytes) => Some((bytes, Answer::Code(DEAD))),
+            Also::To(target, increment, bytes) => Some((bytes, Answer::Code(self.simple(target, increment)))),
+            Also::Like(state, bytes) => self.row(state).map(|row| (bytes, Answer::Like(row))),
+        });
+        let mut answers: SmallVec<[(ByteSet, Answer<'_>); 4]> = SmallVec::new();
+        answers.push((step.bytes, Answer::Code(code)));
+        answers.extend(also);
+        answers.iter_mut().for_each(|(bytes, _)| bytes.keep(&self.alphabet));
+        let mut answers = Some(answers);
         let row = s.row.get_or_init(|| {
             self.step_bytes.fetch_add(size_of::<Row>(), Ordering::Relaxed);
-            Box::new(Row([const { AtomicU32::new(0) }; 256]))
-        });
-        let set = |bytes: ByteSet, code: &dyn Fn(usize) -> u32| {
-            let mut bytes = bytes;
-            bytes.keep(&self.alphabet);
-            for b in bytes.iter() {
-                // Two threads may answer at once: both answers mean the same, whichever stays.
-                let cell = &row.0[usize::from(b)];
-                if cell.load(Ordering::Relaxed) == 0 {
-                    cell.store(code(usize::from(b)), Ordering::Release);
-                }
+            let mut row = Box::new(Row([const { AtomicU32::new(0) }; 256]));
+            for (bytes, answer) in answers.take().into_iter().flatten() {
+                answer.fill(&mut row, bytes);
             }
-        };
-        set(step.bytes, &|_| code);
-        for also in step.also {
-            match also {
-                Also::Dead(bytes) => set(bytes, &|_| DEAD),
-                Also::To(target, increment, bytes) => {
-                    let code = self.simple(target, increment);
-                    set(bytes, &|_| code);
-                }
-                Also::Like(state, bytes) => {
-                    if let Some(row) = self.row(state) {
-                        set(bytes, &|b| row.0[b].load(Ordering::Acquire));
-                    }
+            row
+        });
+        for (bytes, answer) in answers.into_iter().flatten() {
+            for b in bytes.iter().map(usize::from) {
+                // Two threads may answer at once: both answers mean the same, whichever stays.
+                if row.0[b].load(Ordering::Relaxed) == 0 {
+                    row.0[b].store(answer.code(b), Ordering::Release);
                 }
             }
         }

@@ -59,7 +59,7 @@ pub struct Facts {
     pub identity: Option<u128>,
     /// The state is a place in a text that is told by [`Provider::named`]: one that is no name fares as from the base, or is refused.
     pub named: bool,
-    /// Where an object's key returns to: undeclared keys ([`Provider::key_is_undeclared`]) must not repeat.
+    /// Where an object's key returns to, or a place before such objects: undeclared keys ([`Provider::key_is_undeclared`]) must not repeat.
     pub tracks_keys: bool,
     /// The only way on is to read a key, of which there may be an end.
     pub awaits: Option<Awaited>,

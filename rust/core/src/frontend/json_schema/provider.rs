@@ -6,6 +6,7 @@
 //! Invariant: a state is interned by content, and only bytes that can be completed lead on.
 //! Must not know: schema syntax, tokens.
 
+mod free;
 mod models;
 mod words;
 
@@ -109,6 +110,8 @@ pub(super) struct SchemaProvider {
     layout: Layout,
     /// Layouts of the same name are the same.
     layout_name: String,
+    /// As are options.
+    options_name: String,
     spacing: Option<Arc<Spacing>>,
     root: Formula,
     /// The identity of the embedded schema.
@@ -154,6 +157,7 @@ impl SchemaProvider {
             id: OnceLock::new(),
             spacing: layout.spacing(),
             layout_name: format!("{layout:?}"),
+            options_name: space.schema.options.to_named(),
             layout,
             root,
             source,
@@ -217,6 +221,9 @@ impl SchemaProvider {
             let start = begun.map(|begun| self.state(arena, inner, begun)).transpose()?;
             facts.gap = Some(spacing::Gap { spacing: spacing.clone(), progress, start });
         }
+        facts.identity = self.free_identity(inner, spot)?;
+        // Masks that others learned make no states here, but allow keys.
+        facts.tracks_keys = facts.identity.is_some() && matches!(spot, Spot::Value { .. } | Spot::Gap { .. });
         match spot {
             Spot::End { class } => {
                 facts.returns = Some(class);
@@ -242,7 +249,9 @@ impl SchemaProvider {
                     facts.limit = of_array.high;
                 }
             }
-            Spot::Gap { gap: Gap::NextKey, place: Place::Object(object), depth, .. } => {
+            Spot::Gap { gap: Gap::NextKey, place: Place::Object(object), depth, .. }
+                if inner.space.may_run_out_of_keys(self.tools(arena), object)? =>
+            {
                 let table = inner.space.key_table(self.tools(arena), object)?;
                 if let (Some(body), Some(keys)) = (table.body, table.undeclared_keys) {
                     let return_to = self.state(arena, inner, Spot::KeyReturn { object, depth })?;
@@ -474,7 +483,7 @@ impl SchemaProvider {
                     exits.push(Exit::Close);
                 }
                 let key = match place {
-                    Place::Object(object) => (exact || byte != b'}') && inner.space.key_table(self.tools(arena), object)?.body.is_some(),
+                    Place::Object(object) => (exact || byte != b'}') && inner.space.has_key(self.tools(arena), object)?,
                     Place::Model { door, .. } => door.is_some(),
                     _ => false,
                 };

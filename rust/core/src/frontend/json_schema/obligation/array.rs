@@ -93,6 +93,12 @@ impl Space {
         self.arrays.keys.get_index(array.0 as usize).copied().ok_or(EngineError::Internal("an unknown array state"))
     }
 
+    /// Does the array owe nothing?
+    pub fn array_is_free(&self, array: ArrayId) -> Result<bool, EngineError> {
+        let key = self.array_key(array)?;
+        Ok(key.formula == Formula::TRUE && key.watched == Watched::NOTHING)
+    }
+
     /// The state of a segment's array once it has `count` items.
     pub fn array_at(&mut self, array: ArrayId, count: u64) -> Result<ArrayId, EngineError> {
         let key = self.array_key(array)?;

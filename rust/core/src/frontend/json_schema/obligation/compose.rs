@@ -22,6 +22,11 @@ impl Space {
         if let Some(&known) = self.composed.get(&(obligation, kind)) {
             return Ok(known);
         }
+        if let Some(id) = self.as_schema(obligation)
+            && !self.typed(id)?.kinds.has(kind)
+        {
+            return Ok(Formula::FALSE);
+        }
         for &atom in self.atoms_of(obligation)?.iter() {
             if let Atom::Schema(id) = atom {
                 self.specialise(id, kind)?;

@@ -83,27 +83,31 @@ impl Space {
         key: Key,
         lists: SmallVec<[Rest; 1]>,
     ) -> Result<Option<KeyClass>, EngineError> {
-        if let Some(plain) = self.objects.plain.get(&(search.formula, key)) {
-            return Ok(plain.clone().map(|value| KeyClass { key, value, lists, results_are_bare: false }));
+        if let Some(value) = self.plain_value(tools, search.formula, key)? {
+            return Ok(value.map(|value| KeyClass { key, value, lists, results_are_bare: false }));
         }
         let partition = self.key_partition(search.formula, key)?;
-        let mut plain = !self.is_bounded(search.formula)?;
-        for &result in &partition.results {
-            plain = plain && self.closes(result).is_some();
-        }
-        let value = if plain {
-            partition
-        } else {
-            Arc::new(self.keep_classes(&partition, |space, result| {
-                let after = space.search_after(search, key, &lists, result)?;
-                space.satisfiable(tools, Goal::Object(after))
-            })?)
-        };
+        let value = Arc::new(self.keep_classes(&partition, |space, result| {
+            let after = space.search_after(search, key, &lists, result)?;
+            space.satisfiable(tools, Goal::Object(after))
+        })?);
         let value = self.satisfiable(tools, Goal::Value(value.child))?.then_some(value);
-        if plain {
-            self.objects.plain.insert((search.formula, key), value.clone());
-        }
         Ok(value.map(|value| KeyClass { key, value, lists, results_are_bare: false }))
+    }
+
+    /// What the value of a key owes, `None` within if there is no such value; `None` if an object that owes this might not be completed after it.
+    #[allow(clippy::option_option)]
+    fn plain_value(&mut self, tools: Tools<'_>, formula: Formula, key: Key) -> Result<Option<Option<Arc<Partition>>>, EngineError> {
+        if let Some(known) = self.objects.plain.get(&(formula, key)) {
+            return Ok(Some(known.clone()));
+        }
+        let partition = self.key_partition(formula, key)?;
+        if self.is_bounded(formula)? || !partition.results.iter().all(|&result| self.closes(result).is_some()) {
+            return Ok(None);
+        }
+        let value = self.satisfiable(tools, Goal::Value(partition.child))?.then_some(partition);
+        self.objects.plain.insert((formula, key), value.clone());
+        Ok(Some(value))
     }
 
     /// The keys that may come next.
@@ -133,7 +137,7 @@ impl Space {
                 offered.push(name);
             }
         }
-        let demand = self.undeclared_demand(tools, object, &search, &mut classes)?;
+        let demand = self.undeclared_demand(tools, object, &search, bare.as_ref(), &mut classes)?;
         let passed_over = if demand == Formula::FALSE { Vec::new() } else { self.passed_over(&key) };
         let refused: Vec<NameId> = if demand == Formula::FALSE {
             Vec::new()
@@ -160,6 +164,51 @@ impl Space {
         Ok(table)
     }
 
+    /// May a key come next?
+    // PERF: most objects that are asked about are not gone on with, so their keys are not listed for that.
+    pub fn has_key(&mut self, tools: Tools<'_>, object: ObjectId) -> Result<bool, EngineError> {
+        if self.surely_has_key(tools, object)? {
+            return Ok(true);
+        }
+        Ok(self.key_table(tools, object)?.body.is_some())
+    }
+
+    /// Is that plain, since some key has a value after which the object can be completed?
+    fn surely_has_key(&mut self, tools: Tools<'_>, object: ObjectId) -> Result<bool, EngineError> {
+        if self.objects.tables.contains_key(&object) {
+            return Ok(false);
+        }
+        let search = self.search_of(object)?;
+        let formula = self.without_required(search.formula)?.unwrap_or(search.formula);
+        if !self.keys_may_run_out(tools, formula)? && self.is_open(tools, formula)? {
+            for &group in &self.undeclared(tools, formula)?.groups {
+                if matches!(self.plain_value(tools, formula, Key::Undeclared(group))?, Some(Some(_))) {
+                    return Ok(true);
+                }
+            }
+        }
+        for (name, _) in self.offers(&search)?.0 {
+            match self.plain_value(tools, formula, Key::Name(name))? {
+                Some(Some(_)) => return Ok(true),
+                Some(None) => {}
+                None => break,
+            }
+        }
+        Ok(false)
+    }
+
+    /// Is there, for all that is plain, an end of undeclared keys?
+    pub(super) fn keys_may_run_out(&mut self, tools: Tools<'_>, formula: Formula) -> Result<bool, EngineError> {
+        // More names than characters could take all beginnings of keys.
+        Ok(self.is_open(tools, formula)? && (self.undeclared(tools, formula)?.demand != Formula::TRUE || self.names.len() > MANY_NAMES))
+    }
+
+    /// Do undeclared keys of an object run out, for all that is plain?
+    pub fn may_run_out_of_keys(&mut self, tools: Tools<'_>, object: ObjectId) -> Result<bool, EngineError> {
+        let formula = self.object_key(object)?.formula;
+        self.keys_may_run_out(tools, formula)
+    }
+
     /// Is there no end of the keys that `body` reads, whatever is read first? It knows names beside what meets the demand; if they `stand_by_themselves`,
     /// no other keys are refused for them.
     fn is_endless(&mut self, tools: Tools<'_>, body: StateId, demand: Formula, stand_by_themselves: bool) -> Result<bool, EngineError> {
@@ -174,7 +223,16 @@ impl Space {
     }
 
     /// If all of this must hold and is but about members, keys, and which are there: the same without the last.
-    fn without_required(&mut self, formula: Formula) -> Result<Option<Formula>, EngineError> {
+    pub(super) fn without_required(&mut self, formula: Formula) -> Result<Option<Formula>, EngineError> {
+        if let Some(&known) = self.objects.bare.get(&formula) {
+            return Ok(known);
+        }
+        let bare = self.make_bare(formula)?;
+        self.objects.bare.insert(formula, bare);
+        Ok(bare)
+    }
+
+    fn make_bare(&mut self, formula: Formula) -> Result<Option<Formula>, EngineError> {
         let mut required: HashSet<Variable> = HashSet::new();
         let mut at = formula;
         while let Some((variable, yes, no)) = self.formulas.branch(at) {
@@ -190,12 +248,13 @@ impl Space {
         last.map(|last| self.formulas.given(formula, last, |v| required.contains(&v).then_some(true))).transpose()
     }
 
-    /// The demand on undeclared keys, with their classes appended.
+    /// The demand on undeclared keys, with their classes appended. `bare` is the object without its required keys, where these may come after any other.
     fn undeclared_demand(
         &mut self,
         tools: Tools<'_>,
         object: ObjectId,
         search: &Search,
+        bare: Option<&Search>,
         classes: &mut Vec<(u32, KeyClass)>,
     ) -> Result<Formula, EngineError> {
         if !self.is_open(tools, search.formula)? {
@@ -207,6 +266,14 @@ impl Space {
         for leaf in leaves {
             let Some(&group) = (leaf as usize).checked_sub(1).and_then(|i| undeclared.groups.get(i)) else { continue };
             let key = Key::Undeclared(group);
+            let class = if self.group(group) == Group::default() { 0 } else { class_of_group(group) };
+            if let Some(plain) = self.plain_value(tools, bare.unwrap_or(search).formula, key)? {
+                if let Some(of_key) = plain {
+                    classes.push((class, KeyClass { key, value: of_key, lists: SmallVec::new(), results_are_bare: bare.is_some() }));
+                    value.insert(leaf, class + 1);
+                }
+                continue;
+            }
             // What comes after is the true next state: names that were passed over may still come.
             let partition = self.key_partition(search.formula, key)?;
             let kept = self.keep_classes(&partition, |space, result| {
@@ -217,7 +284,6 @@ impl Space {
             if !self.satisfiable(tools, Goal::Value(kept.child))? {
                 continue;
             }
-            let class = if self.group(group) == Group::default() { 0 } else { class_of_group(group) };
             classes.push((class, KeyClass { key, value: Arc::new(kept), lists: SmallVec::new(), results_are_bare: false }));
             value.insert(leaf, class + 1);
         }
@@ -290,6 +356,9 @@ impl Space {
         Some((names.collect(), others))
     }
 }
+
+/// With more names than this it is not plain that there are other keys.
+const MANY_NAMES: usize = 1 << 16;
 
 /// More changes than this are not made one by one.
 const MANY_CHANGES: usize = 8;

@@ -70,6 +70,8 @@ pub(crate) struct Objects {
     pub(super) needed: HashMap<Formula, Arc<[NameId]>>,
     /// Keys after whose value the object may end at once, whatever the order: their partitions, or that no value is possible.
     pub(super) plain: HashMap<(Formula, Key), Option<Arc<Partition>>>,
+    /// Objects without their required keys, where these may come after any other.
+    pub(super) bare: HashMap<Formula, Option<Formula>>,
     /// The names of which a map was made last, each with what it is worth, and that map.
     pub(super) last_names: Option<(Vec<(NameId, u32)>, NameMapId)>,
 }
@@ -154,6 +156,12 @@ impl Space {
         let key = self.object_key(object)?;
         let remaining = if key.free { key.remaining } else { 0 };
         Ok(Search { formula: key.formula, lists: key.lists.clone(), free: key.free, remaining, count: key.count })
+    }
+
+    /// Does the object owe nothing, and is no key of it declared?
+    pub fn object_is_free(&self, object: ObjectId) -> Result<bool, EngineError> {
+        let key = self.object_key(object)?;
+        Ok(key.formula == Formula::TRUE && key.remaining == 0 && key.used == 0 && key.lists.iter().all(|&list| list == 0))
     }
 
     /// The class returned if the object ends here.
@@ -488,13 +496,20 @@ impl Space {
             return Ok(Some(known));
         }
         let Some(of_key) = table.class(key) else { return Ok(None) };
-        let results = if of_key.results_are_bare {
+        let Some(&(mut result)) = of_key.value.results.get(class as usize) else { return Ok(None) };
+        if of_key.results_are_bare {
             let formula = self.object_key(object)?.formula;
-            self.key_partition(formula, of_key.key)?
-        } else {
-            of_key.value.clone()
-        };
-        let Some(&result) = results.results.get(class as usize) else { return Ok(None) };
+            if self.without_required(formula)? == Some(result) {
+                // Nothing is new but that the key is there.
+                result = match of_key.key {
+                    Key::Name(name) => self.with_key(formula, name)?,
+                    Key::Undeclared(_) => formula,
+                };
+            } else {
+                let Some(&full) = self.key_partition(formula, of_key.key)?.results.get(class as usize) else { return Ok(None) };
+                result = full;
+            }
+        }
         let after = self.object_after(tools, object, of_key.key, &of_key.lists, result)?;
         self.objects.after.insert((object, key, class), after);
         Ok(Some(after))

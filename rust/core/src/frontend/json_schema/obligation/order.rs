@@ -101,6 +101,17 @@ impl Space {
         // In document order: variables are numbered as they are met, and what was met before must not show.
         parts.sort_by_key(|&(place, _)| place);
         let parts: Vec<_> = parts.into_iter().map(|(_, order)| order).collect();
+        if let ([part], true) = (parts.as_slice(), all_needed)
+            && let ([list], []) = (part.lists.as_slice(), part.tail.as_slice())
+        {
+            // The usual case.
+            let rest = list.iter().rev().fold(0, |rest, &name| self.orders.cell(name, rest));
+            let mut names: Box<[NameId]> = list.as_slice().into();
+            names.sort_unstable();
+            let known = Arc::new(Declared { lists: SmallVec::from_buf([rest]), names });
+            self.orders.of_obligation.insert(obligation, known.clone());
+            return Ok(known);
+        }
         let mut order = Order { lists: vec![Vec::new()], tail: Vec::new() };
         if all_needed {
             // A conjunction: as allOf.

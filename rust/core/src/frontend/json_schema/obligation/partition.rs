@@ -42,6 +42,18 @@ struct Known {
     vectors: (u32, u32),
 }
 
+/// The atoms of each condition, in the order in which these are met.
+fn group(conditions: impl Iterator<Item = (Atom, Formula)> + Clone) -> Vec<Condition> {
+    if let [Some((atom, condition)), None] = [conditions.clone().next(), conditions.clone().nth(1)] {
+        return vec![(condition, SmallVec::from_buf([atom]))];
+    }
+    let mut grouped: IndexMap<Formula, SmallVec<[Atom; 1]>> = IndexMap::new();
+    for (atom, condition) in conditions {
+        grouped.entry(condition).or_default().push(atom);
+    }
+    grouped.into_iter().collect()
+}
+
 impl Space {
     /// The verdict on a condition, as a formula.
     pub(super) fn verdict(&mut self, condition: Formula) -> Result<Formula, EngineError> {
@@ -69,10 +81,14 @@ impl Space {
 
     /// The formula with these atoms decided to be false.
     pub(super) fn given_up(&mut self, formula: Formula, atoms: impl Iterator<Item = Atom>) -> Result<Formula, EngineError> {
-        let gone = atoms.map(|atom| self.variable(atom)).collect::<Result<HashSet<Variable>, EngineError>>()?;
+        let gone = atoms.map(|atom| self.variable(atom)).collect::<Result<SmallVec<[Variable; 4]>, EngineError>>()?;
         if gone.is_empty() {
             return Ok(formula);
         }
+        if gone.iter().any(|&variable| self.formulas.plainly_needs(formula, variable)) {
+            return Ok(Formula::FALSE);
+        }
+        let gone: HashSet<Variable> = gone.into_iter().collect();
         if self.has_nested(formula)? {
             let changes = gone.into_iter().map(|variable| (variable, Formula::FALSE)).collect();
             return self.progress(formula, changes, |_, _| Ok(Formula::TRUE));
@@ -83,15 +99,17 @@ impl Space {
     /// Partition the child's verdicts on `conditions` by what they make of `parent`. An atom goes with its condition: a monitor that is given up
     /// when it fails, or the verdict on it.
     pub(super) fn partition(&mut self, parent: Formula, conditions: &[(Atom, Formula)]) -> Result<Partition, EngineError> {
-        let mut grouped: IndexMap<Formula, SmallVec<[Atom; 1]>> = IndexMap::new();
-        for &(atom, condition) in conditions {
-            if self.formulas.as_leaf(condition).is_none() {
-                grouped.entry(condition).or_default().push(atom);
-            }
-        }
         let failed = conditions.iter().filter(|&&(_, condition)| condition == Formula::FALSE).map(|&(atom, _)| atom);
         let parent = self.given_up(parent, failed)?;
-        let grouped: Vec<Condition> = grouped.into_iter().collect();
+        let open = conditions.iter().filter(|&&(_, condition)| self.formulas.as_leaf(condition).is_none());
+        let grouped = group(open.copied());
+        if grouped.is_empty() {
+            // Nothing is asked.
+            let held = self.tidy(parent)?;
+            let possible = held != Formula::FALSE;
+            let child = if possible { Formula::TRUE } else { Formula::FALSE };
+            return Ok(Partition { child, results: possible.then_some(held).into_iter().collect() });
+        }
         if let [(condition, atoms)] = grouped.as_slice() {
             // The common case: one question, one answer that matters.
             let held = self.known(parent, atoms, true)?;

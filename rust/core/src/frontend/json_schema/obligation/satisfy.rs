@@ -19,6 +19,7 @@ use super::object::Key;
 use super::order::Rest;
 use super::space::{Atom, NameId, Source, Space};
 use super::strings::Tools;
+use super::typed::ObjectPart;
 use crate::automaton::number::{Decimal, NumberAtom};
 use crate::automaton::text::Length;
 use crate::error::EngineError;
@@ -58,6 +59,8 @@ pub(crate) struct Verdicts {
     undecided: bool,
 }
 
+/// So many schemas are looked at before a value is searched for.
+const LOOKS: u32 = 64;
 /// After so many steps a search looks further ahead.
 const LONG: usize = 64;
 
@@ -281,12 +284,27 @@ impl Space {
         Ok(match goal {
             Goal::Value(formula) => match self.formulas.as_leaf(*formula) {
                 Some(leaf) => Some(leaf != 0),
-                None => self.plainly_has_a_value(*formula)?.then_some(true),
+                None => {
+                    let plain = self.plainly_has_a_value(*formula, &mut { LOOKS })?;
+                    if plain {
+                        self.verdicts.known.insert(goal.clone(), true);
+                    }
+                    plain.then_some(true)
+                }
             },
             Goal::Class(child, class) => self.formulas.as_leaf(*child).map(|leaf| leaf == *class + 1),
             Goal::Object(search) => match self.formulas.as_leaf(search.formula) {
                 Some(leaf) => Some(leaf != 0),
-                None => self.closes(search.formula).map(|_| true),
+                None => match self.closes(search.formula) {
+                    Some(_) => Some(true),
+                    None => {
+                        let plain = self.plainly_ends(search)?;
+                        if plain {
+                            self.verdicts.known.insert(goal.clone(), true);
+                        }
+                        plain.then_some(true)
+                    }
+                },
             },
             Goal::Array(array) => {
                 if self.array_key(*array)?.formula == Formula::FALSE {
@@ -298,9 +316,14 @@ impl Space {
         })
     }
 
-    /// Is it plain from the schema's own keywords that some value satisfies it? One look, nothing inside is visited.
-    fn plainly_has_a_value(&mut self, formula: Formula) -> Result<bool, EngineError> {
-        let Some(id) = self.as_schema(formula) else { return Ok(false) };
+    /// Is it plain from the schema's own keywords that some value satisfies it? At most so many schemas are looked at: of those inside it, the
+    /// ones for what it requires.
+    fn plainly_has_a_value(&mut self, formula: Formula, looks: &mut u32) -> Result<bool, EngineError> {
+        if let Some(leaf) = self.formulas.as_leaf(formula) {
+            return Ok(leaf != 0);
+        }
+        let (Some(id), Some(left)) = (self.as_schema(formula), looks.checked_sub(1)) else { return Ok(false) };
+        *looks = left;
         let typed = self.typed(id)?;
         if !typed.logic.is_empty() {
             return Ok(false);
@@ -318,9 +341,40 @@ impl Space {
             return Ok(false);
         }
         Ok((has(Kind::Array) && typed.array.min == 0 && typed.array.contains.is_none_or(|c| c.min == 0))
-            || (has(Kind::Object) && typed.object.min == 0 && typed.object.required.is_empty())
+            || (has(Kind::Object) && self.plainly_has_an_object(&typed.object, looks)?)
             || (has(Kind::Number) && self.plainly_has_a_number(&typed.numbers)?)
             || (has(Kind::String) && self.plainly_has_a_string(&typed.strings)?))
+    }
+
+    /// The same of objects with what is required, each of which has a value.
+    fn plainly_has_an_object(&mut self, part: &ObjectPart, looks: &mut u32) -> Result<bool, EngineError> {
+        if part.min != 0 {
+            return Ok(false);
+        }
+        let watched = part.strict || !part.patterns.is_empty() || part.names.is_some() || !part.dependent.is_empty();
+        if !part.required.is_empty() && (watched || part.unevaluated.is_some() || part.max.is_some()) {
+            return Ok(false);
+        }
+        for name in &part.required {
+            let value = part.properties.get(name).copied().or(part.additional).unwrap_or(Formula::TRUE);
+            if !self.plainly_has_a_value(value, looks)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Is it plain that an object between members can be completed, since all that it must have has a value?
+    fn plainly_ends(&mut self, search: &Search) -> Result<bool, EngineError> {
+        let Some(Ok([goals])) = self.way_of_conjunction(search)?.map(<[Vec<Goal>; 1]>::try_from) else { return Ok(false) };
+        let mut looks = LOOKS;
+        for goal in goals {
+            let Goal::Value(value) = goal else { return Ok(false) };
+            if !self.plainly_has_a_value(value, &mut looks)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The same of strings with all of these demands.

@@ -102,7 +102,7 @@ pub(crate) struct Space {
     supports: HashMap<Formula, Arc<[Atom]>>,
     schemas: NumberedMap<u128, Source>,
     typed: Vec<Option<Arc<Typed>>>,
-    names: IndexSet<Arc<str>>,
+    pub(super) names: IndexSet<Arc<str>>,
     components: NumberedMap<u128, Arc<dyn CodepointAutomaton>>,
     formats: HashMap<ComponentId, &'static Format>,
     counted: HashMap<ComponentId, (ComponentId, Length)>,
@@ -191,6 +191,9 @@ impl Space {
     /// The formula with an atom decided.
     pub fn decide(&mut self, formula: Formula, atom: Atom, holds: bool) -> Result<Formula, EngineError> {
         let Some(variable) = self.atoms.known(atom) else { return Ok(formula) };
+        if !holds && self.formulas.plainly_needs(formula, variable) {
+            return Ok(Formula::FALSE);
+        }
         if self.has_nested(formula)? {
             let constant = if holds { Formula::TRUE } else { Formula::FALSE };
             return self.progress(formula, HashMap::from([(variable, constant)]), |_, _| Ok(Formula::TRUE));

@@ -161,7 +161,11 @@ impl Space {
         if let Some(&known) = self.objects.open.get(&formula) {
             return Ok(known);
         }
-        let open = !self.hopeful_groups(tools, formula)?.is_empty();
+        // What must come makes no difference where it may come after any other key.
+        let open = match self.without_required(formula)?.filter(|&bare| bare != formula) {
+            Some(bare) => self.is_open(tools, bare)?,
+            None => !self.hopeful_groups(tools, formula)?.is_empty(),
+        };
         self.objects.open.insert(formula, open);
         Ok(open)
     }

@@ -35,7 +35,7 @@ pub(super) struct Watched {
 
 impl Watched {
     /// Equal items make no difference.
-    const NOTHING: Self = Self { plan: 0, seen: 0 };
+    pub(super) const NOTHING: Self = Self { plan: 0, seen: 0 };
 }
 
 /// What to watch in an array.

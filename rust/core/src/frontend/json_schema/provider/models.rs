@@ -64,6 +64,8 @@ impl SchemaProvider {
     pub(super) fn model_of(&self, arena: &Arena, inner: &mut Inner, spot: Spot) -> Result<Option<StateId>, EngineError> {
         let Spot::Gap { gap, place, depth, progress } = spot else { return Ok(None) };
         let place = match place {
+            // Where keys may run out, the states between members say so, whoever looks: they must be made.
+            Place::Object(object) if inner.space.may_run_out_of_keys(self.tools(arena), object)? => return Ok(None),
             Place::Object(object) => {
                 let (closes, more) = self.between_members(arena, inner, object)?;
                 Place::Model { closes, door: more.then_some(0) }
@@ -122,7 +124,7 @@ impl SchemaProvider {
     /// What an object returns if it is closed here, and whether there may be another key.
     pub(super) fn between_members(&self, arena: &Arena, inner: &mut Inner, object: ObjectId) -> Result<(Option<u32>, bool), EngineError> {
         let closes = inner.space.object_closes(object)?;
-        Ok((closes, inner.space.key_table(self.tools(arena), object)?.body.is_some()))
+        Ok((closes, inner.space.has_key(self.tools(arena), object)?))
     }
 
     /// Of a gap of a model, which depends on no numbering of this grammar.

@@ -217,7 +217,7 @@ fn equal_subschemas_share_states() {
 #[test]
 fn limits_end_in_errors_that_name_them() {
     let limits = Limits { max_search_steps: 3, ..Limits::default() };
-    let schema = "{\"type\":\"object\",\"required\":[\"a\"],\"properties\":{\"a\":{\"type\":\"object\",\"required\":[\"b\"]}}}";
+    let schema = "{\"type\":\"object\",\"required\":[\"a\"],\"properties\":{\"a\":{\"type\":\"object\",\"minProperties\":4}}}";
     match compile_within(schema, &Options::default(), &limits).err() {
         Some(CompileError::Engine(EngineError::Limit { name: "max_search_steps", .. })) => {}
         other => panic!("{other:?}"),
