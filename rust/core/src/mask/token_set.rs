@@ -204,7 +204,9 @@ fn by_digits(ids: &mut Vec<u32>) {
     while shift < u32::BITS && most >> shift > 0 {
         let digit = |id: u32| (id >> shift) as usize % DIGITS;
         let mut places = [0_u32; DIGITS];
-        ids.iter().for_each(|&id| places[digit(id)] += 1);
+        for &id in &*ids {
+            places[digit(id)] += 1;
+        }
         let mut before = 0;
         for place in &mut places {
             before += std::mem::replace(place, before);
@@ -244,7 +246,8 @@ pub fn remove(from: &mut Vec<u32>, ids: &[u32]) {
 fn union(mut a: Vec<u32>, b: &[u32]) -> Vec<u32> {
     if !b.is_empty() {
         a.extend_from_slice(b);
-        // Two runs: sorted in one pass.
+        // Two runs: a sort that looks for runs merges them.
+        #[allow(clippy::stable_sort_primitive)]
         a.sort();
         a.dedup();
     }

@@ -284,27 +284,13 @@ impl Space {
         Ok(match goal {
             Goal::Value(formula) => match self.formulas.as_leaf(*formula) {
                 Some(leaf) => Some(leaf != 0),
-                None => {
-                    let plain = self.plainly_has_a_value(*formula, &mut { LOOKS })?;
-                    if plain {
-                        self.verdicts.known.insert(goal.clone(), true);
-                    }
-                    plain.then_some(true)
-                }
+                None => self.plainly_has_a_value(*formula, &mut { LOOKS })?.then(|| self.note(goal)),
             },
             Goal::Class(child, class) => self.formulas.as_leaf(*child).map(|leaf| leaf == *class + 1),
             Goal::Object(search) => match self.formulas.as_leaf(search.formula) {
                 Some(leaf) => Some(leaf != 0),
-                None => match self.closes(search.formula) {
-                    Some(_) => Some(true),
-                    None => {
-                        let plain = self.plainly_ends(search)?;
-                        if plain {
-                            self.verdicts.known.insert(goal.clone(), true);
-                        }
-                        plain.then_some(true)
-                    }
-                },
+                None if self.closes(search.formula).is_some() => Some(true),
+                None => self.plainly_ends(search)?.then(|| self.note(goal)),
             },
             Goal::Array(array) => {
                 if self.array_key(*array)?.formula == Formula::FALSE {
@@ -314,6 +300,12 @@ impl Space {
                 }
             }
         })
+    }
+
+    /// It holds.
+    fn note(&mut self, goal: &Goal) -> bool {
+        self.verdicts.known.insert(goal.clone(), true);
+        true
     }
 
     /// Is it plain from the schema's own keywords that some value satisfies it? At most so many schemas are looked at: of those inside it, the
