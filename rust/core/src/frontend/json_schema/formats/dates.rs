@@ -19,13 +19,16 @@ pub(super) static ROWS: [Format; 4] = [
         "a date, `T`, and a time with an offset; second 60 at the end of June or December UTC only",
         || Ok(moment(Begin::Date, End::Time, false, "date-time")),
     )
-    .but_not(QUARTERS, || Ok(moment(Begin::Date, End::Time, true, "date-time, liberal"))),
-    Format::exact("date", "RFC 3339, section 5.6", "a day that exists", || Ok(moment(Begin::Date, End::Date, false, "date"))),
+    .but_not(QUARTERS, || Ok(moment(Begin::Date, End::Time, true, "date-time, liberal")))
+    .of_lengths(20, None),
+    Format::exact("date", "RFC 3339, section 5.6", "a day that exists", || Ok(moment(Begin::Date, End::Date, false, "date")))
+        .of_lengths(10, Some(10)),
     Format::exact("time", "RFC 3339, section 5.6", "a time of day with an offset; second 60 at 23:59 UTC only", || {
         Ok(moment(Begin::Time, End::Time, false, "time"))
     })
-    .but_not(QUARTERS, || Ok(moment(Begin::Time, End::Time, true, "time, liberal"))),
-    Format::exact("duration", "RFC 3339, appendix A", "a duration without fractions or signs", duration),
+    .but_not(QUARTERS, || Ok(moment(Begin::Time, End::Time, true, "time, liberal")))
+    .of_lengths(9, None),
+    Format::exact("duration", "RFC 3339, appendix A", "a duration without fractions or signs", duration).of_lengths(3, None),
 ];
 
 const QUARTERS: &str = "leap seconds at offsets that are not whole quarters of an hour";

@@ -24,7 +24,8 @@ pub(super) static ROWS: [Format; 1] = [Format::exact(
     "labels that begin with `xn--`; letters and scripts out of common use; pointed Hebrew and Arabic, marks that may combine with a letter before them; labels \
      that might be longer than 62 octets as A-labels, names longer than 252 octets, counting for each label with its dot 63 if it is not ASCII, else the next multiple of 21",
     || pattern("[A-Za-z0-9.\\-\\x80-\\u{10FFFF}]+"),
-)];
+)
+.of_lengths(1, None)];
 
 fn idn_hostname() -> Result<Arc<dyn CodepointAutomaton>, EngineError> {
     Ok(Arc::new(Handmade::new(Names::new(false)?, "strict")))

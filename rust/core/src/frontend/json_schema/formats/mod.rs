@@ -46,6 +46,7 @@ pub struct Format {
     build_widest: Option<Build>,
     widest: OnceLock<Arc<dyn CodepointAutomaton>>,
     always_ends: bool,
+    lengths: Option<(u64, Option<u64>)>,
 }
 
 type Build = fn() -> Result<Arc<dyn CodepointAutomaton>, EngineError>;
@@ -62,7 +63,14 @@ impl Format {
             build_widest: None,
             widest: OnceLock::new(),
             always_ends: false,
+            lengths: None,
         }
+    }
+
+    /// How many characters the strings have, at least and at most, where the automaton does not say it.
+    const fn of_lengths(mut self, least: u64, most: Option<u64>) -> Self {
+        self.lengths = Some((least, most));
+        self
     }
 
     /// From every state of the automaton some text is accepted.
@@ -89,7 +97,7 @@ impl Format {
         if let Some(known) = self.automaton.get() {
             return Ok(known.clone());
         }
-        let made = Arc::new(Shared { automaton: (self.build)()?, always_ends: self.always_ends });
+        let made = Arc::new(Shared { automaton: (self.build)()?, always_ends: self.always_ends, lengths: self.lengths });
         Ok(self.automaton.get_or_init(|| made).clone())
     }
 
@@ -104,7 +112,7 @@ impl Format {
         if let Some(known) = self.widest.get() {
             return Ok(known.clone());
         }
-        let made = Arc::new(Shared { automaton: build()?, always_ends: false });
+        let made = Arc::new(Shared { automaton: build()?, always_ends: false, lengths: None });
         Ok(self.widest.get_or_init(|| made).clone())
     }
 }
@@ -113,6 +121,7 @@ impl Format {
 struct Shared {
     automaton: Arc<dyn CodepointAutomaton>,
     always_ends: bool,
+    lengths: Option<(u64, Option<u64>)>,
 }
 
 impl CodepointAutomaton for Shared {
@@ -154,7 +163,7 @@ impl CodepointAutomaton for Shared {
     }
 
     fn lengths(&self) -> (u64, Option<u64>) {
-        self.automaton.lengths()
+        self.lengths.unwrap_or_else(|| self.automaton.lengths())
     }
 
     fn is_trie(&self) -> bool {

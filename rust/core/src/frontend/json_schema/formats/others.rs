@@ -8,7 +8,8 @@ use super::{Format, pattern};
 pub(super) static ROWS: [Format; 1] =
     [Format::exact("uuid", "RFC 4122, section 3", "32 hexadecimal digits in five groups, of any version", || {
         pattern("[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-    })];
+    })
+    .of_lengths(36, Some(36))];
 
 pub(super) static ENCODINGS: [Format; 1] =
     [Format::exact("base64", "RFC 4648, section 4", "whole groups, padded, the unused bits zero", || {

@@ -13,7 +13,8 @@ pub(super) static ROWS: [Format; 2] = [
     })
     .but_not("index manipulation (`0-1`, `0+1/a`), which the drafts of 2019-09 and before do not have", || {
         pattern(&format!("\\d+(?:[+\\-]\\d+)?(?:#|{POINTER})"))
-    }),
+    })
+    .of_lengths(1, None),
 ];
 
 const POINTER: &str = "(?:/(?:[^/~]|~[01])*)*";

@@ -439,18 +439,29 @@ fn from_every_state_some_text_is_accepted() {
             assert!(automaton.ends_within(state).is_none_or(|within| distance <= within), "{}", row.name);
             assert!(automaton.always_ends_within().is_none_or(|within| distance <= within), "{}", row.name);
         }
-        let (least, most) = automaton.lengths();
-        assert!(least <= nearest[&states[0]], "{}", row.name);
-        if let Some(most) = most {
-            // No text is longer: after so many characters nothing is left.
-            let mut layer = std::collections::HashSet::from([states[0]]);
-            for _ in 0..=most {
-                layer = layer.iter().flat_map(|&at| automaton.edges(at).unwrap().iter().map(|e| e.target).collect::<Vec<_>>()).collect();
-            }
-            assert!(layer.is_empty(), "{}", row.name);
-        }
     }
     assert_eq!(said, 6);
+}
+
+/// What is said of how long texts are: no text is shorter, and after so many characters nothing is left.
+#[test]
+fn texts_are_no_shorter_and_no_longer_than_is_said() {
+    let (mut least_said, mut most_said) = (0, 0);
+    for row in formats() {
+        let automaton = row.automaton().unwrap();
+        let (least, most) = automaton.lengths();
+        (least_said, most_said) = (least_said + usize::from(least > 0), most_said + usize::from(most.is_some()));
+        let mut layer = std::collections::HashSet::from([automaton.start().unwrap().unwrap()]);
+        for length in 0..=most.unwrap_or(least) {
+            let ends = layer.iter().any(|&at| automaton.accepts(at).unwrap());
+            assert!(!ends || length >= least, "{} has a text of {length} characters", row.name);
+            layer = layer.iter().flat_map(|&at| automaton.edges(at).unwrap().iter().map(|e| e.target).collect::<Vec<_>>()).collect();
+        }
+        assert!(most.is_none() || layer.is_empty(), "{} has longer texts", row.name);
+        let (least, most) = row.widest().unwrap().lengths();
+        assert!(!row.is_narrower() || (least, most) == (0, None), "{}: what is said is of the narrow language", row.name);
+    }
+    assert!(least_said >= 14 && most_said >= 6, "{least_said} {most_said}");
 }
 
 /// Beside a greatest length as well, what was begun can be completed, and whatever can be completed may be begun.

@@ -14,10 +14,10 @@ use crate::error::EngineError;
 use crate::provider::CodepointAutomaton;
 
 pub(super) static ROWS: [Format; 5] = [
-    Format::exact("uri", "RFC 3986", "a URI with its scheme", || identifiers(false, false, "uri")).without_traps(),
+    Format::exact("uri", "RFC 3986", "a URI with its scheme", || identifiers(false, false, "uri")).without_traps().of_lengths(2, None),
     Format::exact("uri-reference", "RFC 3986, section 4.1", "a URI or a relative reference", || identifiers(false, true, "uri-reference"))
         .without_traps(),
-    Format::exact("iri", "RFC 3987", "an IRI with its scheme", || identifiers(true, false, "iri")).without_traps(),
+    Format::exact("iri", "RFC 3987", "an IRI with its scheme", || identifiers(true, false, "iri")).without_traps().of_lengths(2, None),
     Format::exact("iri-reference", "RFC 3987, section 2.2", "an IRI or a relative reference", || identifiers(true, true, "iri-reference"))
         .without_traps(),
     Format::exact(

@@ -167,7 +167,8 @@ impl Space {
     /// May a key come next?
     // PERF: most objects that are asked about are not gone on with, so their keys are not listed for that.
     pub fn has_key(&mut self, tools: Tools<'_>, object: ObjectId) -> Result<bool, EngineError> {
-        if self.surely_has_key(tools, object)? {
+        // An object that no text can complete is never met: where it may not end, a key comes.
+        if self.object_closes(object)?.is_none() || self.surely_has_key(tools, object)? {
             return Ok(true);
         }
         Ok(self.key_table(tools, object)?.body.is_some())
