@@ -149,6 +149,15 @@ impl Formulas {
         results.pop().ok_or(EngineError::Internal("formula stack"))
     }
 
+    /// One of these variables, which ascend.
+    pub fn one_of(&mut self, variables: &[Variable]) -> Result<Formula, EngineError> {
+        let mut sum = Formula::FALSE;
+        for &variable in variables.iter().rev() {
+            sum = self.make(Node::Branch { variable, yes: Formula::TRUE, no: sum })?;
+        }
+        Ok(sum)
+    }
+
     /// Both (booleans).
     pub fn and(&mut self, a: Formula, b: Formula) -> Result<Formula, EngineError> {
         self.if_then_else(a, b, Formula::FALSE)
@@ -377,8 +386,26 @@ impl Formulas {
         ascending(leaves)
     }
 
-    /// Look at each node once.
+    /// Look at each node, once unless it is a constant.
     fn each(&self, f: Formula, mut look: impl FnMut(Node)) {
+        // PERF: what comes down to one thing and another, or to one of many, is a chain.
+        let (mut f, mut ends) = (f, [false; 2]);
+        while let node @ Node::Branch { yes, no, .. } = self.nodes[f.0 as usize] {
+            let (end, rest) = match (yes.0, no.0) {
+                (0 | 1, _) => (yes, no),
+                (_, 0 | 1) => (no, yes),
+                _ => break,
+            };
+            look(node);
+            ends[end.0 as usize] = true;
+            f = rest;
+        }
+        // A constant that the rest comes to as well is looked at once more, as the same.
+        for constant in [Formula::FALSE, Formula::TRUE] {
+            if ends[constant.0 as usize] {
+                look(self.nodes[constant.0 as usize]);
+            }
+        }
         let mut seen: Met<Formula, 16> = Met::default();
         let mut stack: SmallVec<[Formula; 16]> = SmallVec::new();
         stack.push(f);

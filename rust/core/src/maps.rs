@@ -46,14 +46,18 @@ impl<T: Eq + Hash, const N: usize> Met<T, N> {
     /// Is this met for the first time?
     #[inline]
     pub fn first(&mut self, thing: T) -> bool {
+        if !self.many.is_empty() {
+            return self.many.insert(thing);
+        }
         if self.few.contains(&thing) {
             return false;
         }
-        if self.few.len() < N {
-            self.few.push(thing);
-            return true;
+        if self.few.len() == N {
+            self.many.extend(self.few.drain(..));
+            return self.many.insert(thing);
         }
-        self.many.insert(thing)
+        self.few.push(thing);
+        true
     }
 
     /// How many things.

@@ -73,6 +73,8 @@ pub(super) struct Unfolder {
     terms: Vec<Option<Term>>,
     /// By term, see [`needs`].
     term_needs: Vec<u32>,
+    /// What some term depends on.
+    all_needs: u32,
     term_ids: HashMap<Term, TermId>,
     variables: Vec<(ClassId, TermId)>,
     variable_ids: HashMap<(ClassId, TermId), Variable>,
@@ -91,6 +93,7 @@ impl Unfolder {
             formulas: Formulas::new(bound),
             terms: vec![None, None],
             term_needs: vec![0, 0],
+            all_needs: 0,
             term_ids: HashMap::new(),
             variables: Vec::new(),
             variable_ids: HashMap::new(),
@@ -138,7 +141,9 @@ impl Unfolder {
         let node = match piece {
             Piece::Node(node) | Piece::Loop { body: node, .. } => node,
         };
-        self.term_needs.push(self.ast.needs[node as usize] | self.term_needs[next as usize]);
+        let needs = self.ast.needs[node as usize] | self.term_needs[next as usize];
+        self.all_needs |= needs;
+        self.term_needs.push(needs);
         self.terms.push(Some(term));
         self.term_ids.insert(term, id);
         id
@@ -162,6 +167,9 @@ impl Unfolder {
 
     /// What terms ahead of a value depend on.
     pub fn needs(&self, value: Value) -> u32 {
+        if self.all_needs == 0 {
+            return 0;
+        }
         let variables = self.formulas.variables(value.next);
         variables.into_iter().filter_map(|v| self.variables.get(v as usize)).fold(0, |sum, &(_, term)| sum | self.term_needs[term as usize])
     }
@@ -244,12 +252,7 @@ impl Unfolder {
         }
         variables.sort_unstable();
         variables.dedup();
-        let mut sum = Formula::FALSE;
-        // The largest variable first: each step then adds one node on top.
-        for &variable in variables.iter().rev() {
-            let one = self.formulas.variable(variable)?;
-            sum = self.formulas.or(one, sum)?;
-        }
+        let mut sum = self.formulas.one_of(&variables)?;
         for other in others {
             sum = self.formulas.or(sum, other)?;
         }

@@ -7,8 +7,10 @@ use super::{Format, pattern};
 
 pub(super) static ROWS: [Format; 2] = [
     Format::exact("ipv4", "RFC 2673, section 3.2", "four decimal numbers up to 255 without leading zeros", || pattern(&ipv4()))
+        .without_traps()
         .of_lengths(7, Some(15)),
     Format::exact("ipv6", "RFC 4291, section 2.2", "an address, without zone or prefix length", || pattern(&ipv6(1)))
+        .without_traps()
         .of_lengths(2, Some(45)),
 ];
 

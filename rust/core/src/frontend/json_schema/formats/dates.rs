@@ -20,15 +20,20 @@ pub(super) static ROWS: [Format; 4] = [
         || Ok(moment(Begin::Date, End::Time, false, "date-time")),
     )
     .but_not(QUARTERS, || Ok(moment(Begin::Date, End::Time, true, "date-time, liberal")))
+    .without_traps()
     .of_lengths(20, None),
     Format::exact("date", "RFC 3339, section 5.6", "a day that exists", || Ok(moment(Begin::Date, End::Date, false, "date")))
+        .without_traps()
         .of_lengths(10, Some(10)),
     Format::exact("time", "RFC 3339, section 5.6", "a time of day with an offset; second 60 at 23:59 UTC only", || {
         Ok(moment(Begin::Time, End::Time, false, "time"))
     })
     .but_not(QUARTERS, || Ok(moment(Begin::Time, End::Time, true, "time, liberal")))
+    .without_traps()
     .of_lengths(9, None),
-    Format::exact("duration", "RFC 3339, appendix A", "a duration without fractions or signs", duration).of_lengths(3, None),
+    Format::exact("duration", "RFC 3339, appendix A", "a duration without fractions or signs", duration)
+        .without_traps()
+        .of_lengths(3, None),
 ];
 
 const QUARTERS: &str = "leap seconds at offsets that are not whole quarters of an hour";
@@ -191,7 +196,9 @@ impl Machine for Moments {
             State::Minute1(leap, minutes) => digits(0..=5, &|d| Some(State::Minute2(leap, remember(leap, minutes + u16::from(d) * 10)))),
             State::Minute2(leap, minutes) => digits(0..=9, &|d| {
                 let minutes = minutes + u16::from(d);
-                let leap = if self.liberal || minutes % 15 == 14 { leap } else { Leap::No };
+                // The UTC day before has no second left by then.
+                let possible = leap != Leap::Yesterday || minutes != DAY - 1;
+                let leap = if self.liberal || minutes % 15 == 14 && possible { leap } else { Leap::No };
                 Some(State::BeforeSecond(leap, remember(leap, minutes)))
             }),
             State::Second1(leap, minutes) => {

@@ -151,7 +151,7 @@ impl CodepointAutomaton for Shared {
     }
 
     fn always_ends(&self) -> bool {
-        self.always_ends
+        self.always_ends || self.automaton.always_ends()
     }
 
     fn ends_within(&self, state: u32) -> Option<u64> {

@@ -9,6 +9,7 @@ pub(super) static ROWS: [Format; 1] =
     [Format::exact("uuid", "RFC 4122, section 3", "32 hexadecimal digits in five groups, of any version", || {
         pattern("[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
     })
+    .without_traps()
     .of_lengths(36, Some(36))];
 
 pub(super) static ENCODINGS: [Format; 1] =

@@ -440,7 +440,7 @@ fn from_every_state_some_text_is_accepted() {
             assert!(automaton.always_ends_within().is_none_or(|within| distance <= within), "{}", row.name);
         }
     }
-    assert_eq!(said, 6);
+    assert!(said >= 13, "{said}");
 }
 
 /// What is said of how long texts are: no text is shorter, and after so many characters nothing is left.
