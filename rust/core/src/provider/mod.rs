@@ -378,6 +378,11 @@ pub trait CodepointAutomaton: Send + Sync {
         false
     }
 
+    /// False if from no state every text is accepted; then no state is asked whether it is one.
+    fn settles(&self) -> bool {
+        true
+    }
+
     /// From this state some text of at most so many more characters is accepted; `None`: that is not known.
     fn ends_within(&self, _state: u32) -> Option<u64> {
         None

@@ -28,7 +28,7 @@ impl Products {
         let sure = match key.names {
             // Names can be completed, and every text but finitely many leaves them.
             Some(names) if self.names.hopeful(names) || (key.parts.is_empty() && !key.outcomes[0].is_refused()) => true,
-            None if self.reaches_every_leaf(key) || self.always_ends(key) => true,
+            None if self.reaches_every_leaf(key) || self.plainly_ends(key) => true,
             _ => self.verdict(id)? != 0,
         };
         if sure {
@@ -79,15 +79,14 @@ impl Products {
         Ok(false)
     }
 
-    /// Is it plain that each leaf of the outcome can be reached? A trie can be completed and can be left.
-    /// Is some text accepted by one automaton, wherever that is, and accepted as a whole then?
-    fn always_ends(&self, key: &Key) -> bool {
-        match &*key.parts {
-            [part] => self.automaton(*part).always_ends() && key.outcomes[0].evaluate(|_| true).is_some(),
-            _ => false,
-        }
+    /// Is some text accepted by the one automaton from where it is, as is plain, and accepted as a whole then?
+    fn plainly_ends(&self, key: &Key) -> bool {
+        let &[part] = &*key.parts else { return false };
+        let automaton = self.automaton(part);
+        key.outcomes[0].evaluate(|_| true).is_some() && (automaton.always_ends() || automaton.ends_within(part.state).is_some())
     }
 
+    /// Is it plain that each leaf of the outcome can be reached? A trie can be completed and can be left.
     fn reaches_every_leaf(&self, key: &Key) -> bool {
         key.is_plain() || (key.names.is_none() && key.parts.len() == 1 && self.is_trie(key.parts[0]))
     }

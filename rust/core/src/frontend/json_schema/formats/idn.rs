@@ -282,6 +282,11 @@ impl Machine for Names {
         Ok(state.accepts())
     }
 
+    fn ends_within(&self, state: State) -> Option<u64> {
+        let ends = |next: &Character| state.after(*next).is_some_and(State::accepts);
+        if state.accepts() { Some(0) } else { self.characters.kinds.iter().any(ends).then_some(1) }
+    }
+
     fn edges(&self, state: State, edge: &mut dyn FnMut(u32, u32, State)) -> Result<(), EngineError> {
         self.edges(state, edge);
         Ok(())

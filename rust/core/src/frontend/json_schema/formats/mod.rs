@@ -154,6 +154,10 @@ impl CodepointAutomaton for Shared {
         self.always_ends || self.automaton.always_ends()
     }
 
+    fn settles(&self) -> bool {
+        false
+    }
+
     fn ends_within(&self, state: u32) -> Option<u64> {
         self.automaton.ends_within(state)
     }

@@ -503,3 +503,33 @@ fn mail_addresses_of_bounded_length_end() {
     let free = TextSpec { components: vec![automaton], lengths: Vec::new(), outcome: Outcome::all(1) };
     assert_eq!(text.json_string_body(&arena, &bounded).unwrap(), text.json_string_body(&arena, &free).unwrap());
 }
+
+/// What is said of single states, and that none accepts every text: of as many as are soon visited.
+#[test]
+fn what_is_said_of_states_is_so() {
+    for row in formats() {
+        let automaton = row.automaton().unwrap();
+        assert!(!automaton.settles());
+        let targets = |at: u32| automaton.edges(at).unwrap().iter().map(|e| e.target).collect::<std::collections::HashSet<u32>>();
+        let mut states = vec![automaton.start().unwrap().unwrap()];
+        let mut seen = std::collections::HashSet::from([states[0]]);
+        let mut done = 0;
+        while let Some(&at) = states.get(done)
+            && done < 3000
+        {
+            done += 1;
+            let edges = automaton.edges(at).unwrap();
+            let all: u32 = edges.iter().filter(|e| e.target == at).map(|e| e.high - e.low + 1).sum();
+            assert!(all < 0x11_0000 - 0x800 || !automaton.accepts(at).unwrap(), "{}", row.name);
+            states.extend(edges.iter().map(|e| e.target).filter(|&target| seen.insert(target)));
+            let Some(within) = automaton.ends_within(at).filter(|&within| within <= 3) else { continue };
+            let mut layer = std::collections::HashSet::from([at]);
+            let ends = (0..=within).any(|_| {
+                let ends = layer.iter().any(|&at| automaton.accepts(at).unwrap());
+                layer = layer.iter().flat_map(|&at| targets(at)).collect();
+                ends
+            });
+            assert!(ends, "{}: no end within {within} of a state", row.name);
+        }
+    }
+}

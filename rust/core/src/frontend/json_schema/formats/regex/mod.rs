@@ -195,6 +195,15 @@ impl Machine for Patterns {
         Ok(state.depth == 0 && matches!(state.at, At::Start | At::AfterAtom | At::AfterZero | At::AfterQuantifier))
     }
 
+    fn ends_within(&self, state: State) -> Option<u64> {
+        let closing = match state.at {
+            At::Start | At::AfterAtom | At::AfterZero | At::AfterQuantifier => 0,
+            At::Class | At::ClassAfter(_) | At::ClassAfterZero(_) | At::ClassAfterSet => 1,
+            _ => return None,
+        };
+        Some(u64::from(state.depth) + closing)
+    }
+
     fn edges(&self, from: State, edge: &mut dyn FnMut(u32, u32, State)) -> Result<(), EngineError> {
         let mut out = Edges { from, edge };
         match from.at {
