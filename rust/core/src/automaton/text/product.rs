@@ -83,6 +83,8 @@ pub(super) struct Product {
     pub(super) viable: AtomicU8,
     guard: OnceLock<Guard>,
     pub(super) endless: [OnceLock<bool>; 2],
+    /// What it is by content, if that is known, within the limits of the grammar.
+    pub(super) identity: OnceLock<Option<u128>>,
 }
 
 struct Component {
@@ -272,6 +274,7 @@ impl Products {
                 viable: AtomicU8::new(0),
                 guard: OnceLock::new(),
                 endless: Default::default(),
+                identity: OnceLock::new(),
             };
             self.made.push(product) as u32
         });

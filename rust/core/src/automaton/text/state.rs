@@ -201,6 +201,10 @@ impl TextAutomaton {
     }
 
     fn product_identity(&self, product: ProductId, bound: &Limits) -> Option<u128> {
+        *self.products.get(product).identity.get_or_init(|| self.find_product_identity(product, bound))
+    }
+
+    fn find_product_identity(&self, product: ProductId, bound: &Limits) -> Option<u128> {
         let key = self.products.key(product);
         if key.names.is_some() {
             return None;

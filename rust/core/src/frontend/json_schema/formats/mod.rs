@@ -97,7 +97,7 @@ impl Format {
         if let Some(known) = self.automaton.get() {
             return Ok(known.clone());
         }
-        let made = Arc::new(Shared { automaton: (self.build)()?, always_ends: self.always_ends, lengths: self.lengths });
+        let made = Arc::new(Shared { automaton: (self.build)()?, always_ends: self.always_ends, lengths: self.lengths, settles: false });
         Ok(self.automaton.get_or_init(|| made).clone())
     }
 
@@ -112,7 +112,7 @@ impl Format {
         if let Some(known) = self.widest.get() {
             return Ok(known.clone());
         }
-        let made = Arc::new(Shared { automaton: build()?, always_ends: false, lengths: None });
+        let made = Arc::new(Shared { automaton: build()?, always_ends: false, lengths: None, settles: true });
         Ok(self.widest.get_or_init(|| made).clone())
     }
 }
@@ -122,6 +122,8 @@ struct Shared {
     automaton: Arc<dyn CodepointAutomaton>,
     always_ends: bool,
     lengths: Option<(u64, Option<u64>)>,
+    /// A format refuses something wherever one is; what anybody takes as valid may be anything.
+    settles: bool,
 }
 
 impl CodepointAutomaton for Shared {
@@ -155,7 +157,7 @@ impl CodepointAutomaton for Shared {
     }
 
     fn settles(&self) -> bool {
-        false
+        self.settles
     }
 
     fn ends_within(&self, state: u32) -> Option<u64> {
