@@ -12,7 +12,7 @@ use super::left_corner::LeftCorner;
 use super::lower::{Settings, lower};
 use super::nfa::{Node, Symbol};
 use crate::error::CompileError;
-use crate::grammar::Grammar;
+use crate::grammar::{Expr, Grammar, Rule};
 use crate::limits::Interrupt;
 use crate::provider::{Arena, Attached, ByteSet};
 
@@ -21,6 +21,13 @@ use crate::provider::{Arena, Attached, ByteSet};
 ///
 /// A grammar in which a rule that the root needs accepts nothing is an error that names the rule.
 pub fn attach_grammar(grammar: &Grammar, arena: &Arena, after: ByteSet, interrupt: &Interrupt) -> Result<Attached, CompileError> {
+    if let [Rule { body: Expr::Embedded(embedded), .. }] = grammar.rules.as_slice() {
+        // PERF: the usual grammar; it needs no other automaton.
+        let attached = embedded.attach(arena)?;
+        if attached.start.is_some() {
+            return Ok(attached);
+        }
+    }
     let alphabet = *arena.alphabet();
     let result = attach_with(grammar, arena, after, interrupt, Settings { alphabet, ..Settings::default() });
     if let (Err(CompileError::Grammar { .. }), true) = (&result, alphabet != ByteSet::ALL) {

@@ -21,7 +21,6 @@ use crate::automaton::number::Decimal;
 use crate::error::CompileError;
 use crate::frontend::regex::PatternAutomaton;
 use crate::limits::Limits;
-use crate::provider::CodepointAutomaton;
 
 /// A reachable schema.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +67,7 @@ pub(super) struct SchemaDocument {
     pub(super) located: HashMap<NodeId, Located>,
     /// Where references lead, by the node of the keyword's value.
     references: HashMap<NodeId, NodeId>,
-    patterns: HashMap<Box<str>, Arc<dyn CodepointAutomaton>>,
+    patterns: HashMap<Box<str>, Arc<PatternAutomaton>>,
     /// Where a content stands first in the document, as itself or as a reference to it.
     first: HashMap<u128, NodeId>,
 }
@@ -117,7 +116,7 @@ impl SchemaDocument {
     }
 
     /// The automaton of a pattern that occurs in the document.
-    pub fn pattern(&self, pattern: &str) -> Option<Arc<dyn CodepointAutomaton>> {
+    pub fn pattern(&self, pattern: &str) -> Option<Arc<PatternAutomaton>> {
         self.patterns.get(pattern).cloned()
     }
 
@@ -186,7 +185,7 @@ pub(super) fn is_reference(name: &str) -> bool {
 struct Scan<'a> {
     found: Scanned<'a>,
     limits: &'a Limits,
-    patterns: HashMap<Box<str>, Arc<dyn CodepointAutomaton>>,
+    patterns: HashMap<Box<str>, Arc<PatternAutomaton>>,
     pending: Vec<(NodeId, ResourceId)>,
     entered: HashSet<ResourceId>,
     /// The dynamic anchors of resources that were entered.

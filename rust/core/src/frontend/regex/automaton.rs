@@ -24,11 +24,15 @@ use crate::grammar::CharClass;
 use crate::limits::Limits;
 use crate::provider::{CodepointAutomaton, CodepointEdge};
 
+/// Texts of so many characters of a class: at least, and at most.
+pub type CountedClass = (CharClass, u64, Option<u64>);
+
 /// A pattern as an automaton over characters.
 pub struct PatternAutomaton {
     identity: u128,
     plainly_matches: bool,
     always_ends: bool,
+    counted_class: Option<CountedClass>,
     max_states: usize,
     inner: Mutex<Inner>,
 }
@@ -68,7 +72,8 @@ impl PatternAutomaton {
     /// The texts in which the pattern is found somewhere, as the JSON Schema keyword `pattern` asks.
     pub fn search(pattern: &str, limits: &Limits) -> Result<Self, CompileError> {
         let ast = parser::parse(pattern, Flags::default(), limits)?;
-        Ok(Self::new(ast, limits, "pattern search", true))
+        let counted_class = lower::counted_class(&ast);
+        Ok(Self { counted_class, ..Self::new(ast, limits, "pattern search", true) })
     }
 
     /// The texts that the pattern matches as a whole.
@@ -83,9 +88,9 @@ impl PatternAutomaton {
     }
 
     /// If the texts in which the pattern is found are exactly those of `class{min,max}`, these: a length then needs a counter only.
-    /// `^[a-z]{1,63}$`, `^\d+$`, `^$`; a pattern found in every text is any character without bounds. A malformed pattern: `None`.
-    pub fn as_counted_class(pattern: &str, limits: &Limits) -> Option<(CharClass, u64, Option<u64>)> {
-        lower::counted_class(&parser::parse(pattern, Flags::default(), limits).ok()?)
+    /// `^[a-z]{1,63}$`, `^\d+$`, `^$`; a pattern found in every text is any character without bounds. Of a pattern that is to match as a whole: `None`.
+    pub fn as_counted_class(&self) -> Option<&CountedClass> {
+        self.counted_class.as_ref()
     }
 
     fn new(mut ast: Ast, limits: &Limits, kind: &str, search: bool) -> Self {
@@ -107,7 +112,7 @@ impl PatternAutomaton {
             })
             .collect();
         let inner = Inner { unfolder, main, behinds, states: Vec::new(), ids: HashMap::new(), edges: Vec::new(), start: Start::Unknown };
-        Self { identity, plainly_matches, always_ends, max_states: limits.max_states, inner: Mutex::new(inner) }
+        Self { identity, plainly_matches, always_ends, max_states: limits.max_states, counted_class: None, inner: Mutex::new(inner) }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {

@@ -27,7 +27,6 @@ use crate::frontend::json_schema::formats::Format;
 use crate::frontend::json_schema::json::{Node, NodeId};
 use crate::frontend::json_schema::keywords::Role;
 use crate::frontend::json_schema::schema::SchemaDocument;
-use crate::frontend::regex::PatternAutomaton;
 use crate::limits::Limits;
 use crate::maps::{Numbered, NumberedMap};
 use crate::provider::CodepointAutomaton;
@@ -299,12 +298,12 @@ impl Space {
     pub fn pattern(&mut self, pattern: &str) -> Result<ComponentId, EngineError> {
         let automaton = self.schema.pattern(pattern).ok_or(EngineError::Internal("a pattern that was not compiled"))?;
         let known = self.components.len();
-        let id = self.component_of(automaton);
+        let id = self.component_of(automaton.clone());
         if id.index() == known
-            && let Some((class, min, max)) = PatternAutomaton::as_counted_class(pattern, &self.limits)
+            && let Some(&(ref class, min, max)) = automaton.as_counted_class()
             && max.unwrap_or(min) >= MANY_CHARACTERS
         {
-            let of_class = self.component_of(Arc::new(ClassLoop::new(&class)));
+            let of_class = self.component_of(Arc::new(ClassLoop::new(class)));
             self.counted.insert(id, (of_class, Length { min, max }));
         }
         Ok(id)
