@@ -82,7 +82,8 @@ struct Open {
 /// Spell the names below a part of the trie: the children of a node, and all that follows.
 fn spell(trie: &Trie, nodes: Range<usize>, alphabet: &ByteSet, named: &Named<'_>) -> (Spelled, Vec<(u8, Trail)>) {
     let alone = named.others.is_none();
-    let open = vec![Open { nodes, spot: Spot { node: named.node, within: None }, alone, trail: Trail::START }];
+    let mut open = Vec::with_capacity(16);
+    open.push(Open { nodes, spot: Spot { node: named.node, within: None }, alone, trail: Trail::START });
     let (found, trails) = (Spelled::default(), Vec::new());
     let mut speller = Speller { trie, alphabet, names: named.names, alone, apart: named.apart, found, open, trails };
     while let Some(Open { nodes, spot, alone, trail }) = speller.open.pop() {

@@ -243,15 +243,23 @@ pub fn remove(from: &mut Vec<u32>, ids: &[u32]) {
 }
 
 /// The ids of both, each once; both ascend.
-fn union(mut a: Vec<u32>, b: &[u32]) -> Vec<u32> {
-    if !b.is_empty() {
-        a.extend_from_slice(b);
-        // Two runs: a sort that looks for runs merges them.
-        #[allow(clippy::stable_sort_primitive)]
-        a.sort();
-        a.dedup();
+fn union(a: Vec<u32>, b: &[u32]) -> Vec<u32> {
+    if b.is_empty() {
+        return a;
     }
-    a
+    let mut all = Vec::with_capacity(a.len() + b.len());
+    let mut rest = b;
+    for id in a {
+        while let Some((&next, after)) = rest.split_first()
+            && next <= id
+        {
+            all.extend((next < id).then_some(next));
+            rest = after;
+        }
+        all.push(id);
+    }
+    all.extend_from_slice(rest);
+    all
 }
 
 /// The positions of the set bits, ascending.
@@ -271,7 +279,35 @@ pub fn ones(bits: &[u32]) -> impl Iterator<Item = u32> + '_ {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn ascending_ids_are_sorted_removed_and_joined(
+            a in proptest::collection::vec(0_u32..300_000, 0..700),
+            b in proptest::collection::vec(0_u32..300, 0..60),
+            few in 0_usize..3,
+        ) {
+            let (mut a, mut b) = (a, b);
+            // Some of them close together, and some in both.
+            a.extend(b.iter().map(|id| id * 2));
+            a.truncate([2, 100, usize::MAX][few]);
+            let (in_a, in_b): (BTreeSet<u32>, BTreeSet<u32>) = (a.iter().copied().collect(), b.iter().copied().collect());
+            ascending(&mut a);
+            ascending(&mut b);
+            prop_assert_eq!(&a, &in_a.iter().copied().collect::<Vec<_>>());
+            prop_assert_eq!(union(a.clone(), &b), in_a.union(&in_b).copied().collect::<Vec<_>>());
+            let (mut less, mut other) = (a.clone(), b.clone());
+            remove(&mut less, &b);
+            remove(&mut other, &a);
+            prop_assert_eq!(less, in_a.difference(&in_b).copied().collect::<Vec<_>>());
+            prop_assert_eq!(other, in_b.difference(&in_a).copied().collect::<Vec<_>>());
+        }
+    }
 
     #[test]
     fn a_relative_set_keeps_what_a_row_had() {

@@ -249,6 +249,17 @@ impl Space {
         if search.free {
             return Ok((self.names_in(search.remaining).into_iter().map(|name| (name, SmallVec::new())).collect(), needed));
         }
+        if let &[list] = search.lists.as_slice() {
+            // No list has a name twice.
+            let mut offers: Vec<Offer> = Vec::new();
+            for (name, rest) in self.orders.names(list) {
+                offers.push((name, SmallVec::from_buf([rest])));
+                if needed.binary_search(&name).is_ok() {
+                    break;
+                }
+            }
+            return Ok((offers, needed));
+        }
         let mut offers: NumberedMap<NameId, SmallVec<[Rest; 1]>> = NumberedMap::default();
         for &list in &search.lists {
             for (name, rest) in self.orders.names(list) {
