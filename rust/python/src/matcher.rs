@@ -4,6 +4,7 @@
 //! from caches keeps the interpreter, anything longer lets go of it.
 //! Must not know: how a mask is computed.
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, TryLockError};
 
 use maskwright::error::EngineError;
@@ -24,11 +25,14 @@ const LONG_TEXT: usize = 256;
 /// As are more tokens than this.
 const MANY_TOKENS: usize = 64;
 
-/// A matcher with what it needs beside it.
+thread_local! {
+    /// Where a cold mask is computed: the caller's array is written only while the interpreter is held. One for all matchers stays in the caches.
+    static SCRATCH: Cell<Vec<u32>> = const { Cell::new(Vec::new()) };
+}
+
+/// A matcher that is in one place at a time.
 pub struct State {
     pub matcher: Matcher,
-    /// Where a cold mask is computed: the caller's array is written only while the interpreter is held.
-    scratch: Vec<u32>,
 }
 
 /// Where a state is.
@@ -67,7 +71,7 @@ pub struct GrammarMatcher {
 impl GrammarMatcher {
     fn wrap(matcher: Matcher, tokenizer: Arc<Tokenizer>) -> Self {
         let words = tokenizer.vocabulary.words();
-        let state = Box::new(State { matcher, scratch: Vec::new() });
+        let state = Box::new(State { matcher });
         Self { slot: Arc::new(Mutex::new(Held::Here(state))), tokenizer, words }
     }
 
@@ -247,15 +251,20 @@ impl GrammarMatcher {
     #[pyo3(signature = (bitmask, index=RowIndex(0)), text_signature = "($self, bitmask, index=0)")]
     fn fill_next_token_bitmask(&self, py: Python<'_>, bitmask: &Bound<'_, PyAny>, index: RowIndex) -> PyResult<bool> {
         let index = index.0;
-        self.with(py, |State { matcher, scratch }| {
+        self.with(py, |State { matcher }| {
             if let Some(restricts) = with_row(bitmask, index, self.words, |row| matcher.try_fill_warm(row))? {
                 return Ok(restricts);
             }
+            let mut scratch = SCRATCH.take();
             scratch.resize(self.words, 0);
-            let restricts = raise(py, detached(py, || matcher.fill(scratch)))?;
+            let restricts = raise(py, detached(py, || matcher.fill(&mut scratch)));
             // Checked again: the interpreter was free to do anything to the array meanwhile.
-            with_row(bitmask, index, self.words, |row| row.copy_from_slice(scratch))?;
-            Ok(restricts)
+            let result = restricts.and_then(|restricts| {
+                with_row(bitmask, index, self.words, |row| row.copy_from_slice(&scratch))?;
+                Ok(restricts)
+            });
+            SCRATCH.set(scratch);
+            result
         })
     }
 
