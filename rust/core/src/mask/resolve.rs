@@ -55,13 +55,6 @@ impl MaskStore {
         if let Some(mask) = self.resolved.get(&key) {
             return Ok(Arc::clone(&mask));
         }
-        let shared = arena.facts(return_to).identity.zip(self.shared.as_ref());
-        if let Some((identity, shared)) = shared
-            && let Some(mask) = shared.resolved.get(&(residual.id, identity, view))
-        {
-            self.resolved.insert(key, self.counted(Arc::clone(&mask)));
-            return Ok(mask);
-        }
         if let Some(mask) = self.loaded_resolved(arena, residual.id, return_to, view) {
             self.resolved.insert(key, self.counted(Arc::clone(&mask)));
             return Ok(mask);

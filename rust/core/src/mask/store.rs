@@ -39,8 +39,8 @@ pub(super) const FROZEN: u64 = u64::MAX;
 #[derive(Default)]
 pub struct SharedMasks {
     masks: Shared<MaskKey, Mask>,
-    /// Only what was loaded, and of return states that are known by content: grammars resolve faster than they ask.
-    pub(super) resolved: Shared<ResolvedKey, Mask>,
+    /// Only what was loaded: grammars resolve faster than they ask.
+    resolved: Shared<ResolvedKey, Mask>,
     parts: Shared<PartKey, Part>,
     /// By content of what is left of some tokens and of the model that is asked about it.
     pub(super) rests: Shared<(u128, u128), Mask>,

@@ -44,7 +44,8 @@ struct Known {
 
 /// The atoms of each condition, in the order in which these are met.
 fn group(conditions: impl Iterator<Item = (Atom, Formula)> + Clone) -> Vec<Condition> {
-    if let [Some((atom, condition)), None] = [conditions.clone().next(), conditions.clone().nth(1)] {
+    let mut all = conditions.clone();
+    if let (Some((atom, condition)), None) = (all.next(), all.next()) {
         return vec![(condition, SmallVec::from_buf([atom]))];
     }
     let mut grouped: IndexMap<Formula, SmallVec<[Atom; 1]>> = IndexMap::new();
