@@ -40,6 +40,20 @@ pub fn clear(row: &mut [u32], i: u32) {
     row[(i >> 5) as usize] &= !(1 << (i & 31));
 }
 
+/// Set these bits.
+pub fn set_all(row: &mut [u32], bits: &[u32]) {
+    for &i in bits {
+        set(row, i);
+    }
+}
+
+/// Clear these bits.
+pub fn clear_all(row: &mut [u32], bits: &[u32]) {
+    for &i in bits {
+        clear(row, i);
+    }
+}
+
 /// Is bit `i` set?
 #[inline]
 pub fn get(row: &[u32], i: u32) -> bool {

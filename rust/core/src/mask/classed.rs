@@ -3,6 +3,9 @@
 //! Invariant: what was touched counts only as it was read by itself.
 //! Must not know: states.
 
+use std::sync::Arc;
+
+use super::Mask;
 use super::residual::Leaving;
 use super::token_set::TokenSet;
 use crate::bitmask;
@@ -12,10 +15,13 @@ use crate::vocab::Shapes;
 const SORTED: usize = 64;
 
 /// What a walk over shapes finds.
+#[derive(Default)]
 pub(super) struct Classed {
     /// Accepted, as runs of places among the shapes.
     pub(super) places: Vec<(u32, u32)>,
-    /// Of those and of what leaves, these count for nothing.
+    /// Accepted as well, as sets; what leaves by these is nobody's.
+    pub(super) masks: Vec<Arc<Mask>>,
+    /// Of all those and of what leaves, these count for nothing.
     pub(super) touched: Box<[u32]>,
     /// Accepted as well.
     pub(super) tokens: Vec<u32>,
@@ -23,44 +29,47 @@ pub(super) struct Classed {
 }
 
 impl Classed {
-    fn is_touched(&self, token: u32) -> bool {
-        !self.touched.is_empty() && bitmask::get(&self.touched, token)
-    }
-
     /// The accepted tokens.
     pub(super) fn accepted(&self, shapes: &Shapes, words: usize) -> TokenSet {
         let many = self.places.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>();
-        let tokens = |(start, end): (u32, u32)| shapes.tokens()[start as usize..end as usize].iter().copied();
-        if many + self.tokens.len() < SORTED {
-            return TokenSet::from_ids(self.list(shapes).collect(), words);
+        let listed = |mask: &Arc<Mask>| mask.accepted.as_list().map(<[u32]>::len);
+        let masks: Option<usize> = self.masks.iter().map(listed).sum();
+        if masks.is_some_and(|masks| many + self.tokens.len() + masks < SORTED) {
+            let mut tokens = Vec::with_capacity(many + self.tokens.len());
+            self.list(shapes, &mut tokens);
+            return TokenSet::from_ids(tokens, words);
         }
-        let mut bits: Box<[u32]>;
-        if many * 2 > shapes.tokens().len() {
-            bits = shapes.all().into();
-            let mut done = 0;
-            for &(start, end) in &self.places {
-                tokens((done, start)).for_each(|token| bitmask::clear(&mut bits, token));
-                done = end;
-            }
-            tokens((done, shapes.tokens().len() as u32)).for_each(|token| bitmask::clear(&mut bits, token));
-        } else {
-            bits = vec![0; words].into();
-            self.places.iter().copied().flat_map(tokens).for_each(|token| bitmask::set(&mut bits, token));
+        let mut bits = shapes.mask(&self.places, words);
+        self.masks.iter().for_each(|mask| mask.accepted.add_to(&mut bits));
+        if !self.touched.is_empty() {
+            bitmask::and_not(&mut bits, &self.touched);
         }
-        bits.iter_mut().zip(&self.touched).for_each(|(bits, touched)| *bits &= !touched);
-        self.tokens.iter().for_each(|&token| bitmask::set(&mut bits, token));
+        bitmask::set_all(&mut bits, &self.tokens);
         TokenSet::from_bits(bits)
     }
 
-    /// The accepted tokens one by one.
-    fn list<'a>(&'a self, shapes: &'a Shapes) -> impl Iterator<Item = u32> + 'a {
-        let all = self.places.iter().flat_map(|&(start, end)| shapes.tokens()[start as usize..end as usize].iter().copied());
-        all.filter(|&token| !self.is_touched(token)).chain(self.tokens.iter().copied())
+    /// Add the accepted tokens one by one.
+    fn list(&self, shapes: &Shapes, tokens: &mut Vec<u32>) {
+        let mut add = |more: &[u32]| {
+            if self.touched.is_empty() {
+                tokens.extend_from_slice(more);
+            } else {
+                tokens.extend(more.iter().copied().filter(|&token| !bitmask::get(&self.touched, token)));
+            }
+        };
+        self.places.iter().for_each(|&run| add(shapes.tokens_at(run)));
+        for mask in &self.masks {
+            match mask.accepted.as_list() {
+                Some(list) => add(list),
+                None => add(&mask.accepted.ids()),
+            }
+        }
+        tokens.extend_from_slice(&self.tokens);
     }
 
     /// Add it to what other walks found.
     pub(super) fn add_to(mut self, shapes: &Shapes, tokens: &mut Vec<u32>, leaving: &mut Leaving) {
-        tokens.extend(self.list(shapes));
+        self.list(shapes, tokens);
         leaving.leftovers.append(&mut self.leaving.leftovers);
         leaving.subtrees.append(&mut self.leaving.subtrees);
     }

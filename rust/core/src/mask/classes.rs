@@ -7,6 +7,7 @@
 //! Invariant: finds just what a walk over the vocabulary would, or nothing at all.
 //! Must not know: where masks are kept.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
@@ -17,7 +18,7 @@ use super::local::{Local, LocalTable};
 use super::path::loops;
 use super::residual::{Leaving, Leftover};
 use super::steps::{Place, Stepping, Steps, Way};
-use super::store::{FROZEN, MaskStore};
+use super::store::{FROZEN, MaskStore, PART_DEPTH};
 use crate::bitmask;
 use crate::characters::{Kinds, MALFORMED};
 use crate::ids::StateId;
@@ -35,6 +36,9 @@ const LONG: usize = 1024;
 const AHEAD: usize = 1024;
 /// Of so few shapes it is not asked whether all of them are accepted.
 const FEW: usize = 8;
+/// What called rules allow below shapes with at least so many below them is kept for others that call them, for so many items at most.
+const PART: usize = 64;
+const ITEMS: usize = 16;
 /// More tokens than this that leave at one place leave as all that lies below it.
 const MANY: usize = 64;
 
@@ -46,9 +50,18 @@ impl MaskStore {
         }
         let frozen = register == FROZEN;
         let start = Local::One { state, register: if frozen { 0 } else { register }, parents: 0 };
-        let found = self.with_locals(|table| self.classed(arena, table, start, None, framed, frozen))?;
+        let found = self.with_locals(|table| self.classed(arena, table, start, None, (framed, frozen), 0))?;
+        Some(self.mask_of(found))
+    }
+
+    /// The mask of what was found.
+    fn mask_of(&self, found: Classed) -> Mask {
         let accepted = found.accepted(&self.vocabulary.text_shapes().shapes, self.vocabulary.words());
-        Some(Mask::new(accepted, self.residual(found.leaving, None)))
+        let mut leaving = found.leaving;
+        if !found.masks.is_empty() {
+            leaving.leftovers.retain(|leftover| !accepted.contains(leftover.token));
+        }
+        Mask::new(accepted, self.residual(leaving, None))
     }
 
     /// What a configuration allows strictly below a node of the vocabulary's trie, or of all; `None` if it must be walked.
@@ -58,8 +71,8 @@ impl MaskStore {
         table: &mut LocalTable,
         start: Local,
         below: Option<u32>,
-        keep: bool,
-        frozen: bool,
+        (keep, frozen): (bool, bool),
+        depth: usize,
     ) -> Option<Classed> {
         #[cfg(test)]
         if self.walks_only() {
@@ -82,23 +95,9 @@ impl MaskStore {
         // With a register that stays, steps are not those that others may use.
         let steps = if frozen { Steps::default() } else { table.take_tables() };
         let stepping = Stepping { arena, table, steps, frozen, fuel: FUEL };
-        let mut walk = ClassWalk {
-            vocabulary,
-            stepping,
-            keep,
-            path,
-            exits: Exits::new(),
-            places: Vec::new(),
-            touched: Box::default(),
-            tokens: Vec::new(),
-            leaving: Leaving::default(),
-            own: Leaving::default(),
-            singles: SINGLES,
-            visited: 0,
-            ahead: AHEAD,
-        };
+        let mut walk = ClassWalk::new(self, stepping, path, keep, depth);
         let done = walk.run(&texts.shapes, shapes, &texts.broken, broken, below, start);
-        let ClassWalk { stepping, places, touched, tokens, leaving, visited, .. } = walk;
+        let ClassWalk { stepping, found, visited, .. } = walk;
         if visited * 10 > vocabulary.trie().nodes().len() {
             self.counters.full_walks.fetch_add(1, Ordering::Relaxed);
         }
@@ -107,7 +106,7 @@ impl MaskStore {
             table.keep_tables(steps);
         }
         done?;
-        Some(Classed { places, touched, tokens, leaving })
+        Some(found)
     }
 }
 
@@ -130,6 +129,7 @@ struct Exit {
 type Exits = SmallVec<[Exit; 8]>;
 
 struct ClassWalk<'a> {
+    store: &'a MaskStore,
     vocabulary: &'a Vocabulary,
     stepping: Stepping<'a>,
     /// Whether tokens that leave are wanted.
@@ -138,11 +138,8 @@ struct ClassWalk<'a> {
     path: Vec<u8>,
     /// Open on the path.
     exits: Exits,
-    places: Vec<(u32, u32)>,
-    touched: Box<[u32]>,
-    tokens: Vec<u32>,
-    /// As far as tokens go by classes.
-    leaving: Leaving,
+    /// What leaves of it, as far as tokens go by classes.
+    found: Classed,
     /// Of those that do not.
     own: Leaving,
     singles: usize,
@@ -150,9 +147,28 @@ struct ClassWalk<'a> {
     visited: usize,
     /// How many states may still be looked at to see over what others stay alive.
     ahead: usize,
+    /// How many walks this one is part of.
+    depth: usize,
 }
 
-impl ClassWalk<'_> {
+impl<'a> ClassWalk<'a> {
+    fn new(store: &'a MaskStore, stepping: Stepping<'a>, path: Vec<u8>, keep: bool, depth: usize) -> Self {
+        Self {
+            store,
+            vocabulary: &store.vocabulary,
+            stepping,
+            keep,
+            path,
+            exits: Exits::new(),
+            found: Classed::default(),
+            own: Leaving::default(),
+            singles: SINGLES,
+            visited: 0,
+            ahead: AHEAD,
+            depth,
+        }
+    }
+
     /// `None`: something does not go by classes.
     fn run(
         &mut self,
@@ -168,32 +184,105 @@ impl ClassWalk<'_> {
         if self.walk_shapes(shapes, range, start, base).is_none() {
             // Too much does not go by classes.
             self.stepping.fuel.checked_sub(1)?;
-            (self.places, self.touched, self.tokens) = (Vec::new(), Box::default(), Vec::new());
-            (self.leaving, self.own) = (Leaving::default(), Leaving::default());
+            (self.found, self.own) = (Classed::default(), Leaving::default());
             self.path.truncate(base);
             self.exits.clear();
             let trie = self.vocabulary.trie();
             let all = below.map_or(0..trie.nodes().len(), |node| node as usize + 1..trie.nodes()[node as usize].end as usize);
             self.walk_bytes(trie, all, start, base)?;
-            self.leaving = std::mem::take(&mut self.own);
+            self.found.leaving = std::mem::take(&mut self.own);
             return Some(());
         }
-        if !self.touched.is_empty() {
-            self.leaving.leftovers.retain(|leftover| !bitmask::get(&self.touched, leftover.token));
-        }
+        self.forget_touched();
         self.path.truncate(base);
         self.exits.clear();
         self.walk_bytes(broken, broken_range, start, base)?;
-        self.leaving.leftovers.append(&mut self.own.leftovers);
-        self.leaving.subtrees.append(&mut self.own.subtrees);
+        self.join_own();
+        Some(())
+    }
+
+    /// What was touched leaves only as it was read by itself.
+    fn forget_touched(&mut self) {
+        let Classed { touched, leaving, .. } = &mut self.found;
+        if !touched.is_empty() {
+            leaving.leftovers.retain(|leftover| !bitmask::get(touched, leftover.token));
+        }
+    }
+
+    fn join_own(&mut self) {
+        self.found.leaving.leftovers.append(&mut self.own.leftovers);
+        self.found.leaving.subtrees.append(&mut self.own.subtrees);
+    }
+
+    /// If the place at shape `i` is in called rules, what these allow below it, and what what called them makes of the rest.
+    fn add_parts(&mut self, shapes: &Shapes, i: usize, place: Place) -> Option<bool> {
+        let frames = match self.stepping.local(place) {
+            Local::One { parents, .. } => parents != 0,
+            Local::Full(_) => true,
+        };
+        let size = shapes.shapes()[i].end as usize - i;
+        if !frames || size < PART || self.stepping.frozen || self.depth >= PART_DEPTH || !self.exits.is_empty() {
+            return Some(false);
+        }
+        let items = self.stepping.table.configuration(self.stepping.local(place)).items;
+        if items.len() > ITEMS {
+            return Some(false);
+        }
+        let parts: Option<SmallVec<[Arc<Mask>; 2]>> = items.iter().map(|item| self.part_of(shapes, i, item.state, item.register)).collect();
+        let Some(parts) = parts else { return Some(false) };
+        let (store, arena) = (self.store, self.stepping.arena);
+        // Whoever is asked about the rest may need the tables.
+        self.stepping.table.keep_tables(std::mem::take(&mut self.stepping.steps));
+        let Classed { masks, leaving, .. } = &mut self.found;
+        for (item, part) in items.iter().zip(parts) {
+            let rest = part.residual.clone();
+            masks.push(part);
+            store.leave(arena, self.stepping.table, rest.as_ref(), &item.parents, self.depth + 1, leaving, |mask| masks.push(mask)).ok()?;
+        }
+        self.stepping.steps = self.stepping.table.take_tables();
+        if !self.keep {
+            self.found.leaving = Leaving::default();
+        }
+        Some(true)
+    }
+
+    /// What a state allows strictly below a shape, whatever called its rule; `None` if that does not go by classes.
+    fn part_of(&mut self, shapes: &Shapes, i: usize, state: StateId, register: u64) -> Option<Arc<Mask>> {
+        let (store, arena) = (self.store, self.stepping.arena);
+        let key = (i as u32, state, arena.view(state, register, self.vocabulary.longest_token() as u64));
+        if let Some(known) = store.shape_parts.get(&key) {
+            return known.clone();
+        }
+        let Stepping { table, steps, .. } = &mut self.stepping;
+        let stepping = Stepping { arena, table, steps: std::mem::take(steps), frozen: false, fuel: FUEL };
+        let mut walk = ClassWalk::new(store, stepping, self.path.clone(), true, self.depth + 1);
+        let done = walk.below(shapes, i, Local::One { state, register, parents: 0 });
+        let ClassWalk { stepping: Stepping { steps, .. }, found, .. } = walk;
+        self.stepping.steps = steps;
+        let mask = done.map(|()| Arc::new(store.mask_of(found)));
+        if let Some(mask) = &mask {
+            store.count_bytes(mask);
+        }
+        store.shape_parts.insert(key, mask.clone());
+        mask
+    }
+
+    /// Walk what lies strictly below a shape, where the path leads.
+    fn below(&mut self, shapes: &Shapes, i: usize, start: Local) -> Option<()> {
+        let start = self.stepping.place(start)?;
+        let base = self.path.len();
+        self.walk_shapes(shapes, i + 1..shapes.shapes()[i].end as usize, start, base)?;
+        self.forget_touched();
+        self.join_own();
         Some(())
     }
 
     fn accept(&mut self, (start, end): (u32, u32)) {
-        match self.places.last_mut() {
+        let places = &mut self.found.places;
+        match places.last_mut() {
             _ if start == end => {}
             Some(last) if last.1 == start => last.1 = end,
-            _ => self.places.push((start, end)),
+            _ => places.push((start, end)),
         }
     }
 
@@ -247,6 +336,10 @@ impl ClassWalk<'_> {
             }
             self.accept(shapes.places_at(i));
             self.open(way, depth);
+            if self.add_parts(shapes, i, next)? {
+                i = end;
+                continue;
+            }
             levels.truncate(depth);
             levels.push(next);
             i += 1;
@@ -289,7 +382,7 @@ impl ClassWalk<'_> {
             if self.exits[number].left > MANY && self.path[..depth].iter().all(|&letter| is_plain(letter)) && depth > 0 {
                 if left <= MANY {
                     let node = self.vocabulary.trie().find(&self.path[..depth])?;
-                    self.leaving.subtrees.push((value, node as u32));
+                    self.found.leaving.subtrees.push((value, node as u32));
                 }
                 continue;
             }
@@ -298,7 +391,7 @@ impl ClassWalk<'_> {
                 let bytes = self.vocabulary.token_bytes(token);
                 let offset = if ascii { depth } else { offset(bytes, depth) };
                 if follow.contains(bytes[offset]) {
-                    self.leaving.leftovers.push(Leftover { value, token, length: (bytes.len() - offset) as u16 });
+                    self.found.leaving.leftovers.push(Leftover { value, token, length: (bytes.len() - offset) as u16 });
                 }
             }
         }
@@ -340,14 +433,14 @@ impl ClassWalk<'_> {
     }
 
     fn touch(&mut self, token: u32) {
-        if self.touched.is_empty() {
-            self.touched = vec![0; self.vocabulary.words()].into();
+        if self.found.touched.is_empty() {
+            self.found.touched = vec![0; self.vocabulary.words()].into();
         }
-        bitmask::set(&mut self.touched, token);
+        bitmask::set(&mut self.found.touched, token);
     }
 
     fn is_touched(&self, token: u32) -> bool {
-        !self.touched.is_empty() && bitmask::get(&self.touched, token)
+        !self.found.touched.is_empty() && bitmask::get(&self.found.touched, token)
     }
 
     /// Read the rest of a token.
@@ -380,7 +473,7 @@ impl ClassWalk<'_> {
             };
             place = next;
         }
-        self.tokens.push(token);
+        self.found.tokens.push(token);
         Some(())
     }
 
@@ -453,7 +546,7 @@ impl ClassWalk<'_> {
                 if way == Way::DEAD {
                     self.leave_bytes(trie, trie.places_below(i))?;
                 } else {
-                    self.tokens.extend_from_slice(&trie.tokens()[trie.places_at(i)]);
+                    self.found.tokens.extend_from_slice(&trie.tokens()[trie.places_at(i)]);
                     self.open(way, depth);
                     self.leave_bytes(trie, trie.places_strictly_below(i))?;
                 }
@@ -461,11 +554,11 @@ impl ClassWalk<'_> {
                 continue;
             };
             if self.accepts_all(next, below, reach, end - i, false)? {
-                self.tokens.extend_from_slice(&trie.tokens()[trie.places_below(i)]);
+                self.found.tokens.extend_from_slice(&trie.tokens()[trie.places_below(i)]);
                 i = end;
                 continue;
             }
-            self.tokens.extend_from_slice(&trie.tokens()[trie.places_at(i)]);
+            self.found.tokens.extend_from_slice(&trie.tokens()[trie.places_at(i)]);
             self.open(way, depth);
             levels.truncate(depth);
             levels.push(next);

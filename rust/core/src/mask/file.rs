@@ -23,7 +23,7 @@ use crate::vocab::Vocabulary;
 
 const MAGIC: &[u8; 8] = b"mwmasks\0";
 /// Changed whenever what is written, or how anything is named or numbered, changes.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 /// Residuals with more bases one below the other than any that is learned has.
 const DEEPEST: usize = 64;
 /// Sections, in order.
@@ -261,7 +261,7 @@ fn residual(reader: &mut Reader<'_>, vocabulary: &Vocabulary, known: &[Arc<Resid
     // Bases are followed by recursion.
     let below = std::iter::successors(base.as_ref(), |residual| residual.base.as_ref().map(|(base, _)| base));
     reader.holds(below.take(DEEPEST + 1).count() <= DEEPEST)?;
-    let built = Residual::build(vocabulary, leaving, base.map(|base| (base, without.into())));
+    let built = Residual::build(leaving, base.map(|base| (base, without.into())));
     built.map(Arc::new).ok_or(reader.damaged())
 }
 

@@ -44,7 +44,7 @@ impl MaskStore {
         let mut found = Found::default();
         self.with_locals(|table| walk.run(table, Local::One { state, register, parents: 0 }, &mut found))?;
         let mut bits: Box<[u32]> = short.into();
-        found.accepted(lengths.rest()).into_iter().for_each(|token| bitmask::set(&mut bits, token));
+        bitmask::set_all(&mut bits, &found.accepted(lengths.rest()));
         let accepted = TokenSet::from_bits(bits);
         let mut leaving = found.leaving;
         leaving.leftovers.retain(|leftover| !accepted.contains(leftover.token));
@@ -67,7 +67,7 @@ impl MaskStore {
         for &token in &touched {
             bitmask::clear(&mut bits, token);
         }
-        found.accepted(lengths.rest()).into_iter().for_each(|token| bitmask::set(&mut bits, token));
+        bitmask::set_all(&mut bits, &found.accepted(lengths.rest()));
         let accepted = TokenSet::from_bits_near(base, bits);
         let mut leaving = found.leaving;
         leaving.leftovers.retain(|leftover| !accepted.contains(leftover.token));

@@ -26,8 +26,6 @@ use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::provider::{Arena, ByteSet, DOORS, Named};
 use crate::stack::{Configuration, Parents};
-#[cfg(test)]
-use crate::vocab::trie::Trie;
 
 impl MaskStore {
     /// The mask of a state with a model.
@@ -145,8 +143,9 @@ impl MaskStore {
                 continue;
             }
             let mut found = Found { leaving: std::mem::take(leaving), ..Found::default() };
-            Walk::over(arena, &group.trie).run_from(table, start, ByteSet::ALL, &mut found)?;
-            found.accepted_into(&group.trie, &mut accepted);
+            let trie = self.trie_of(group);
+            Walk::over(arena, trie).run_from(table, start, ByteSet::ALL, &mut found)?;
+            found.accepted_into(trie, &mut accepted);
             *leaving = found.leaving;
         }
         for &(value, node) in &residual.subtrees {
@@ -210,8 +209,15 @@ impl MaskStore {
     /// What a state that is named allows of some leftovers, spelled and by a walk: accepted tokens, and those that leave.
     #[cfg(test)]
     #[allow(clippy::type_complexity)]
-    pub(super) fn rests_of(&self, arena: &Arena, trie: Trie, state: StateId) -> Result<[(Vec<u32>, Vec<Leftover>); 2], EngineError> {
-        let group = Group { value: 0, id: 0, trie };
+    pub(super) fn rests_of(
+        &self,
+        arena: &Arena,
+        leftovers: Vec<Leftover>,
+        state: StateId,
+    ) -> Result<[(Vec<u32>, Vec<Leftover>); 2], EngineError> {
+        let residual = self.residual(Leaving { leftovers, ..Leaving::default() }, None);
+        let group = residual.as_deref().and_then(|residual| residual.groups.first()).expect("some");
+        let trie = self.trie_of(group);
         let list = |accepted: Vec<u32>, residual: Option<&Residual>| {
             let mut leaving = Vec::new();
             if let Some(residual) = residual {
@@ -224,10 +230,10 @@ impl MaskStore {
         let mut found = Found::default();
         let own = self.with_locals(|table| {
             let start = Configuration::at(state, 0);
-            Walk::over(arena, &group.trie).run_from(table, start, ByteSet::ALL, &mut found)?;
-            self.of_item(arena, table, &group, state, 0)
+            Walk::over(arena, trie).run_from(table, start, ByteSet::ALL, &mut found)?;
+            self.of_item(arena, table, group, state, 0)
         })?;
-        let mut accepted = found.accepted(&group.trie);
+        let mut accepted = found.accepted(trie);
         accepted.sort_unstable();
         accepted.dedup();
         found.leaving.leftovers.retain(|l| accepted.binary_search(&l.token).is_err());
@@ -245,7 +251,8 @@ impl MaskStore {
         named: &Named<'_>,
         depth: usize,
     ) -> Result<(Arc<Mask>, Option<Arc<Mask>>), EngineError> {
-        let (trie, all, keep) = (&group.trie, 0..group.trie.nodes().len(), Some(Whole::Nowhere));
+        let trie = self.trie_of(group);
+        let (all, keep) = (0..trie.nodes().len(), Some(Whole::Nowhere));
         let (mut found, base) = match named.others {
             None => (named::alone(trie, all, arena.alphabet(), named, keep), None),
             Some(others) => {
@@ -284,6 +291,21 @@ impl MaskStore {
         accepted: &mut Vec<u32>,
         leaving: &mut Leaving,
     ) -> Result<(), EngineError> {
+        self.leave(arena, table, residual, parents, depth, leaving, |mask| accepted.extend(mask.accepted.ids()))
+    }
+
+    /// The same, with the masks of what they accept.
+    #[allow(clippy::too_many_arguments)] // what a walk has in hand
+    pub(super) fn leave(
+        &self,
+        arena: &Arena,
+        table: &mut LocalTable,
+        residual: Option<&Arc<Residual>>,
+        parents: &Parents,
+        depth: usize,
+        leaving: &mut Leaving,
+        mut accept: impl FnMut(Arc<Mask>),
+    ) -> Result<(), EngineError> {
         let mut open: SmallVec<[(Arc<Residual>, Parents); 4]> =
             residual.map(|residual| (Arc::clone(residual), parents.clone())).into_iter().collect();
         let mut asked = Asked::default();
@@ -294,10 +316,10 @@ impl MaskStore {
             for frame in parents.frames() {
                 if asked.first(&residual, frame) {
                     let mask = self.resolve_with(arena, table, &residual, (frame.return_to, frame.register), depth)?;
-                    accepted.extend(mask.accepted.ids());
                     if let Some(next) = &mask.residual {
                         open.push((Arc::clone(next), frame.parents.clone()));
                     }
+                    accept(mask);
                 }
             }
         }

@@ -5,11 +5,12 @@ use std::sync::{Arc, OnceLock};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
 
+use super::token_set::sort_by_bits;
 use crate::maps::Met;
 use crate::provider::DOORS;
 use crate::stack::Frame;
 use crate::vocab::Vocabulary;
-use crate::vocab::trie::{Entry, Trie};
+use crate::vocab::trie::Trie;
 
 /// A token that left its rule: the value the rule returned, the token, and how many of its bytes are left (at least one).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,35 +62,52 @@ pub struct Group {
     pub value: u32,
     /// Content hash of the leftovers, whatever the value.
     pub id: u128,
-    /// The leftovers.
-    pub trie: Trie,
+    /// Tokens, ascending, with the bytes left of each.
+    leftovers: Box<[(u32, u16)]>,
+    /// By what is left: mostly what a state allows of a group is known before that is needed.
+    trie: OnceLock<Trie>,
+}
+
+impl Group {
+    /// From leftovers that ascend, each once.
+    fn of(value: u32, leftovers: Box<[(u32, u16)]>) -> Self {
+        let mut hasher = hasher();
+        for &(token, length) in &leftovers {
+            hasher.write_u64(u64::from(token) << 16 | u64::from(length));
+        }
+        Self { value, id: hasher.finish128().as_u128(), leftovers, trie: OnceLock::new() }
+    }
+
+    /// The leftovers by what is left, and what that took if it was not known.
+    pub(super) fn trie(&self, vocabulary: &Vocabulary) -> (&Trie, usize) {
+        let mut bytes = 0;
+        let trie = self.trie.get_or_init(|| {
+            let entries = self.leftovers.iter().map(|&(token, length)| {
+                let text = vocabulary.token_bytes(token);
+                (token, &text[text.len() - usize::from(length)..])
+            });
+            let trie = Trie::build(entries.collect());
+            bytes = trie.memory_bytes();
+            trie
+        });
+        (trie, bytes)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.leftovers.len() * size_of::<(u32, u16)>() + self.trie.get().map_or(0, Trie::memory_bytes)
+    }
 }
 
 impl Residual {
     /// From leftovers in any order; `None` if there are none at all.
-    pub fn build(vocabulary: &Vocabulary, leaving: Leaving, base: Option<(Arc<Residual>, Arc<[u32]>)>) -> Option<Self> {
+    pub fn build(leaving: Leaving, base: Option<(Arc<Residual>, Arc<[u32]>)>) -> Option<Self> {
         let Leaving { leftovers, mut subtrees } = leaving;
         subtrees.sort_unstable();
         subtrees.dedup();
         if leftovers.is_empty() && subtrees.is_empty() && base.is_none() {
             return None;
         }
-        let entry = |leftover: Leftover| {
-            let bytes = vocabulary.token_bytes(leftover.token);
-            (leftover.value, Entry::new(leftover.token, &bytes[bytes.len() - usize::from(leftover.length)..]))
-        };
-        let mut entries: Vec<(u32, Entry<'_>)> = leftovers.into_iter().map(entry).collect();
-        entries.sort_unstable();
-        entries.dedup();
-        let listed = entries.chunk_by(|a, b| a.0 == b.0).map(|group| {
-            let mut hasher = hasher();
-            for (_, entry) in group {
-                hasher.write_u64(u64::from(entry.token) << 16 | entry.bytes.len() as u64);
-            }
-            let trie = Trie::of_sorted(group.iter().map(|&(_, entry)| entry));
-            Group { value: group[0].0, id: hasher.finish128().as_u128(), trie }
-        });
-        let groups: Box<[Group]> = listed.collect();
+        let groups = grouped(leftovers);
         let mut hasher = hasher();
         for group in &groups {
             hasher.write_u32(group.value);
@@ -124,7 +142,7 @@ impl Residual {
             self.leaving(vocabulary.trie(), &mut leaving);
             leaving.leftovers.retain(|leftover| leftover.value < DOORS);
             leaving.subtrees.retain(|&(value, _)| value < DOORS);
-            Self::build(vocabulary, leaving, None).map(Arc::new)
+            Self::build(leaving, None).map(Arc::new)
         };
         self.shut.get_or_init(without).clone()
     }
@@ -148,9 +166,8 @@ impl Residual {
     }
 
     pub(super) fn list_groups(&self, into: &mut Vec<Leftover>) {
-        for Group { value, trie, .. } in &self.groups {
-            let all = trie.tokens().iter().enumerate();
-            into.extend(all.map(|(place, &token)| Leftover { value: *value, token, length: trie.length(place) }));
+        for Group { value, leftovers, .. } in &self.groups {
+            into.extend(leftovers.iter().map(|&(token, length)| Leftover { value: *value, token, length }));
         }
     }
 
@@ -164,8 +181,23 @@ impl Residual {
 
     /// Bytes held, the base not counted.
     pub fn memory_bytes(&self) -> usize {
-        self.groups.iter().map(|group| group.trie.memory_bytes()).sum::<usize>() + self.base.as_ref().map_or(0, |(_, w)| w.len() * 4) + 64
+        self.groups.iter().map(Group::memory_bytes).sum::<usize>() + self.base.as_ref().map_or(0, |(_, w)| w.len() * 4) + 64
     }
+}
+
+/// Leftovers in any order, by value.
+fn grouped(mut leftovers: Vec<Leftover>) -> Box<[Group]> {
+    let same = |leftovers: &[Leftover]| leftovers.windows(2).all(|pair| pair[0].value == pair[1].value);
+    if !same(&leftovers) {
+        leftovers.sort_by_key(|leftover| leftover.value);
+    }
+    let of_value = leftovers.chunk_by(|a, b| a.value == b.value).map(|group| {
+        let mut left: Vec<(u32, u16)> = group.iter().map(|leftover| (leftover.token, leftover.length)).collect();
+        sort_by_bits(&mut left, |(token, length)| u64::from(token) << 16 | u64::from(length));
+        left.dedup();
+        Group::of(group[0].value, left.into())
+    });
+    of_value.collect()
 }
 
 /// Which residuals were asked of which frames: the same frame may be reached over several ways with the same residual.

@@ -125,8 +125,9 @@ impl MaskStore {
         let (mut start, follow) = Configuration::closed(arena, state, register)?;
         match rest {
             Rest::Listed(group) => {
-                Walk::over(arena, &group.trie).run_from(table, start, follow, found)?;
-                Ok(&group.trie)
+                let trie = self.trie_of(group);
+                Walk::over(arena, trie).run_from(table, start, follow, found)?;
+                Ok(trie)
             }
             Rest::Below(node) => {
                 // What returns at once leaves all that lies there to the next.
@@ -151,7 +152,7 @@ impl MaskStore {
         if start.items.iter().all(|item| arena.facts(item.state).of_rule)
             && start.returned.is_empty()
             && let Some(start) = table.intern(start.clone())
-            && let Some(found_here) = self.classed(arena, table, start, Some(node), true, false)
+            && let Some(found_here) = self.classed(arena, table, start, Some(node), (true, false), depth)
         {
             found_here.add_to(&self.vocabulary.text_shapes().shapes, &mut found.tokens, &mut found.leaving);
             return Ok(());

@@ -89,28 +89,16 @@ impl MaskStore {
         self.with_locals(|table| walk.run(table, Local::One { state, register, parents: 0 }, &mut found))?;
         let rest = found.accepted(shapes.rest());
         let many = places.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>();
-        let tokens = |(start, end): (u32, u32)| shapes.tokens()[start as usize..end as usize].iter().copied();
         let accepted = if many + rest.len() < self.vocabulary.words() {
-            let classed = places.into_iter().flat_map(tokens).filter(|&token| !is_touched(token));
+            let classed = places.into_iter().flat_map(|run| shapes.strings().tokens_at(run)).copied().filter(|&token| !is_touched(token));
             TokenSet::from_ids(classed.chain(singles).chain(rest).collect(), self.vocabulary.words())
         } else {
-            let mut bits: Box<[u32]>;
-            if many * 2 > shapes.tokens().len() {
-                bits = shapes.all().into();
-                let mut done = 0;
-                for (start, end) in places {
-                    tokens((done, start)).for_each(|token| bitmask::clear(&mut bits, token));
-                    done = end;
-                }
-                tokens((done, shapes.tokens().len() as u32)).for_each(|token| bitmask::clear(&mut bits, token));
-            } else {
-                bits = vec![0; self.vocabulary.words()].into();
-                places.into_iter().flat_map(tokens).for_each(|token| bitmask::set(&mut bits, token));
+            let mut bits = shapes.strings().mask(&places, self.vocabulary.words());
+            if !touched.is_empty() {
+                bitmask::and_not(&mut bits, &touched);
             }
-            bits.iter_mut().zip(&touched).for_each(|(bits, touched)| *bits &= !touched);
-            for token in singles.into_iter().chain(rest) {
-                bitmask::set(&mut bits, token);
-            }
+            bitmask::set_all(&mut bits, &singles);
+            bitmask::set_all(&mut bits, &rest);
             match facts.base.and_then(|base| self.known(base)) {
                 Some(base) => TokenSet::from_bits_near(&base, bits),
                 None => TokenSet::from_bits(bits),
@@ -164,7 +152,7 @@ impl ShapeWalk<'_> {
         let mut path = vec![(state, register); 1];
         let mut letters: Vec<u8> = Vec::new();
         let (mut visited, mut i) = (0, 0);
-        while let Some(shape) = shapes.shapes().get(i) {
+        while let Some(shape) = shapes.strings().shapes().get(i) {
             visited += 1;
             let depth = usize::from(shape.depth);
             let (state, register) = path[depth - 1];
@@ -173,7 +161,7 @@ impl ShapeWalk<'_> {
             let Most { after, apart } = self.after(state, shape.class())?;
             if apart != ByteSet::default() {
                 let kinds = shape.kinds() | shape.below;
-                let (first, last) = shapes.places_below(i);
+                let (first, last) = shapes.strings().places_below(i);
                 // Of a few, to read them takes less than to look at further states.
                 let alive = kinds & !arena.loops(state).known_alive() == 0
                     || last - first > MANY && arena.facts(state).is_simple() && loops::stays_alive(arena, state, kinds, &mut self.ahead)?;
@@ -199,7 +187,7 @@ impl ShapeWalk<'_> {
                     if !arena.facts(state).is_simple() || !loops::stays_alive(arena, state, kinds, &mut self.ahead)? {
                         return Ok(None);
                     }
-                    accept(shapes.places_below(i));
+                    accept(shapes.strings().places_below(i));
                     i = shape.end as usize;
                     continue;
                 }
@@ -222,11 +210,11 @@ impl ShapeWalk<'_> {
                     && (shape.below & !arena.loops(state).known_alive() == 0
                         || visited > LONG && loops::stays_alive(arena, state, shape.below, &mut self.ahead)?);
             if all {
-                accept(shapes.places_below(i));
+                accept(shapes.strings().places_below(i));
                 i = shape.end as usize;
                 continue;
             }
-            accept(shapes.places_at(i));
+            accept(shapes.strings().places_at(i));
             path.truncate(depth);
             path.push((state, register));
             i += 1;
@@ -254,18 +242,18 @@ impl ShapeWalk<'_> {
             }
             for node in nodes {
                 for &token in &trie.tokens()[trie.places_below(node)] {
-                    if bitmask::get(shapes.all(), token) && !self.single(token, before.len(), from)? {
+                    if bitmask::get(shapes.strings().all(), token) && !self.single(token, before.len(), from)? {
                         return Ok(false);
                     }
                 }
             }
             return Ok(true);
         }
-        let (start, end) = shapes.places_below(i);
+        let (start, end) = shapes.strings().places_below(i);
         let Some(left) = self.looked_at.checked_sub((end - start) as usize) else { return Ok(false) };
         self.looked_at = left;
         let ascii = before.iter().all(|&letter| letter < 0x80);
-        for &token in &shapes.tokens()[start as usize..end as usize] {
+        for &token in &shapes.strings().tokens()[start as usize..end as usize] {
             let bytes = vocabulary.token_bytes(token);
             let at = if ascii { before.len() } else { offset(bytes, before.len()) };
             if apart.contains(bytes[at]) && !self.single(token, at, from)? {

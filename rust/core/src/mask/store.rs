@@ -1,7 +1,7 @@
 //! Where masks are kept: per grammar by state, and per vocabulary by content.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Instant;
 
 use super::Mask;
@@ -9,7 +9,7 @@ use super::difference::{Difference, difference, near};
 use super::file::{self, Entries, MaskKey, PartKey, ResolvedKey};
 use super::local::{Local, LocalTable};
 use super::named;
-use super::residual::{Leaving, Residual};
+use super::residual::{Group, Leaving, Residual};
 use super::shared::Shared;
 use super::statistics::{Counters, Statistics};
 use super::token_set::{TokenSet, ascending, remove};
@@ -21,6 +21,7 @@ use crate::maps::{self, Concurrent};
 use crate::provider::{Arena, Named};
 use crate::stack::Item;
 use crate::vocab::Vocabulary;
+use crate::vocab::trie::Trie;
 
 /// A base is given up when more tokens than this differ from it.
 const DIFFERENCE_BOUND: usize = 4096;
@@ -113,8 +114,12 @@ pub struct MaskStore {
     pub(super) resolved: Concurrent<(u128, StateId, u64), Arc<Mask>>,
     /// By node of the vocabulary's trie, state and view: what the state allows below the node.
     parts: Concurrent<(u32, StateId, u64), Arc<Part>>,
+    /// By shape, state and view: what the state allows below the shape; none if that does not go by classes.
+    pub(super) shape_parts: Concurrent<(u32, StateId, u64), Option<Arc<Mask>>>,
     /// What models allow, by content of what is left of some tokens.
     pub(super) rests: Concurrent<(u128, StateId), Arc<Mask>>,
+    /// Residuals by what they are, as long as a mask has them: equal ones are one, so that what is left is put in order once.
+    residuals: Concurrent<u128, Weak<Residual>>,
     /// Memoised steps of configurations; a walk that finds it taken makes its own.
     locals: Mutex<LocalTable>,
     local_bytes: AtomicUsize,
@@ -157,7 +162,9 @@ impl MaskStore {
             masks: maps::many(),
             resolved: maps::many(),
             parts: maps::few(),
+            shape_parts: maps::few(),
             rests: maps::few(),
+            residuals: maps::few(),
             locals: Mutex::default(),
             local_bytes: AtomicUsize::new(0),
             counters: Counters::default(),
@@ -227,6 +234,7 @@ impl MaskStore {
         self.rests.retain(|_, mask| keep(mask.was_used(), mask.memory_bytes()));
         // Parts only serve to learn masks.
         self.parts.retain(|_, part| keep(false, part.memory_bytes()));
+        self.shape_parts.retain(|_, part| keep(false, part.as_ref().map_or(0, |part| part.memory_bytes())));
         if kept > before / 2 {
             gone += (self.masks.len() + self.resolved.len() + self.rests.len()) as u64;
             kept = 0;
@@ -243,6 +251,9 @@ impl MaskStore {
             self.rests.shrink_to_fit();
         }
         self.parts.shrink_to_fit();
+        self.shape_parts.shrink_to_fit();
+        self.residuals.retain(|_, residual| residual.strong_count() > 0);
+        self.residuals.shrink_to_fit();
         if let Ok(mut locals) = self.locals.try_lock() {
             *locals = LocalTable::default();
             self.local_bytes.store(0, Ordering::Relaxed);
@@ -437,26 +448,24 @@ impl MaskStore {
     /// A mask of tokens by their places in the vocabulary's trie, and others. If most are in, those that are out are cleared instead.
     fn bits(&self, mut places: Vec<(u32, u32)>, others: &[u32]) -> Box<[u32]> {
         let trie = self.vocabulary.trie();
-        let tokens = |start: u32, end: u32| trie.tokens()[start as usize..end as usize].iter();
+        let tokens = |start: u32, end: u32| &trie.tokens()[start as usize..end as usize];
         let mut bits: Box<[u32]>;
         if places.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>() * 2 > trie.tokens().len() {
             bits = self.vocabulary.texts().into();
             places.sort_unstable();
             let mut done = 0;
             for (start, end) in places {
-                tokens(done, start.max(done)).for_each(|&token| bitmask::clear(&mut bits, token));
+                bitmask::clear_all(&mut bits, tokens(done, start.max(done)));
                 done = done.max(end);
             }
-            tokens(done, trie.tokens().len() as u32).for_each(|&token| bitmask::clear(&mut bits, token));
+            bitmask::clear_all(&mut bits, tokens(done, trie.tokens().len() as u32));
         } else {
             bits = vec![0; self.vocabulary.words()].into();
             for (start, end) in places {
-                tokens(start, end).for_each(|&token| bitmask::set(&mut bits, token));
+                bitmask::set_all(&mut bits, tokens(start, end));
             }
         }
-        for &token in others {
-            bitmask::set(&mut bits, token);
-        }
+        bitmask::set_all(&mut bits, others);
         bits
     }
 
@@ -576,7 +585,20 @@ impl MaskStore {
     }
 
     pub(super) fn residual(&self, leaving: Leaving, base: Option<(Arc<Residual>, Arc<[u32]>)>) -> Option<Arc<Residual>> {
-        Residual::build(&self.vocabulary, leaving, base).map(Arc::new)
+        let residual = Arc::new(Residual::build(leaving, base)?);
+        let mut known = self.residuals.entry(residual.id).or_insert_with(|| Arc::downgrade(&residual));
+        if let Some(known) = known.upgrade() {
+            return Some(known);
+        }
+        *known = Arc::downgrade(&residual);
+        Some(residual)
+    }
+
+    /// Leftovers by what is left.
+    pub(super) fn trie_of<'g>(&self, group: &'g Group) -> &'g Trie {
+        let (trie, bytes) = group.trie(&self.vocabulary);
+        self.counters.mask_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        trie
     }
 
     pub(super) fn count_bytes(&self, mask: &Mask) {

@@ -59,9 +59,7 @@ impl TokenSet {
             return Self::List(ids.into());
         }
         let mut bits = vec![0; words].into_boxed_slice();
-        for id in ids {
-            bitmask::set(&mut bits, id);
-        }
+        bitmask::set_all(&mut bits, &ids);
         Self::from_bits(bits)
     }
 
@@ -186,37 +184,49 @@ impl TokenSet {
 
 /// Sort the ids and keep each once.
 pub fn ascending(ids: &mut Vec<u32>) {
-    if ids.len() > MANY {
-        by_digits(ids);
-    } else {
-        ids.sort_unstable();
-    }
+    sort_by_bits(ids, u64::from);
     ids.dedup();
 }
 
-/// Sort, digit by digit (Seward 1954).
-fn by_digits(ids: &mut Vec<u32>) {
+/// Sort by numbers that tell all things apart.
+pub fn sort_by_bits<T: Copy + Default>(things: &mut Vec<T>, number: impl Fn(T) -> u64) {
+    if things.len() > MANY {
+        by_digits(things, number);
+    } else {
+        things.sort_unstable_by_key(|&thing| number(thing));
+    }
+}
+
+/// Sort, digit by digit (Seward 1954). A digit that all share is passed over.
+fn by_digits<T: Copy + Default>(things: &mut Vec<T>, number: impl Fn(T) -> u64) {
     const BITS: u32 = 9;
     const DIGITS: usize = 1 << BITS;
-    let most = ids.iter().copied().max().unwrap_or(0);
-    let mut other = vec![0; ids.len()];
+    let (mut some, mut all) = (0, u64::MAX);
+    for &thing in &*things {
+        some |= number(thing);
+        all &= number(thing);
+    }
+    let apart = some & !all;
+    let mut other = vec![T::default(); things.len()];
     let mut shift = 0;
-    while shift < u32::BITS && most >> shift > 0 {
-        let digit = |id: u32| (id >> shift) as usize % DIGITS;
-        let mut places = [0_u32; DIGITS];
-        for &id in &*ids {
-            places[digit(id)] += 1;
+    while shift < u64::BITS && apart >> shift > 0 {
+        let digit = |thing: T| (number(thing) >> shift) as usize % DIGITS;
+        if (apart >> shift) as usize % DIGITS > 0 {
+            let mut places = [0_u32; DIGITS];
+            for &thing in &*things {
+                places[digit(thing)] += 1;
+            }
+            let mut before = 0;
+            for place in &mut places {
+                before += std::mem::replace(place, before);
+            }
+            for &thing in &*things {
+                let place = &mut places[digit(thing)];
+                other[*place as usize] = thing;
+                *place += 1;
+            }
+            std::mem::swap(things, &mut other);
         }
-        let mut before = 0;
-        for place in &mut places {
-            before += std::mem::replace(place, before);
-        }
-        for &id in &*ids {
-            let place = &mut places[digit(id)];
-            other[*place as usize] = id;
-            *place += 1;
-        }
-        std::mem::swap(ids, &mut other);
         shift += BITS;
     }
 }

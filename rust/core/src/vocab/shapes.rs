@@ -120,6 +120,28 @@ impl Shapes {
         &self.tokens
     }
 
+    /// Those of a run of places.
+    pub fn tokens_at(&self, (start, end): (u32, u32)) -> &[u32] {
+        &self.tokens[start as usize..end as usize]
+    }
+
+    /// As a mask of so many words, those of ascending runs of places. If most are in, those that are out are cleared instead.
+    pub fn mask(&self, runs: &[(u32, u32)], words: usize) -> Box<[u32]> {
+        if runs.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>() * 2 <= self.tokens.len() {
+            let mut bits = vec![0; words].into_boxed_slice();
+            runs.iter().for_each(|&run| bitmask::set_all(&mut bits, self.tokens_at(run)));
+            return bits;
+        }
+        let mut bits = self.all.clone();
+        let mut done = 0;
+        for &(start, end) in runs {
+            bitmask::clear_all(&mut bits, self.tokens_at((done, start)));
+            done = end;
+        }
+        bitmask::clear_all(&mut bits, self.tokens_at((done, self.tokens.len() as u32)));
+        bits
+    }
+
     /// The same as a mask.
     pub fn all(&self) -> &[u32] {
         &self.all
@@ -264,29 +286,9 @@ impl TextShapes {
 }
 
 impl ShapeIndex {
-    /// All in preorder; the empty one is not among them.
-    pub fn shapes(&self) -> &[Shape] {
-        self.string.shapes()
-    }
-
-    /// The tokens in the order of their shapes.
-    pub fn tokens(&self) -> &[u32] {
-        self.string.tokens()
-    }
-
-    /// The same as a mask.
-    pub fn all(&self) -> &[u32] {
-        self.string.all()
-    }
-
-    /// The places of the tokens of shape `i`.
-    pub fn places_at(&self, i: usize) -> (u32, u32) {
-        self.string.places_at(i)
-    }
-
-    /// The places of the tokens of shape `i` and of all below it.
-    pub fn places_below(&self, i: usize) -> (u32, u32) {
-        self.string.places_below(i)
+    /// Those that have a shape.
+    pub fn strings(&self) -> &Shapes {
+        &self.string
     }
 
     /// The tokens that have no shape and may be in a string: with a quotation mark, a backslash or a part of a character.
@@ -417,7 +419,7 @@ mod tests {
         let (index, _) = index();
         let mut spelled = String::new();
         let mut found = Vec::new();
-        for (i, shape) in index.shapes().iter().enumerate() {
+        for (i, shape) in index.string.shapes().iter().enumerate() {
             spelled.truncate(usize::from(shape.depth) - 1);
             spelled.push(match shape.class() {
                 Class::Lower => 'a',
@@ -429,11 +431,11 @@ mod tests {
                 Class::Byte(byte) => char::from(byte),
             });
             let tokens = |(start, end): (u32, u32)| {
-                let mut tokens = index.tokens()[start as usize..end as usize].to_vec();
+                let mut tokens = index.string.tokens()[start as usize..end as usize].to_vec();
                 tokens.sort_unstable();
                 tokens
             };
-            found.push((spelled.clone(), tokens(index.places_at(i)), tokens(index.places_below(i)).len(), shape.deepest));
+            found.push((spelled.clone(), tokens(index.string.places_at(i)), tokens(index.string.places_below(i)).len(), shape.deepest));
         }
         let expected: [(&str, &[u32], usize, u16); 10] = [
             ("A", &[], 1, 2),
@@ -449,13 +451,13 @@ mod tests {
         ];
         let expected = expected.iter().filter(|(shape, ..)| !shape.is_empty());
         assert_eq!(found, expected.map(|&(shape, at, below, deepest)| (shape.to_owned(), at.to_vec(), below, deepest)).collect::<Vec<_>>());
-        assert_eq!(index.all(), [0b1_0000_0001_1111_1111]);
+        assert_eq!(index.string.all(), [0b1_0000_0001_1111_1111]);
     }
 
     #[test]
     fn below_a_shape_are_the_kinds_of_all_its_tokens() {
         let (index, _) = index();
-        let lower = index.shapes().iter().find(|shape| shape.class() == Class::Lower && shape.depth == 1).unwrap();
+        let lower = index.string.shapes().iter().find(|shape| shape.class() == Class::Lower && shape.depth == 1).unwrap();
         let expected =
             (b'a'..=b'z').chain(b'0'..=b'9').chain([b'-']).fold(characters::BEYOND, |kinds, byte| kinds | characters::kind(byte));
         assert_eq!(lower.below, expected);

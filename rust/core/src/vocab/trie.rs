@@ -73,10 +73,18 @@ pub struct Trie {
 impl Trie {
     /// From (token, bytes) pairs, in any order; bytes must not be empty.
     pub fn build(entries: Vec<(u32, &[u8])>) -> Self {
-        let mut entries: Vec<Entry<'_>> = entries.into_iter().map(|(token, bytes)| Entry::new(token, bytes)).collect();
-        entries.sort_unstable();
-        entries.dedup();
-        Self::of_sorted(entries.into_iter())
+        let entries: Vec<Entry<'_>> = entries.into_iter().map(|(token, bytes)| Entry::new(token, bytes)).collect();
+        // By the first bytes as numbers, and where these are the same by the rest: to move and to compare less.
+        let mut order: Vec<u128> = entries.iter().enumerate().map(|(place, entry)| u128::from(entry.first) << 64 | place as u128).collect();
+        order.sort_unstable();
+        let mut sorted: Vec<Entry<'_>> = order.into_iter().map(|key| entries[key as usize]).collect();
+        for alike in sorted.chunk_by_mut(|a, b| a.first == b.first) {
+            if !alike.is_sorted() {
+                alike.sort_unstable();
+            }
+        }
+        sorted.dedup();
+        Self::of_sorted(sorted.into_iter())
     }
 
     /// From entries that ascend.
