@@ -69,13 +69,8 @@ pub const fn all_of(first: u8, but: [u8; 2]) -> Kinds {
 
 /// The kind of a byte of ASCII; any other byte is of kind [`OTHER`].
 #[inline]
-pub fn kind(byte: u8) -> Kinds {
-    KIND_OF.get(usize::from(byte)).map_or(OTHER, |&kind| 1 << kind)
-}
-
-/// The kind of a byte of ASCII, where it must be known early.
-pub const fn kind_of_ascii(byte: u8) -> Kinds {
-    1 << KIND_OF[byte as usize]
+pub const fn kind(byte: u8) -> Kinds {
+    if byte < 0x80 { 1 << KIND_OF[byte as usize] } else { OTHER }
 }
 
 /// By kind: its bytes, a bit each.
@@ -184,7 +179,7 @@ impl Utf8 {
     /// After one more byte.
     #[inline]
     #[must_use]
-    pub fn after(self, byte: u8) -> Self {
+    pub const fn after(self, byte: u8) -> Self {
         match (self, byte) {
             (Self::Start, 0..=0x7F)
             | (
@@ -217,26 +212,15 @@ impl Utf8 {
         }
     }
 
-    /// May a character of a kind beyond ASCII have this byte here?
+    /// May a character of a kind beyond ASCII have this byte, which is none of ASCII, here?
+    #[inline]
     pub fn is_of(self, byte: u8, kind: Kinds) -> bool {
-        let leads = match kind {
-            SEPARATORS => matches!((self, byte), (Self::Start, 0xE2) | (Self::AfterE2, 0x80)),
-            SPACES => matches!(
-                (self, byte),
-                (Self::Start, 0xC2 | 0xE1 | 0xE2 | 0xE3 | 0xEF)
-                    | (Self::AfterE1, 0x9A)
-                    | (Self::AfterE2, 0x80 | 0x81)
-                    | (Self::AfterE3, 0x80)
-                    | (Self::AfterEf, 0xBB)
-            ),
-            _ => false,
-        };
-        leads || self.kind(byte) == kind
+        u64::from(MAY_BE[self as usize][usize::from(byte & 0x7F)]) << FIRST & kind != 0
     }
 
     /// Of what kind a byte is that comes here.
     #[inline]
-    pub fn kind(self, byte: u8) -> Kinds {
+    pub const fn kind(self, byte: u8) -> Kinds {
         match self.after(byte) {
             Self::Malformed => MALFORMED,
             Self::Start => match (self, byte) {
@@ -251,7 +235,64 @@ impl Utf8 {
             _ => kind(byte),
         }
     }
+
+    /// The kinds beyond ASCII that the character may be of.
+    const fn may_be(self, byte: u8) -> Kinds {
+        let leads = match (self, byte) {
+            (Self::Start, 0xE2) | (Self::AfterE2, 0x80) => SEPARATORS | SPACES,
+            (Self::Start, 0xC2 | 0xE1 | 0xE3 | 0xEF)
+            | (Self::AfterE1, 0x9A)
+            | (Self::AfterE2, 0x81)
+            | (Self::AfterE3, 0x80)
+            | (Self::AfterEf, 0xBB) => SPACES,
+            _ => 0,
+        };
+        (leads | self.kind(byte)) & BEYOND
+    }
 }
+
+/// The lowest of the kinds beyond ASCII.
+const FIRST: u32 = BEYOND.trailing_zeros();
+
+/// By where a character has been read to and the byte that comes, less 0x80: of which kinds beyond ASCII it may be.
+///
+/// PERF: every byte within a character is asked about for every state that takes text.
+static MAY_BE: [[u8; 128]; EACH.len()] = {
+    let mut table = [[0; 128]; EACH.len()];
+    let mut at = 0;
+    while at < EACH.len() {
+        let mut byte = 0;
+        while byte < 128 {
+            table[at][byte] = (EACH[at].may_be(0x80 | byte as u8) >> FIRST) as u8;
+            byte += 1;
+        }
+        at += 1;
+    }
+    table
+};
+
+/// All, in order.
+const EACH: [Utf8; 19] = [
+    Utf8::Start,
+    Utf8::One,
+    Utf8::Two,
+    Utf8::Three,
+    Utf8::AfterE0,
+    Utf8::AfterEd,
+    Utf8::AfterF0,
+    Utf8::AfterF4,
+    Utf8::AfterC2,
+    Utf8::AfterE1,
+    Utf8::AfterE19A,
+    Utf8::AfterE2,
+    Utf8::AfterE280,
+    Utf8::AfterE281,
+    Utf8::AfterE3,
+    Utf8::AfterE380,
+    Utf8::AfterEf,
+    Utf8::AfterEfBb,
+    Utf8::Malformed,
+];
 
 #[cfg(test)]
 mod tests {
@@ -266,6 +307,11 @@ mod tests {
         }
         assert_eq!((0..60).flat_map(bytes_of).count(), 128);
         assert_eq!(kind(0x80), OTHER);
+    }
+
+    #[test]
+    fn places_in_characters_are_in_order() {
+        assert!(EACH.iter().enumerate().all(|(number, &at)| at as usize == number));
     }
 
     #[test]

@@ -126,6 +126,17 @@ pub fn cover(arena: &Arena, state: StateId, kinds: Kinds) -> Result<bool, Engine
     Ok(true)
 }
 
+/// All kinds over which a state leads back to itself.
+pub fn all_kinds(arena: &Arena, state: StateId) -> Result<Kinds, EngineError> {
+    let mut kinds = 0;
+    for number in 0..Kinds::BITS - 1 {
+        if cover(arena, state, 1 << number)? {
+            kinds |= 1 << number;
+        }
+    }
+    Ok(kinds)
+}
+
 fn leads_back(arena: &Arena, state: StateId, mut bytes: impl Iterator<Item = u8>) -> Result<bool, EngineError> {
     loop {
         let Some(byte) = bytes.next() else { return Ok(true) };

@@ -17,9 +17,11 @@ use super::context::{Context, Contexts, Follow};
 use super::count::{Counts, Mode, Segment};
 use super::left_corner::LeftCorner;
 use super::nfa::{END, EmbeddedIndex, Kind, Node, Position, Symbol};
+use crate::characters::Kinds;
 use crate::error::EngineError;
 use crate::ids::{ProviderId, StateId};
 use crate::limits::Limits;
+use crate::loops::Beyond;
 use crate::maps::{self, Concurrent};
 use crate::provider::{Alternative, Arena, ByteSet, Cell, Facts, Provider, Push, Step};
 
@@ -515,6 +517,34 @@ impl Provider for GrammarProvider {
             Some(next) => self.head(arena, symbol, next, true).map(Some),
             None => self.state(arena, Mode::Plain, Some(self.follows[symbol.index()]), Vec::new()).map(Some),
         }
+    }
+
+    fn beyond_ascii(&self, arena: &Arena, local: u32, kind: Kinds) -> Result<Option<Beyond>, EngineError> {
+        let expansion = self.expansion(arena.limits(), local)?;
+        if !expansion.calls.is_empty() || self.key(local).mode != Mode::Plain {
+            return Ok(None);
+        }
+        let mut targets = Vec::new();
+        for item in &expansion.edges {
+            match self.automaton.nfa.node(item.position) {
+                Node::Byte(_, high, _) if high < 0x80 => {}
+                Node::Class(class, next) => {
+                    let class = &self.automaton.nfa.classes[class.index()];
+                    if class.whole & kind != 0 {
+                        targets.push(Item { context: item.context, position: next });
+                    } else if class.some & kind != 0 {
+                        return Ok(None);
+                    }
+                }
+                _ => return Ok(None),
+            }
+        }
+        if targets.is_empty() {
+            return Ok(Some(Beyond::Dead));
+        }
+        let (returns, items) = self.closure(arena.limits(), targets)?;
+        let found = self.destinations(arena, Mode::Plain, returns, items)?;
+        Ok(found.first().map(|found| Beyond::To(found.return_to)))
     }
 
     fn identity(&self, arena: &Arena, local: u32) -> Option<u128> {

@@ -6,6 +6,7 @@
 use regex_syntax::utf8::{Utf8Range, Utf8Sequences};
 
 use super::nfa::{DEAD, Describe, END, Nfa, Node, Position};
+use crate::characters::{self, EACH_BEYOND, Kinds};
 use crate::error::EngineError;
 use crate::grammar::CharClass;
 use crate::provider::ByteSet;
@@ -17,6 +18,10 @@ pub(super) struct CharacterClass {
     pub(super) groups: Box<[(ByteSet, Position)]>,
     /// All first bytes.
     pub(super) first: ByteSet,
+    /// The kinds beyond ASCII all of whose characters are of the class.
+    pub(super) whole: Kinds,
+    /// Those of which any is.
+    pub(super) some: Kinds,
     /// The class in words.
     pub(super) name: String,
 }
@@ -42,7 +47,19 @@ impl CharacterClass {
                 first.insert(byte);
             }
         }
-        Ok(Self { groups: groups.into(), first, name: class.describe() })
+        let of = |kind: Kinds, holds: fn((u32, u32), (u32, u32)) -> bool| {
+            characters::ranges_of(kind).iter().map(move |&range| class.ranges().iter().any(|&own| holds(own, range)))
+        };
+        let (mut whole, mut some) = (0, 0);
+        for kind in EACH_BEYOND {
+            if of(kind, |own, range| own.0 <= range.0 && range.1 <= own.1).all(|holds| holds) {
+                whole |= kind;
+            }
+            if of(kind, |own, range| own.0 <= range.1 && range.0 <= own.1).any(|holds| holds) {
+                some |= kind;
+            }
+        }
+        Ok(Self { groups: groups.into(), first, whole, some, name: class.describe() })
     }
 
     /// Bytes held, roughly.

@@ -39,6 +39,8 @@ const FEW: usize = 8;
 /// What called rules allow below shapes with at least so many below them is kept for others that call them, for so many items at most.
 const PART: usize = 64;
 const ITEMS: usize = 16;
+/// To pass over fewer shapes takes no less than to look at them.
+const PASSED: usize = 16;
 /// More tokens than this that leave at one place leave as all that lies below it.
 const MANY: usize = 64;
 
@@ -234,12 +236,13 @@ impl<'a> ClassWalk<'a> {
         // Whoever is asked about the rest may need the tables.
         self.stepping.table.keep_tables(std::mem::take(&mut self.stepping.steps));
         let Classed { masks, leaving, .. } = &mut self.found;
-        for (item, part) in items.iter().zip(parts) {
+        let left = items.iter().zip(parts).try_for_each(|(item, part)| {
             let rest = part.residual.clone();
             masks.push(part);
-            store.leave(arena, self.stepping.table, rest.as_ref(), &item.parents, self.depth + 1, leaving, |mask| masks.push(mask)).ok()?;
-        }
+            store.leave(arena, self.stepping.table, rest.as_ref(), &item.parents, self.depth + 1, leaving, |mask| masks.push(mask))
+        });
         self.stepping.steps = self.stepping.table.take_tables();
+        left.ok()?;
         if !self.keep {
             self.found.leaving = Leaving::default();
         }
@@ -302,9 +305,15 @@ impl<'a> ClassWalk<'a> {
     }
 
     fn walk_shapes(&mut self, shapes: &Shapes, range: std::ops::Range<usize>, start: Place, base: usize) -> Option<()> {
-        let mut levels = vec![start; base + 1];
+        // By depth: where the walk is, and where what lies below that ends.
+        let mut levels = vec![(start, range.end); base + 1];
         let (mut visited, mut i) = (0, range.start);
         while i < range.end {
+            let passed = self.pass(shapes, i, &mut levels);
+            if passed != i {
+                i = passed;
+                continue;
+            }
             let shape = &shapes.shapes()[i];
             let end = shape.end as usize;
             let depth = usize::from(shape.depth);
@@ -312,11 +321,17 @@ impl<'a> ClassWalk<'a> {
             self.shut(depth);
             self.path.truncate(depth - 1);
             self.path.push(shape.letter());
-            let from = levels[depth - 1];
-            let (way, apart) = self.stepping.class(from, shape.letter())?;
-            if apart != ByteSet::default() {
-                self.part(shapes, i, from, way, &apart)?;
-            }
+            let from = levels[depth - 1].0;
+            let way = match self.stepping.glance(from, shape.letter()) {
+                Some(way) => way,
+                None => {
+                    let (way, apart) = self.stepping.class(from, shape.letter())?;
+                    if apart != ByteSet::default() {
+                        self.part(shapes, i, from, way, &apart)?;
+                    }
+                    way
+                }
+            };
             let Some(next) = self.stepping.led(way).next else {
                 if way == Way::DEAD {
                     self.leave(shapes, shapes.places_below(i))?;
@@ -341,10 +356,42 @@ impl<'a> ClassWalk<'a> {
                 continue;
             }
             levels.truncate(depth);
-            levels.push(next);
+            levels.push((next, end));
             i += 1;
         }
         Some(())
+    }
+
+    /// If characters of many kinds change nothing where shape `i` begins, accept all shapes up to the first that ends with another: gives that,
+    /// with the levels above it set, or where nothing is left.
+    #[inline]
+    fn pass(&mut self, shapes: &Shapes, i: usize, levels: &mut Vec<(Place, usize)>) -> usize {
+        let shape = &shapes.shapes()[i];
+        let depth = usize::from(shape.depth);
+        let (from, end) = levels[depth - 1];
+        let passing = self.stepping.passing(from);
+        if passing == 0 || end - i < PASSED || shape.kinds() & !passing != 0 {
+            return i;
+        }
+        let to = self.stepping.others_than(shapes, passing).first(i..end);
+        let upto = to.unwrap_or(end);
+        self.accept((shapes.places_at(i).0, shapes.places_before(upto)));
+        self.shut(depth);
+        self.path.truncate(depth - 1);
+        levels.truncate(depth);
+        if let Some(to) = to {
+            let deep = usize::from(shapes.shapes()[to].depth) - 1;
+            self.path.resize(deep, 0);
+            levels.resize(deep + 1, (from, 0));
+            let mut up = to;
+            for level in (depth..=deep).rev() {
+                up = shapes.parent(up);
+                let shape = &shapes.shapes()[up];
+                self.path[level - 1] = shape.letter();
+                levels[level].1 = shape.end as usize;
+            }
+        }
+        upto
     }
 
     /// Are all tokens alive from a configuration that go on with characters of these kinds, at most so many?
@@ -352,19 +399,24 @@ impl<'a> ClassWalk<'a> {
         if kinds & MALFORMED != 0 {
             return Some(false);
         }
+        if let Some(known) = self.stepping.is_alive(at, kinds, long) {
+            return Some(known);
+        }
         let arena = self.stepping.arena;
         let mut number = 0;
+        let mut alive = false;
         while let Some((state, register)) = self.stepping.item(at, number) {
             number += 1;
             // Of a few, to go on takes less than to ask what the state has not been asked.
-            if kinds & !arena.loops(state).known() == 0 && !arena.facts(state).counting
+            alive = kinds & !arena.loops(state).known() == 0 && !arena.facts(state).counting
                 || (size > FEW || arena.facts(state).counting) && loops(arena, state, register, self.stepping.frozen, kinds, reach).ok()?
-                || long && arena.facts(state).is_simple() && loops::stays_alive(arena, state, kinds, &mut self.ahead).ok()?
-            {
-                return Some(true);
+                || long && arena.facts(state).is_simple() && loops::stays_alive(arena, state, kinds, &mut self.ahead).ok()?;
+            if alive {
+                break;
             }
         }
-        Some(false)
+        self.stepping.note_alive(at, long).ok()?;
+        Some(alive)
     }
 
     /// The tokens at these places leave: the path has died.

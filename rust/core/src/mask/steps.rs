@@ -13,12 +13,16 @@ use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::loops::{self, Beyond};
 use crate::provider::{Arena, ByteSet, Cell};
-use crate::vocab::{BEYOND, SEPARATOR, SPACE};
+use crate::vocab::{BEYOND, SEPARATOR, SPACE, ShapeSet, Shapes};
 
 /// More configurations than this are not kept from one walk to the next.
 const KEPT: usize = 1 << 11;
+/// Nor so many sets of shapes.
+const OTHERS: usize = 64;
 /// Within characters more places than this are not looked at.
 const WITHIN: usize = 64;
+/// A state that leads back to itself over so many kinds of characters is likely to do so over most.
+const MANY: u32 = 8;
 /// More items than this are not stepped together.
 const MOST_ITEMS: usize = 64;
 
@@ -52,8 +56,31 @@ struct Kept {
     /// By byte, once one was asked; 0 is not known.
     bytes: Option<Box<[u32; 256]>>,
     /// By class: the way that most of it go, and which bytes (the first of their characters) do not.
-    classes: [Option<(Way, ByteSet)>; 6],
+    classes: [Option<(Way, ByteSet)>; CLASSES],
+    /// By class: the way that all of it go, once that is known; else 0.
+    together: [u32; CLASSES],
+    /// Kinds of characters over which an item is known to lead back to itself, whatever its register.
+    looping: Kinds,
+    /// If there is but one item, and many kinds over which it leads back to itself and does not return: all of them.
+    passing: Kinds,
+    /// One of these is enough that no item is alive after all texts of some kinds, as far as one has looked; further ahead, in the second.
+    hopeless: [Kinds; 2],
 }
+
+const CLASSES: usize = 6;
+/// Not the letter of a class.
+const ALONE: u8 = 7;
+/// The number of the class that a letter stands for.
+const NUMBERS: [u8; 256] = {
+    let mut numbers = [ALONE; 256];
+    let letters = [b'a', b'A', b'0', BEYOND, SEPARATOR, SPACE];
+    let mut number = 0;
+    while number < CLASSES {
+        numbers[letters[number] as usize] = number as u8;
+        number += 1;
+    }
+    numbers
+};
 
 /// Steps, kept from one walk to the next.
 #[derive(Default)]
@@ -61,6 +88,8 @@ pub(super) struct Steps {
     places: HashMap<Local, u32>,
     kept: Vec<Kept>,
     ways: Vec<Led>,
+    /// By kinds: the shapes that end with another.
+    others: Vec<(Kinds, ShapeSet)>,
     /// By what they are; equal ways are one.
     ways_by: HashMap<(u32, SmallVec<[u32; 1]>, ByteSet), u32>,
 }
@@ -79,14 +108,16 @@ pub(super) struct Stepping<'a> {
 impl Steps {
     /// Forget everything if that is much.
     pub(super) fn trim(&mut self) {
-        if self.kept.len() > KEPT || self.ways.len() > KEPT * 8 {
+        if self.kept.len() > KEPT || self.ways.len() > KEPT * 8 || self.others.len() > OTHERS {
             *self = Self::default();
         }
     }
 
     /// Bytes held, roughly.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.kept.len() * (size_of::<Kept>() + 1024 + 32) + self.ways.len() * (size_of::<Led>() * 2 + 16)
+        self.kept.len() * (size_of::<Kept>() + 1024 + 32)
+            + self.ways.len() * (size_of::<Led>() * 2 + 16)
+            + self.others.iter().map(|(_, shapes)| shapes.memory_bytes()).sum::<usize>()
     }
 }
 
@@ -106,7 +137,8 @@ impl Stepping<'_> {
         }
         self.prepare();
         let place = self.steps.kept.len() as u32;
-        self.steps.kept.push(Kept { local, bytes: None, classes: [const { None }; 6] });
+        let classes = [const { None }; CLASSES];
+        self.steps.kept.push(Kept { local, bytes: None, classes, together: [0; CLASSES], looping: 0, passing: 0, hopeless: [0; 2] });
         self.steps.places.insert(local, place);
         Some(Place(place))
     }
@@ -226,14 +258,9 @@ impl Stepping<'_> {
 
     /// What most characters of a class do, and the first bytes of those that do not.
     pub(super) fn class(&mut self, at: Place, letter: u8) -> Option<(Way, ByteSet)> {
-        let number = match letter {
-            b'a' => 0,
-            b'A' => 1,
-            b'0' => 2,
-            BEYOND => 3,
-            SEPARATOR => 4,
-            SPACE => 5,
-            byte => return Some((self.byte(at, byte)?, ByteSet::default())),
+        let number = match NUMBERS[usize::from(letter)] {
+            ALONE => return Some((self.byte(at, letter)?, ByteSet::default())),
+            number => usize::from(number),
         };
         if let Some(known) = self.steps.kept[at.0 as usize].classes[number] {
             return Some(known);
@@ -246,8 +273,75 @@ impl Stepping<'_> {
             SEPARATOR => self.beyond(at, SEPARATORS)?,
             _ => self.beyond(at, SPACES)?,
         };
-        self.steps.kept[at.0 as usize].classes[number] = Some(way);
+        let kept = &mut self.steps.kept[at.0 as usize];
+        kept.classes[number] = Some(way);
+        if way.1 == ByteSet::default() {
+            kept.together[number] = way.0.0;
+        }
         Some(way)
+    }
+
+    /// Where all characters that a letter stands for go, if that is known.
+    #[inline]
+    pub(super) fn glance(&self, at: Place, letter: u8) -> Option<Way> {
+        let kept = &self.steps.kept[at.0 as usize];
+        let way = match NUMBERS[usize::from(letter)] {
+            ALONE => kept.bytes.as_ref()?[usize::from(letter)],
+            number => kept.together[usize::from(number)],
+        };
+        (way != 0).then_some(Way(way))
+    }
+
+    /// Is some item alive after all texts of characters of these kinds? `None`: it is not known yet.
+    #[inline]
+    pub(super) fn is_alive(&self, at: Place, kinds: Kinds, ahead: bool) -> Option<bool> {
+        let kept = &self.steps.kept[at.0 as usize];
+        if kinds & !kept.looping == 0 {
+            return Some(true);
+        }
+        (kinds & kept.hopeless[usize::from(ahead)] != 0).then_some(false)
+    }
+
+    /// Take down what the states have been asked so far.
+    pub(super) fn note_alive(&mut self, at: Place, ahead: bool) -> Result<(), EngineError> {
+        let mut passing = 0;
+        if let Local::One { state, .. } = self.local(at) {
+            let facts = self.arena.facts(state);
+            if !facts.counting && facts.returns.is_none() && self.arena.loops(state).known().count_ones() >= MANY {
+                passing = loops::all_kinds(self.arena, state)?;
+            }
+        }
+        let (mut looping, mut hopeless, mut number): (Kinds, Kinds, _) = (0, Kinds::MAX, 0);
+        while let Some((state, _)) = self.item(at, number) {
+            number += 1;
+            let loops = self.arena.loops(state);
+            let facts = self.arena.facts(state);
+            let known = if facts.counting { 0 } else { loops.known() };
+            if known.count_ones() > looping.count_ones() {
+                looping = known;
+            }
+            hopeless &= loops.hopeless(ahead && facts.is_simple());
+        }
+        let kept = &mut self.steps.kept[at.0 as usize];
+        (kept.looping, kept.passing) = (looping, passing);
+        kept.hopeless[usize::from(ahead)] = hopeless;
+        Ok(())
+    }
+
+    /// The shapes that end with a character of another kind.
+    pub(super) fn others_than(&mut self, shapes: &Shapes, kinds: Kinds) -> &ShapeSet {
+        let others = &mut self.steps.others;
+        let place = others.iter().position(|&(known, _)| known == kinds).unwrap_or_else(|| {
+            others.push((kinds, shapes.of_others(kinds)));
+            others.len() - 1
+        });
+        &others[place].1
+    }
+
+    /// If characters of many kinds lead from the place to itself, and nothing returns on the way: these kinds.
+    #[inline]
+    pub(super) fn passing(&self, at: Place) -> Kinds {
+        self.steps.kept[at.0 as usize].passing
     }
 
     fn most(&mut self, at: Place, bytes: std::ops::RangeInclusive<u8>) -> Option<(Way, ByteSet)> {
@@ -294,6 +388,14 @@ impl Stepping<'_> {
         }
         if !alive {
             return Some((Way::DEAD, ByteSet::default()));
+        }
+        if let Local::One { state, parents, .. } = self.local(at)
+            && let Beyond::To(to) = loops::beyond_ascii(arena, state, kind).ok()?
+            && arena.facts(to).is_simple()
+            && arena.facts(to).returns.is_none()
+        {
+            let next = self.place(Local::One { state: to, register: 0, parents })?;
+            return Some((self.way(Some(next), SmallVec::new(), ByteSet::ALL), ByteSet::default()));
         }
         // All lead to the same states; one of each length shows with what registers and frames.
         let examples: &[&str] = match kind {

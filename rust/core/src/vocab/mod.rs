@@ -13,7 +13,7 @@ pub mod trie;
 pub use items::{InString, Inside, ItemIndex};
 pub use lengths::LengthIndex;
 pub use quotes::QuoteIndex;
-pub use shapes::{BEYOND, Class, SEPARATOR, SPACE, Shape, ShapeIndex, Shapes, TextShapes};
+pub use shapes::{BEYOND, Class, SEPARATOR, SPACE, Shape, ShapeIndex, ShapeSet, Shapes, TextShapes};
 pub use spell::Spelling;
 
 use std::any::Any;

@@ -79,6 +79,7 @@ impl Shape {
     }
 
     /// The kinds of the characters that its last one may be.
+    #[inline]
     pub fn kinds(&self) -> Kinds {
         kinds(self.letter)
     }
@@ -107,9 +108,41 @@ pub struct Shapes {
     tokens: Vec<u32>,
     /// The same as a mask.
     all: Box<[u32]>,
+    /// By shape, the one that it goes on from.
+    parents: Vec<u32>,
+    /// By letter, the shapes that end with it.
+    by_letter: Vec<(u8, Vec<u32>)>,
 }
 
 impl Shapes {
+    fn new(nodes: Vec<Shape>, tokens: Vec<u32>, all: Box<[u32]>) -> Self {
+        let mut parents = Vec::with_capacity(nodes.len());
+        let mut path: Vec<u32> = Vec::new();
+        let mut by_letter: Vec<(u8, Vec<u32>)> = (0..=u8::MAX).map(|letter| (letter, Vec::new())).collect();
+        for (i, node) in nodes.iter().enumerate() {
+            path.truncate(usize::from(node.depth) - 1);
+            parents.push(path.last().copied().unwrap_or(NONE));
+            path.push(i as u32);
+            by_letter[usize::from(node.letter)].1.push(i as u32);
+        }
+        by_letter.retain(|(_, shapes)| !shapes.is_empty());
+        Self { nodes, tokens, all, parents, by_letter }
+    }
+
+    /// The shape that one of more than one character goes on from.
+    pub fn parent(&self, i: usize) -> usize {
+        self.parents[i] as usize
+    }
+
+    /// The shapes whose last character may be of another kind than these.
+    pub fn of_others(&self, kinds: Kinds) -> ShapeSet {
+        let mut words = vec![0; self.nodes.len().div_ceil(64)];
+        for (_, shapes) in self.by_letter.iter().filter(|&&(letter, _)| self::kinds(letter) & !kinds != 0) {
+            shapes.iter().for_each(|&i| words[i as usize / 64] |= 1 << (i % 64));
+        }
+        ShapeSet(words)
+    }
+
     /// All in preorder; the empty one is not among them.
     pub fn shapes(&self) -> &[Shape] {
         &self.nodes
@@ -156,6 +189,11 @@ impl Shapes {
         (self.nodes[i].tokens, self.token_start(i + 1))
     }
 
+    /// Where the places of all tokens of shapes before the `i`-th end.
+    pub fn places_before(&self, i: usize) -> u32 {
+        self.token_start(i)
+    }
+
     /// The places of the tokens of shape `i` and of all below it.
     pub fn places_below(&self, i: usize) -> (u32, u32) {
         (self.nodes[i].tokens, self.token_start(self.nodes[i].end as usize))
@@ -178,7 +216,33 @@ impl Shapes {
     }
 
     fn memory_bytes(&self) -> usize {
-        self.nodes.len() * size_of::<Shape>() + (self.tokens.len() + self.all.len()) * 4
+        self.nodes.len() * (size_of::<Shape>() + 8) + (self.tokens.len() + self.all.len()) * 4
+    }
+}
+
+/// A set of shapes.
+pub struct ShapeSet(Vec<u64>);
+
+impl ShapeSet {
+    /// Bytes held.
+    pub fn memory_bytes(&self) -> usize {
+        self.0.len() * 8
+    }
+
+    /// The first in a range.
+    #[inline]
+    pub fn first(&self, range: std::ops::Range<usize>) -> Option<usize> {
+        let mut word = range.start / 64;
+        let mut bits = self.0.get(word)? & (u64::MAX << (range.start % 64));
+        while bits == 0 {
+            word += 1;
+            if word * 64 >= range.end {
+                return None;
+            }
+            bits = *self.0.get(word)?;
+        }
+        let found = word * 64 + bits.trailing_zeros() as usize;
+        (found < range.end).then_some(found)
     }
 }
 
@@ -262,19 +326,22 @@ pub fn index<'a>(tokens: impl Iterator<Item = (u32, &'a [u8])>, words: usize, tr
     }
     // Of strings of JSON.
     let mut in_strings: Vec<(&[u8], u32)> = Vec::new();
-    let mut string = Shapes { nodes: Vec::new(), tokens: Vec::new(), all: vec![0; words].into() };
+    let mut string_tokens: Vec<u32> = Vec::new();
     for (&(shape, _), ends) in sorted.iter().zip(starts.windows(2)) {
         if !shape.iter().any(|&letter| is_special(letter)) {
-            in_strings.push((shape, string.tokens.len() as u32));
-            string.tokens.extend_from_slice(&tokens[ends[0] as usize..ends[1] as usize]);
+            in_strings.push((shape, string_tokens.len() as u32));
+            string_tokens.extend_from_slice(&tokens[ends[0] as usize..ends[1] as usize]);
         }
     }
-    string.tokens.iter().for_each(|&token| bitmask::set(&mut string.all, token));
-    string.nodes = preorder(in_strings.into_iter(), string.tokens.len() as u32);
+    let mut string_all = vec![0; words].into_boxed_slice();
+    bitmask::set_all(&mut string_all, &string_tokens);
+    let nodes = preorder(in_strings.into_iter(), string_tokens.len() as u32);
+    let string = Shapes::new(nodes, string_tokens, string_all);
     let nodes = preorder(sorted.iter().zip(&starts).map(|(&(shape, _), &start)| (shape, start)), tokens.len() as u32);
+    let shapes = Shapes::new(nodes, tokens, all);
     let rest = Trie::build(rest);
     let whole = whole(&rest, trie);
-    let texts = TextShapes { shapes: Shapes { nodes, tokens, all }, broken: Trie::build(broken) };
+    let texts = TextShapes { shapes, broken: Trie::build(broken) };
     (texts, ShapeIndex { string, rest, whole })
 }
 
@@ -343,6 +410,7 @@ fn close(shapes: &mut [Shape], open: &mut Vec<usize>, depth: usize) {
 }
 
 /// The kinds of the characters that a letter stands for.
+#[inline]
 fn kinds(letter: u8) -> Kinds {
     const OF: [Kinds; 3] = [class(b'a', b'z'), class(b'A', b'Z'), class(b'0', b'9')];
     match letter {
@@ -359,7 +427,7 @@ fn kinds(letter: u8) -> Kinds {
 const fn class(low: u8, high: u8) -> Kinds {
     let (mut kinds, mut byte) = (0, low);
     while byte <= high {
-        kinds |= characters::kind_of_ascii(byte);
+        kinds |= characters::kind(byte);
         byte += 1;
     }
     kinds
