@@ -31,6 +31,9 @@ use crate::vocab::{BEYOND, SEPARATOR, SPACE, Shapes, Vocabulary};
 const FUEL: usize = 1 << 12;
 /// So many tokens may be read one by one.
 const SINGLES: usize = 1 << 10;
+/// More than this are looked for along the vocabulary's trie, at so many nodes at most.
+const FEW_SINGLES: usize = 1 << 7;
+const NODES: usize = 1 << 12;
 /// A walk that has looked at so many shapes looks further ahead, at so many states at most.
 const LONG: usize = 1024;
 const AHEAD: usize = 1024;
@@ -145,6 +148,8 @@ struct ClassWalk<'a> {
     /// Of those that do not.
     own: Leaving,
     singles: usize,
+    /// How many nodes of the vocabulary's trie may still be looked at to find those that fare otherwise.
+    nodes: usize,
     /// Nodes of the vocabulary's trie that were looked at.
     visited: usize,
     /// How many states may still be looked at to see over what others stay alive.
@@ -165,6 +170,7 @@ impl<'a> ClassWalk<'a> {
             found: Classed::default(),
             own: Leaving::default(),
             singles: SINGLES,
+            nodes: NODES,
             visited: 0,
             ahead: AHEAD,
             depth,
@@ -472,8 +478,11 @@ impl<'a> ClassWalk<'a> {
         }
         let (start, end) = shapes.places_below(i);
         let ascii = !self.path[..depth - 1].iter().any(|&letter| letter >= BEYOND);
-        for &token in &shapes.tokens()[start as usize..end as usize] {
-            self.singles = self.singles.checked_sub(1)?;
+        if (end - start) as usize > FEW_SINGLES && ascii && !beyond && self.exits.is_empty() {
+            return self.part_along(from, way, apart);
+        }
+        self.singles = self.singles.checked_sub((end - start) as usize)?;
+        for &token in shapes.tokens_at((start, end)) {
             let bytes = self.vocabulary.token_bytes(token);
             let at = if ascii { depth - 1 } else { offset(bytes, depth - 1) };
             if apart.contains(bytes[at]) && !self.is_touched(token) {
@@ -481,6 +490,44 @@ impl<'a> ClassWalk<'a> {
                 self.single(token, from, at)?;
             }
         }
+        Some(())
+    }
+
+    /// The same along the vocabulary's trie, from all nodes that the path may stand for.
+    fn part_along(&mut self, from: Place, way: Way, apart: &ByteSet) -> Option<()> {
+        let trie = self.vocabulary.trie();
+        let letters = self.path.clone();
+        let Some((_, before)) = letters.split_last() else { return Some(()) };
+        // Children still to look at, by depth.
+        let mut open: Vec<SmallVec<[usize; 32]>> = vec![SmallVec::new(); before.len() + 1];
+        let children = |below: std::ops::Range<usize>, bytes: &ByteSet| bytes.iter().filter_map(|byte| trie.child(&below, byte)).collect();
+        let bytes = |depth: usize| before.get(depth).map_or(*apart, |&letter| bytes_of(letter));
+        open[0] = children(0..trie.nodes().len(), &bytes(0));
+        let mut depth = 0;
+        loop {
+            let Some(node) = open[depth].pop() else {
+                if depth == 0 {
+                    break;
+                }
+                depth -= 1;
+                continue;
+            };
+            self.nodes = self.nodes.checked_sub(1)?;
+            self.path.truncate(depth);
+            self.path.push(trie.nodes()[node].byte);
+            if depth < before.len() {
+                depth += 1;
+                open[depth] = children(node + 1..trie.nodes()[node].end as usize, &bytes(depth));
+                continue;
+            }
+            let tokens = &trie.tokens()[trie.places_below(node)];
+            match tokens.iter().filter(|&&token| self.is_touched(token)).count() {
+                0 => self.differ(node, from, way)?,
+                touched if touched == tokens.len() => {}
+                _ => return None,
+            }
+        }
+        self.path = letters;
         Some(())
     }
 
@@ -643,6 +690,16 @@ impl<'a> ClassWalk<'a> {
             }
         }
         Some(())
+    }
+}
+
+/// The bytes of ASCII that a letter stands for.
+fn bytes_of(letter: u8) -> ByteSet {
+    match letter {
+        b'a' => ByteSet::range(b'a', b'z'),
+        b'A' => ByteSet::range(b'A', b'Z'),
+        b'0' => ByteSet::range(b'0', b'9'),
+        byte => ByteSet::one(byte),
     }
 }
 
