@@ -13,11 +13,10 @@ use maskwright::matcher::Matcher;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-use rayon::ThreadPool;
 
 use crate::background::{POLL, lock};
 use crate::bitmask::{RowIndex, RowPointer, Rows};
-use crate::crew::share;
+use crate::crew::Crew;
 use crate::drafts::{self, Drafts, Judged};
 use crate::errors::{self, IntoPython};
 use crate::fork::{Work, detached};
@@ -138,7 +137,7 @@ const LOST: EngineError = EngineError::Internal("a matcher of a batch failed");
 
 /// Share out work that returns what it has used, so that all of that is given back at the end and not before.
 fn share_out<A, K, T>(
-    pool: &ThreadPool,
+    pool: &Crew,
     piece: usize,
     items: Vec<A>,
     run: impl Fn(A) -> (K, Result<T, EngineError>) + Send + Sync + 'static,
@@ -148,13 +147,13 @@ where
     K: Send + 'static,
     T: Send + 'static,
 {
-    let done = share(pool, piece, items, run);
+    let done = pool.share(piece, items, run);
     done.into_iter().map(|done| done.map_or((None, Err(LOST)), |(used, result)| (Some(used), result))).collect()
 }
 
 /// Fill every row, and give the matchers back, all at the end.
-fn run_fills(pool: &ThreadPool, mut fills: Vec<Fill>) -> Vec<Result<bool, EngineError>> {
-    if pool.current_num_threads() == 1 {
+fn run_fills(pool: &Crew, mut fills: Vec<Fill>) -> Vec<Result<bool, EngineError>> {
+    if pool.threads() == 1 {
         return fills.iter_mut().map(Fill::run).collect();
     }
     let run = |mut fill: Fill| {
@@ -269,7 +268,7 @@ pub struct BatchGrammarMatcher {
 }
 
 impl BatchGrammarMatcher {
-    fn pool(&self) -> PyResult<Arc<ThreadPool>> {
+    fn pool(&self) -> PyResult<Arc<Crew>> {
         self.pool.get(self.threads)
     }
 

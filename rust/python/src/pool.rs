@@ -5,13 +5,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use pyo3::prelude::*;
-use rayon::ThreadPool;
-
 use crate::background::lock;
+use crate::crew::Crew;
+use pyo3::prelude::*;
 
 /// A pool, and the process that its threads are in.
-pub struct Pool(Mutex<Option<(u32, Arc<ThreadPool>)>>);
+pub struct Pool(Mutex<Option<(u32, Arc<Crew>)>>);
 
 impl Pool {
     /// No threads yet.
@@ -20,7 +19,7 @@ impl Pool {
     }
 
     /// The pool of this process, with that many threads if it has to be made.
-    pub fn get(&self, threads: usize) -> PyResult<Arc<ThreadPool>> {
+    pub fn get(&self, threads: usize) -> PyResult<Arc<Crew>> {
         let process = std::process::id();
         let mut held = lock(&self.0);
         if let Some((owner, pool)) = &*held
@@ -29,7 +28,8 @@ impl Pool {
             return Ok(pool.clone());
         }
         let made = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("maskwright-{i}")).build();
-        let pool = Arc::new(made.map_err(|error| pyo3::exceptions::PyRuntimeError::new_err(format!("no threads: {error}")))?);
+        let made = made.map_err(|error| pyo3::exceptions::PyRuntimeError::new_err(format!("no threads: {error}")))?;
+        let pool = Arc::new(Crew::new(made));
         // The threads of a pool from before a fork are not here to be told to end.
         std::mem::forget(held.replace((process, pool.clone())));
         Ok(pool)

@@ -328,15 +328,14 @@ impl<'a> ClassWalk<'a> {
             self.path.truncate(depth - 1);
             self.path.push(shape.letter());
             let from = levels[depth - 1].0;
-            let way = match self.stepping.glance(from, shape.letter()) {
-                Some(way) => way,
-                None => {
-                    let (way, apart) = self.stepping.class(from, shape.letter())?;
-                    if apart != ByteSet::default() {
-                        self.part(shapes, i, from, way, &apart)?;
-                    }
-                    way
+            let way = if let Some(way) = self.stepping.glance(from, shape.letter()) {
+                way
+            } else {
+                let (way, apart) = self.stepping.class(from, shape.letter())?;
+                if apart != ByteSet::default() {
+                    self.part(shapes, i, from, way, &apart)?;
                 }
+                way
             };
             let Some(next) = self.stepping.led(way).next else {
                 if way == Way::DEAD {

@@ -211,7 +211,7 @@ fn by_digits<T: Copy + Default>(things: &mut Vec<T>, number: impl Fn(T) -> u64) 
     let mut shift = 0;
     while shift < u64::BITS && apart >> shift > 0 {
         let digit = |thing: T| (number(thing) >> shift) as usize % DIGITS;
-        if (apart >> shift) as usize % DIGITS > 0 {
+        if !((apart >> shift) as usize).is_multiple_of(DIGITS) {
             let mut places = [0_u32; DIGITS];
             for &thing in &*things {
                 places[digit(thing)] += 1;

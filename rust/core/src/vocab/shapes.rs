@@ -138,7 +138,9 @@ impl Shapes {
     pub fn of_others(&self, kinds: Kinds) -> ShapeSet {
         let mut words = vec![0; self.nodes.len().div_ceil(64)];
         for (_, shapes) in self.by_letter.iter().filter(|&&(letter, _)| self::kinds(letter) & !kinds != 0) {
-            shapes.iter().for_each(|&i| words[i as usize / 64] |= 1 << (i % 64));
+            for &i in shapes {
+                words[i as usize / 64] |= 1 << (i % 64);
+            }
         }
         ShapeSet(words)
     }
@@ -162,7 +164,9 @@ impl Shapes {
     pub fn mask(&self, runs: &[(u32, u32)], words: usize) -> Box<[u32]> {
         if runs.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>() * 2 <= self.tokens.len() {
             let mut bits = vec![0; words].into_boxed_slice();
-            runs.iter().for_each(|&run| bitmask::set_all(&mut bits, self.tokens_at(run)));
+            for &run in runs {
+                bitmask::set_all(&mut bits, self.tokens_at(run));
+            }
             return bits;
         }
         let mut bits = self.all.clone();
