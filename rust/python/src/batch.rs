@@ -141,14 +141,13 @@ fn share_out<A, K, T>(
     piece: usize,
     items: Vec<A>,
     run: impl Fn(A) -> (K, Result<T, EngineError>) + Send + Sync + 'static,
-) -> Vec<(Option<K>, Result<T, EngineError>)>
+) -> impl Iterator<Item = (Option<K>, Result<T, EngineError>)>
 where
     A: Send + 'static,
     K: Send + 'static,
     T: Send + 'static,
 {
-    let done = pool.share(piece, items, run);
-    done.into_iter().map(|done| done.map_or((None, Err(LOST)), |(used, result)| (Some(used), result))).collect()
+    pool.share(piece, items, run).map(|done| done.map_or((None, Err(LOST)), |(used, result)| (Some(used), result)))
 }
 
 /// Fill every row, and give the matchers back, all at the end.
@@ -161,7 +160,7 @@ fn run_fills(pool: &Crew, mut fills: Vec<Fill>) -> Vec<Result<bool, EngineError>
         (fill, result)
     };
     if fills.len() >= ALONE {
-        return share_out(pool, PIECE, fills, run).into_iter().map(|(_, result)| result).collect();
+        return share_out(pool, PIECE, fills, run).map(|(_, result)| result).collect();
     }
     // Few: what is warm is done by the time a thread would be awake.
     let mut results: Vec<Option<Result<bool, EngineError>>> = fills.iter_mut().map(|fill| fill.run_warm().map(Ok)).collect();
@@ -171,7 +170,7 @@ fn run_fills(pool: &Crew, mut fills: Vec<Fill>) -> Vec<Result<bool, EngineError>
     }
     let mut found = match &mut cold[..] {
         [only] => vec![(None, only.run())],
-        _ => share_out(pool, 1, std::mem::take(&mut cold), run),
+        _ => share_out(pool, 1, std::mem::take(&mut cold), run).collect(),
     }
     .into_iter();
     for result in results.iter_mut().filter(|known| known.is_none()) {
@@ -347,7 +346,7 @@ impl BatchGrammarMatcher {
                 (taken, result)
             };
             match pool {
-                Some(pool) => share_out(&pool, PIECE.min(many), all, run).into_iter().map(|(_, result)| result).collect(),
+                Some(pool) => share_out(&pool, PIECE.min(many), all, run).map(|(_, result)| result).collect(),
                 None => all.into_iter().map(run).map(|(_, result)| result).collect(),
             }
         });

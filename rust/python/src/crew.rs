@@ -19,6 +19,9 @@ use crate::background::lock;
 /// Turns of waiting for the last pieces of others before going to sleep: about as long as a piece of warm masks takes.
 const SPINS: u32 = 2_000;
 
+/// A thread's part of the work is so many pieces at most, for others to take if they are done first.
+const EACH: usize = 8;
+
 /// Between two batches: with a shorter pause threads linger, for as long.
 const LINGER: Duration = Duration::from_micros(100);
 
@@ -44,17 +47,18 @@ impl Crew {
         self.pool.spawn(work);
     }
 
-    /// Do `work` with each item, `piece` of them at a time, on as many threads as there are, this one among them. None where it panicked.
-    pub fn share<T, R, F>(&self, piece: usize, items: Vec<T>, work: F) -> Vec<Option<R>>
+    /// Do `work` with each item, at least `piece` of them at a time, on as many threads as there are, this one among them. None where it panicked.
+    pub fn share<T, R, F>(&self, piece: usize, items: Vec<T>, work: F) -> impl Iterator<Item = Option<R>> + use<T, R, F>
     where
         T: Send + 'static,
         R: Send + 'static,
         F: Fn(T) -> R + Send + Sync + 'static,
     {
         self.relay.begin();
+        let piece = piece.max(items.len() / (self.threads() * EACH));
         let mut items = items.into_iter();
         let pieces: Vec<_> = std::iter::from_fn(|| Some(items.by_ref().take(piece).collect::<Vec<T>>()).filter(|piece| !piece.is_empty()))
-            .map(|piece| Mutex::new(Some(piece)))
+            .map(|items| Piece { taken: AtomicBool::new(false), work: Mutex::new((items, Vec::new())) })
             .collect();
         let count = pieces.len();
         let threads = self.threads().min(count).max(1);
@@ -64,7 +68,7 @@ impl Crew {
             threads,
             open: AtomicUsize::new(count),
             left: AtomicUsize::new(count),
-            results: Mutex::new((0..count).map(|_| Vec::new()).collect()),
+            waiting: Mutex::new(()),
             done: Condvar::new(),
         });
         let awake = if threads > 1 { self.relay.announce(shared.clone()) } else { 0 };
@@ -78,12 +82,10 @@ impl Crew {
             spins += 1;
             std::hint::spin_loop();
         }
-        let results = lock(&shared.results);
-        let mut results =
-            shared.done.wait_while(results, |_| shared.left.load(Ordering::Acquire) > 0).unwrap_or_else(PoisonError::into_inner);
-        let results = std::mem::take(&mut *results);
+        let waiting = lock(&shared.waiting);
+        drop(shared.done.wait_while(waiting, |()| shared.left.load(Ordering::Acquire) > 0).unwrap_or_else(PoisonError::into_inner));
         self.relay.end();
-        results.into_iter().flatten().collect()
+        (0..count).flat_map(move |place| std::mem::take(&mut lock(&shared.pieces[place].work).1))
     }
 }
 
@@ -171,14 +173,19 @@ trait Join: Send + Sync {
 
 struct Shared<T, R, F> {
     work: F,
-    /// None once somebody has taken it.
-    pieces: Vec<Mutex<Option<Vec<T>>>>,
+    pieces: Vec<Piece<T, R>>,
     threads: usize,
     /// How many pieces are not taken, and how many are not done.
     open: AtomicUsize,
     left: AtomicUsize,
-    results: Mutex<Vec<Vec<Option<R>>>>,
+    waiting: Mutex<()>,
     done: Condvar,
+}
+
+/// Some of the items, and what came of them.
+struct Piece<T, R> {
+    taken: AtomicBool,
+    work: Mutex<(Vec<T>, Vec<Option<R>>)>,
 }
 
 impl<T, R, F> Shared<T, R, F>
@@ -198,13 +205,19 @@ where
     }
 
     fn try_piece(&self, place: usize) {
-        let Some(items) = lock(&self.pieces[place]).take() else { return };
+        let piece = &self.pieces[place];
+        // PERF: to look first leaves the line with those that look as well.
+        if piece.taken.load(Ordering::Relaxed) || piece.taken.swap(true, Ordering::Relaxed) {
+            return;
+        }
         self.open.fetch_sub(1, Ordering::Relaxed);
-        let found = items.into_iter().map(|item| catch_unwind(AssertUnwindSafe(|| (self.work)(item))).ok()).collect();
-        lock(&self.results)[place] = found;
+        {
+            let (items, results) = &mut *lock(&piece.work);
+            results.extend(items.drain(..).map(|item| catch_unwind(AssertUnwindSafe(|| (self.work)(item))).ok()));
+        }
         if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             // Under the lock, so that it does not come between a look and a sleep.
-            drop(lock(&self.results));
+            drop(lock(&self.waiting));
             self.done.notify_all();
         }
     }

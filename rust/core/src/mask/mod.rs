@@ -17,6 +17,7 @@ mod local;
 mod models;
 mod named;
 mod path;
+pub mod recent;
 pub mod residual;
 mod resolve;
 mod shapes;

@@ -1,6 +1,6 @@
 //! Where masks are kept: per grammar by state, and per vocabulary by content.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Instant;
 
@@ -9,6 +9,7 @@ use super::difference::{Difference, difference, near};
 use super::file::{self, Entries, MaskKey, PartKey, ResolvedKey};
 use super::local::{Local, LocalTable};
 use super::named;
+use super::recent::{self, Held};
 use super::residual::{Group, Leaving, Residual};
 use super::shared::Shared;
 use super::statistics::{Counters, Statistics};
@@ -106,8 +107,13 @@ impl SharedMasks {
     }
 }
 
+/// How many stores there have been.
+static STORES: AtomicU64 = AtomicU64::new(0);
+
 /// All masks learned for one grammar.
 pub struct MaskStore {
+    /// No other store's in this process.
+    number: u64,
     pub(super) vocabulary: Arc<Vocabulary>,
     pub(super) shared: Option<Arc<SharedMasks>>,
     masks: Concurrent<(StateId, u64, bool), Arc<Mask>>,
@@ -157,6 +163,7 @@ impl MaskStore {
     pub fn new(vocabulary: Arc<Vocabulary>) -> Self {
         let shared = SharedMasks::of(&vocabulary);
         Self {
+            number: STORES.fetch_add(1, Ordering::Relaxed),
             vocabulary,
             shared,
             masks: maps::many(),
@@ -258,6 +265,46 @@ impl MaskStore {
             *locals = LocalTable::default();
             self.local_bytes.store(0, Ordering::Relaxed);
         }
+    }
+
+    /// The same as [`Self::mask`], and for this thread to find again.
+    pub fn held_mask(
+        &self,
+        arena: &Arena,
+        state: StateId,
+        register: u64,
+        framed: bool,
+        effort: Effort,
+    ) -> Result<Option<Held>, EngineError> {
+        let view = arena.view(state, register, self.vocabulary.longest_token() as u64);
+        self.held(u128::from(framed), (state, view), || self.mask(arena, state, register, framed, effort))
+    }
+
+    /// The same as [`Self::resolve`], and for this thread to find again.
+    pub fn held_resolved(
+        &self,
+        arena: &Arena,
+        residual: &Residual,
+        return_to: StateId,
+        register: u64,
+        effort: Effort,
+    ) -> Result<Option<Held>, EngineError> {
+        let view = arena.view(return_to, register, self.vocabulary.longest_token() as u64);
+        self.held(residual.id, (return_to, view), || self.resolve(arena, residual, return_to, register, effort))
+    }
+
+    fn held(
+        &self,
+        about: u128,
+        (state, view): (StateId, u64),
+        ask: impl FnOnce() -> Result<Option<Arc<Mask>>, EngineError>,
+    ) -> Result<Option<Held>, EngineError> {
+        let key = recent::Key { store: self.number, about, state, view };
+        if let Some(held) = recent::get(&key) {
+            held.touch();
+            return Ok(Some(held));
+        }
+        Ok(ask()?.map(|mask| recent::put(key, mask)))
     }
 
     /// What an item in `state` allows, with the tokens that leave if it is `framed`; `None` if that is not known and must not be learned.

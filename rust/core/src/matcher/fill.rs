@@ -1,16 +1,16 @@
 //! Putting a mask together: what each item allows, and what the frames below allow of the tokens that leave.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use super::{CompiledGrammar, Matcher};
+use super::Matcher;
 use crate::bitmask;
 use crate::error::EngineError;
-use crate::mask::residual::{Asked, Residual};
+use crate::mask::MaskStore;
+use crate::mask::recent::Held;
+use crate::mask::residual::Asked;
 use crate::mask::store::Effort;
-use crate::mask::{Mask, MaskStore};
 use crate::provider::Arena;
 use crate::stack::{Configuration, Parents};
 
@@ -28,13 +28,10 @@ impl Matcher {
     }
 
     fn fill_with(&mut self, row: &mut [u32], effort: Effort) -> Result<Option<bool>, EngineError> {
-        let compiled = Arc::clone(self.compiled());
-        let (arena, store) = (compiled.arena(), compiled.store());
-        let vocabulary = store.vocabulary();
         if self.history.stopped() {
             row.fill(0);
         } else {
-            let Some(parts) = self.parts(&compiled, effort)? else { return Ok(None) };
+            let Some(parts) = self.parts(effort)? else { return Ok(None) };
             let first = parts.iter().position(|mask| mask.accepted.is_broad());
             match first {
                 Some(first) => parts[first].accepted.write(row),
@@ -45,6 +42,7 @@ impl Matcher {
                     mask.accepted.add_to(row);
                 }
             }
+            let arena = self.compiled().arena();
             if arena.tracks_items() {
                 self.decide_repeated_items(row)?;
             }
@@ -62,17 +60,17 @@ impl Matcher {
                 bitmask::clear(row, id);
             }
         }
-        Ok(Some(!bitmask::all_set(row, vocabulary.vocab_size())))
+        Ok(Some(!bitmask::all_set(row, self.compiled().vocabulary().vocab_size())))
     }
 }
 
-pub(super) type Union = SmallVec<[Arc<Mask>; 4]>;
+pub(super) type Union = SmallVec<[Held; 4]>;
 
 impl Matcher {
     /// What is joined here, learned if it has to and may be; counted either way.
-    fn parts(&mut self, compiled: &CompiledGrammar, effort: Effort) -> Result<Option<Union>, EngineError> {
-        let (arena, store) = (compiled.arena(), compiled.store());
-        if let Some(parts) = gather(arena, store, self.configuration(), Effort::Known)? {
+    fn parts(&mut self, effort: Effort) -> Result<Option<Union>, EngineError> {
+        let (arena, store) = (self.compiled.arena(), self.compiled.store());
+        if let Some(parts) = gather(arena, store, self.history.configuration(), Effort::Known)? {
             let saved_ns = parts.iter().map(|mask| u64::from(mask.cost)).sum();
             self.tally.hit(saved_ns, store.counters());
             return Ok(Some(parts));
@@ -81,10 +79,10 @@ impl Matcher {
             return Ok(None);
         }
         let started = Instant::now();
-        let parts = gather(arena, store, self.configuration(), Effort::Learn);
+        let parts = gather(arena, store, self.history.configuration(), Effort::Learn);
         self.tally.miss(started.elapsed().as_nanos() as u64, store.counters());
         // After the masks are in hand: they may go from the store at once.
-        compiled.grew();
+        self.compiled.grew();
         parts
     }
 }
@@ -97,24 +95,27 @@ pub(super) fn gather(
     effort: Effort,
 ) -> Result<Option<Union>, EngineError> {
     let mut parts = Union::new();
-    let mut open: SmallVec<[(Arc<Residual>, Parents); 4]> = SmallVec::new();
+    // Masks, by place, whose residuals are to be asked of these frames.
+    let mut open: SmallVec<[(usize, &Parents); 4]> = SmallVec::new();
     // What must repeat an item is decided token by token.
     for item in configuration.items.iter().filter(|item| item.parents.free()) {
-        let Some(mask) = store.mask(arena, item.state, item.register, !item.parents.frames().is_empty(), effort)? else { return Ok(None) };
-        if let Some(residual) = &mask.residual {
-            open.push((Arc::clone(residual), item.parents.clone()));
+        let framed = !item.parents.frames().is_empty();
+        let Some(mask) = store.held_mask(arena, item.state, item.register, framed, effort)? else { return Ok(None) };
+        if mask.residual.is_some() {
+            open.push((parts.len(), &item.parents));
         }
         parts.push(mask);
     }
     let mut asked = Asked::default();
-    while let Some((residual, parents)) = open.pop() {
+    while let Some((place, parents)) = open.pop() {
         for frame in parents.frames().iter().filter(|frame| frame.free) {
-            if !asked.first(&residual, frame) {
+            let Some(residual) = &parts[place].residual else { continue };
+            if !asked.first(residual, frame) {
                 continue;
             }
-            let Some(mask) = store.resolve(arena, &residual, frame.return_to, frame.register, effort)? else { return Ok(None) };
-            if let Some(next) = &mask.residual {
-                open.push((Arc::clone(next), frame.parents.clone()));
+            let Some(mask) = store.held_resolved(arena, residual, frame.return_to, frame.register, effort)? else { return Ok(None) };
+            if mask.residual.is_some() {
+                open.push((parts.len(), &frame.parents));
             }
             parts.push(mask);
         }
