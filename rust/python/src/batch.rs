@@ -5,7 +5,7 @@
 //! Must not know: how a mask is computed.
 
 use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use maskwright::error::EngineError;
@@ -33,6 +33,9 @@ const MANY_DRAFTS: usize = 2;
 const MANY_TOKENS: usize = 512;
 
 type Matchers = Vec<Py<GrammarMatcher>>;
+
+/// What is held for masks that are to be filled: the bitmask, the matchers, and a row for each.
+type Prepared = (Rows, Vec<Taken>, Vec<RowPointer>);
 
 /// A matcher taken for a batch; the state goes home when this is dropped.
 struct Taken {
@@ -103,83 +106,94 @@ fn common_width(matchers: &Matchers) -> PyResult<Option<usize>> {
     }
 }
 
-/// One mask to fill.
-struct Fill {
-    taken: Taken,
-    row: RowPointer,
-}
+/// A matcher that stays where it is while some thread works with it.
+///
+/// PERF: what moves with the work from core to core, and back, one core must then fetch from all others.
+struct Place(*mut Matcher);
 
-impl Fill {
-    fn run(&mut self) -> Result<bool, EngineError> {
-        let row = &mut self.row;
-        self.taken.run(|matcher| {
-            // SAFETY: whoever made this holds the bitmask until the work is done, and no two fills of a batch have the same row.
-            let words = unsafe { row.words() };
-            let result = matcher.fill(words);
-            if result.is_err() {
-                // Nothing made up: a failed matcher allows nothing.
-                words.fill(0);
-            }
-            result
-        })
-    }
+// SAFETY: matchers may be used by any thread, by one at a time.
+unsafe impl Send for Place {}
 
-    /// If that needs nothing to be learned.
-    fn run_warm(&mut self) -> Option<bool> {
-        let row = &mut self.row;
-        // SAFETY: as above.
-        self.taken.run(|matcher| Ok(matcher.try_fill_warm(unsafe { row.words() }))).ok().flatten()
-    }
-}
+const _: () = {
+    const fn may_move<T: Send>() {}
+    may_move::<Matcher>();
+};
 
 /// What a piece of work that panicked comes to.
 const LOST: EngineError = EngineError::Internal("a matcher of a batch failed");
 
-/// Share out work that returns what it has used, so that all of that is given back at the end and not before.
-fn share_out<A, K, T>(
-    pool: &Crew,
-    piece: usize,
-    items: Vec<A>,
-    run: impl Fn(A) -> (K, Result<T, EngineError>) + Send + Sync + 'static,
-) -> impl Iterator<Item = (Option<K>, Result<T, EngineError>)>
+/// Do `work` with each matcher and its argument, at least `piece` of them at a time on a pool, if there is one. All of it is done at the end.
+fn with_each<A, T>(
+    pool: Option<(&Crew, usize)>,
+    taken: Vec<&mut Taken>,
+    arguments: Vec<A>,
+    work: impl Fn(&mut Matcher, A) -> Result<T, EngineError> + Send + Sync + 'static,
+) -> Vec<Result<T, EngineError>>
 where
     A: Send + 'static,
-    K: Send + 'static,
     T: Send + 'static,
 {
-    pool.share(piece, items, run).map(|done| done.map_or((None, Err(LOST)), |(used, result)| (Some(used), result)))
+    let each = taken.into_iter().zip(arguments);
+    let Some((pool, piece)) = pool else {
+        return each.map(|(taken, argument)| taken.run(|matcher| work(matcher, argument))).collect();
+    };
+    let mut taken: Vec<&mut Taken> = Vec::with_capacity(each.len());
+    let mut items: Vec<(Place, A)> = Vec::with_capacity(each.len());
+    for (one, argument) in each {
+        // One that is lost already has none.
+        items.extend(one.state.as_mut().map(|state| (Place(&raw mut state.matcher), argument)));
+        taken.push(one);
+    }
+    let mut found = pool.share(piece, items, move |(place, argument)| {
+        // SAFETY: the state is in a box of its own, borrowed until all is done, and in no other item.
+        let matcher = unsafe { &mut *place.0 };
+        work(matcher, argument).map_err(Box::new)
+    });
+    let result = |taken: &mut Taken| {
+        let done = if taken.state.is_some() { found.next().flatten() } else { None };
+        done.map_or_else(
+            || {
+                taken.state = None;
+                Err(LOST)
+            },
+            |result| result.map_err(|error| *error),
+        )
+    };
+    taken.into_iter().map(result).collect()
 }
 
-/// Fill every row, and give the matchers back, all at the end.
-fn run_fills(pool: &Crew, mut fills: Vec<Fill>) -> Vec<Result<bool, EngineError>> {
-    if pool.threads() == 1 {
-        return fills.iter_mut().map(Fill::run).collect();
+/// Fill a row.
+fn fill(matcher: &mut Matcher, mut row: RowPointer) -> Result<bool, EngineError> {
+    // SAFETY: whoever made the pointer holds the bitmask until the work is done, and no two matchers of a batch have the same row.
+    let words = unsafe { row.words() };
+    let result = catch_unwind(AssertUnwindSafe(|| matcher.fill(words)));
+    if !matches!(result, Ok(Ok(_))) {
+        // Nothing made up: a failed matcher allows nothing.
+        words.fill(0);
     }
-    let run = |mut fill: Fill| {
-        let result = fill.run();
-        (fill, result)
-    };
-    if fills.len() >= ALONE {
-        return share_out(pool, PIECE, fills, run).map(|(_, result)| result).collect();
+    result.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Fill every row.
+fn run_fills(pool: &Crew, taken: &mut [Taken], mut rows: Vec<RowPointer>) -> Vec<Result<bool, EngineError>> {
+    if pool.threads() == 1 {
+        return with_each(None, taken.iter_mut().collect(), rows, fill);
+    }
+    if taken.len() >= ALONE {
+        return with_each(Some((pool, PIECE)), taken.iter_mut().collect(), rows, fill);
     }
     // Few: what is warm is done by the time a thread would be awake.
-    let mut results: Vec<Option<Result<bool, EngineError>>> = fills.iter_mut().map(|fill| fill.run_warm().map(Ok)).collect();
-    let (mut cold, mut kept) = (Vec::new(), Vec::new());
-    for (fill, known) in fills.into_iter().zip(&results) {
-        if known.is_none() { cold.push(fill) } else { kept.push(fill) }
-    }
-    let mut found = match &mut cold[..] {
-        [only] => vec![(None, only.run())],
-        _ => share_out(pool, 1, std::mem::take(&mut cold), run).collect(),
-    }
-    .into_iter();
-    for result in results.iter_mut().filter(|known| known.is_none()) {
-        *result = found.next().map(|(fill, result)| {
-            kept.extend(fill);
-            result
-        });
-    }
-    results.into_iter().map(|result| result.unwrap_or(Err(LOST))).collect()
+    let warm = |taken: &mut Taken, row: &mut RowPointer| {
+        // SAFETY: as above.
+        taken.run(|matcher| Ok(matcher.try_fill_warm(unsafe { row.words() }))).ok().flatten()
+    };
+    let known: Vec<Option<bool>> = taken.iter_mut().zip(&mut rows).map(|(taken, row)| warm(taken, row)).collect();
+    let cold = |known: &&Option<bool>| known.is_none();
+    let pool = if known.iter().filter(cold).count() > 1 { Some((pool, 1)) } else { None };
+    let rest = taken.iter_mut().zip(rows).zip(&known).filter(|(_, known)| known.is_none()).map(|(rest, _)| rest);
+    let (rest, rows): (Vec<&mut Taken>, Vec<RowPointer>) = rest.unzip();
+    let mut found = with_each(pool, rest, rows, fill).into_iter();
+    known.into_iter().map(|known| known.map_or_else(|| found.next().unwrap_or(Err(LOST)), Ok)).collect()
 }
 
 /// The outcome of a batch of masks.
@@ -276,7 +290,7 @@ impl BatchGrammarMatcher {
         matchers: &Matchers,
         bitmask: &Bound<'_, PyAny>,
         indices: Option<Vec<RowIndex>>,
-    ) -> PyResult<Option<(Rows, Vec<Fill>)>> {
+    ) -> PyResult<Option<Prepared>> {
         if let Some(indices) = &indices {
             same_length("indices", indices.len(), matchers.len())?;
             let mut used = HashSet::with_capacity(indices.len());
@@ -290,11 +304,8 @@ impl BatchGrammarMatcher {
             Some(indices) => indices.iter().map(|index| rows.row(py, index.0)).collect(),
             None => (0..).take(matchers.len()).map(|index| rows.row(py, index)).collect(),
         };
-        match pointers.and_then(|pointers| Ok((pointers, take(py, matchers)?))) {
-            Ok((pointers, taken)) => {
-                let fills = taken.into_iter().zip(pointers).map(|(taken, row)| Fill { taken, row }).collect();
-                Ok(Some((rows, fills)))
-            }
+        match pointers.and_then(|pointers| Ok((take(py, matchers)?, pointers))) {
+            Ok((taken, pointers)) => Ok(Some((rows, taken, pointers))),
             Err(error) => {
                 rows.release(py);
                 Err(error)
@@ -337,18 +348,13 @@ impl BatchGrammarMatcher {
         many: usize,
         work: impl Fn(&mut Matcher, A) -> Result<T, EngineError> + Send + Sync + 'static,
     ) -> PyResult<Vec<T>> {
-        let taken = take(py, matchers)?;
+        let mut taken = take(py, matchers)?;
         let pool = if taken.len() >= many && self.threads > 1 { Some(self.pool()?) } else { None };
-        let all: Vec<(Taken, A)> = taken.into_iter().zip(arguments).collect();
         let results = detached(py, || {
-            let run = move |(mut taken, argument): (Taken, A)| {
-                let result = taken.run(|matcher| work(matcher, argument));
-                (taken, result)
-            };
-            match pool {
-                Some(pool) => share_out(&pool, PIECE.min(many), all, run).map(|(_, result)| result).collect(),
-                None => all.into_iter().map(run).map(|(_, result)| result).collect(),
-            }
+            let pool = pool.as_deref().map(|pool| (pool, PIECE.min(many)));
+            let results = with_each(pool, taken.iter_mut().collect(), arguments, work);
+            drop(taken);
+            results
         });
         collect(py, results)
     }
@@ -404,7 +410,7 @@ impl BatchGrammarMatcher {
         bitmask: &Bound<'_, PyAny>,
         indices: Option<Vec<RowIndex>>,
     ) -> PyResult<Vec<bool>> {
-        let Some((rows, fills)) = Self::prepare(py, &matchers, bitmask, indices)? else { return Ok(Vec::new()) };
+        let Some((rows, mut taken, pointers)) = Self::prepare(py, &matchers, bitmask, indices)? else { return Ok(Vec::new()) };
         let pool = match self.pool() {
             Ok(pool) => pool,
             Err(error) => {
@@ -412,7 +418,11 @@ impl BatchGrammarMatcher {
                 return Err(error);
             }
         };
-        let results = detached(py, || run_fills(&pool, fills));
+        let results = detached(py, || {
+            let results = run_fills(&pool, &mut taken, pointers);
+            drop(taken);
+            results
+        });
         rows.release(py);
         collect(py, results)
     }
@@ -429,7 +439,7 @@ impl BatchGrammarMatcher {
         indices: Option<Vec<RowIndex>>,
     ) -> PyResult<MaskFill> {
         let board = Arc::new(Board::default());
-        let Some((rows, fills)) = Self::prepare(py, &matchers, bitmask, indices)? else {
+        let Some((rows, mut taken, pointers)) = Self::prepare(py, &matchers, bitmask, indices)? else {
             *lock(&board.results) = Some(Vec::new());
             return Ok(MaskFill { board, rows: Mutex::new(None) });
         };
@@ -444,7 +454,8 @@ impl BatchGrammarMatcher {
         };
         let (work, own) = (py.detach(Work::begin), pool.clone());
         pool.spawn(move || {
-            let results = run_fills(&own, fills);
+            let results = run_fills(&own, &mut taken, pointers);
+            drop(taken);
             *lock(&board.results) = Some(results);
             board.written.notify_all();
             drop(work);
