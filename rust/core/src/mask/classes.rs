@@ -32,7 +32,7 @@ const FUEL: usize = 1 << 12;
 /// So many tokens may be read one by one.
 const SINGLES: usize = 1 << 10;
 /// More than this are looked for along the vocabulary's trie, at so many nodes at most.
-const FEW_SINGLES: usize = 1 << 7;
+const FEW_SINGLES: usize = if cfg!(test) { 2 } else { 1 << 7 };
 const NODES: usize = 1 << 12;
 /// A walk that has looked at so many shapes looks further ahead, at so many states at most.
 const LONG: usize = 1024;
@@ -40,10 +40,10 @@ const AHEAD: usize = 1024;
 /// Of so few shapes it is not asked whether all of them are accepted.
 const FEW: usize = 8;
 /// What called rules allow below shapes with at least so many below them is kept for others that call them, for so many items at most.
-const PART: usize = 64;
+const PART: usize = if cfg!(test) { 2 } else { 64 };
 const ITEMS: usize = 16;
 /// To pass over fewer shapes takes no less than to look at them.
-const PASSED: usize = 16;
+const PASSED: usize = if cfg!(test) { 2 } else { 16 };
 /// More tokens than this that leave at one place leave as all that lies below it.
 const MANY: usize = 64;
 

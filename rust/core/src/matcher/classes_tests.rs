@@ -22,6 +22,7 @@ const GRAMMARS: &[&str] = &[
     r#"root ::= w (" " w){0,9} "."; w ::= [a-z]{1,4} | [A-Z] [^ .]* | [0-9]+ "x""#,
     r#"root ::= (l "\n")+; l ::= " "* (w | "" ) ; w ::= [a-z]+ ("-" [a-zA-Z]+)* | "foo" d; d ::= [\x00-\x7f]"#,
     r#"root ::= c+; c ::= [^a]{2} | "a" [^\x00-\x7f]{1,70} "a""#,
+    "root ::= ([\u{e0}-\u{ff}] \"a\" | [^\u{e0}-\u{ff}\\n] \"b\")+",
 ];
 
 const PIECES: &[&[u8]] = &[
@@ -85,6 +86,45 @@ fn vocabulary(source: &mut Source) -> Arc<Vocabulary> {
     let stop = tokens.len() as u32;
     tokens.push(b"</s>".to_vec());
     Arc::new(Vocabulary::new(&tokens, tokens.len(), &[stop], &[]).expect("a vocabulary"))
+}
+
+/// Places that few tokens lead to: a grammar, how a text begins, and tokens.
+const RARE: &[(&str, &str, &[&str])] = &[
+    // What may be over, and then more of it, before it calls itself.
+    (
+        r#"root ::= "<" v w ">"; v ::= "_" [a-z] ("(" v "]")?; w ::= "(_" [a-z0-9]+ "!""#,
+        "<_",
+        &["a(_b!", "a(_bb!", "a(_a", "a(_a(", "a(_a]", "a(_a](", "a(_b", "a(_ab!>"],
+    ),
+    // Letters of which some fare otherwise, one after the other.
+    (
+        r#"root ::= (s " ")+; s ::= n | "bX"; n ::= [ac-z] ("e" "-" | [a-df-z] [a-z]*)"#,
+        "",
+        &["be-", "be- ", "bea", "bez", "ce-", "ced", "cd", "za", "zaa", "bX", "bX ", "eb", "bb", "ee-", "ce", "zb c"],
+    ),
+];
+
+#[test]
+fn classes_change_no_mask_where_few_tokens_lead() {
+    for (number, (text, begun, more)) in RARE.iter().enumerate() {
+        let mut tokens: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
+        tokens.extend(more.iter().map(|token| token.as_bytes().to_vec()));
+        let stop = tokens.len() as u32;
+        tokens.push(b"</s>".to_vec());
+        let vocabulary = Arc::new(Vocabulary::new(&tokens, tokens.len(), &[stop], &[]).expect("a vocabulary"));
+        let grammar = ebnf::parse(&text.replace("; ", "\n"), "root", &Limits::default()).expect("a grammar");
+        let compiled =
+            CompiledGrammar::compile(&grammar, Arc::clone(&vocabulary), &Limits::default(), &Interrupt::default()).expect("compiles");
+        let mut matcher = Matcher::new(Arc::clone(&compiled), MatcherOptions::default()).expect("a matcher");
+        assert!(matcher.accept_bytes(begun.as_bytes()).expect("a text"));
+        let plain = MaskStore::without_models(vocabulary);
+        let [classed, walked] = [compiled.store(), &plain].map(|store| row(&compiled, store, matcher.configuration()));
+        let tokens = |row: &[u32]| {
+            more.iter().zip(256..).filter(|&(_, id)| crate::bitmask::get(row, id)).map(|(token, _)| *token).collect::<Vec<_>>()
+        };
+        assert_eq!(tokens(&classed), tokens(&walked), "grammar {number}");
+        assert_eq!(classed, walked, "grammar {number}");
+    }
 }
 
 #[test]
