@@ -48,6 +48,31 @@ def test_fills_as_one_by_one(compiler, batch, count):
     assert (shuffled[count:] == untouched).all()
 
 
+def test_batches_close_behind_one_another(compiler, batch):
+    """Of two callers, each with matchers and rows of its own: threads that linger for the next batch take part in the right one."""
+    wrong = []
+
+    def call(seed):
+        rng = np.random.default_rng(seed)
+        matchers = walked(compiler, 64)
+        expected = maskwright.allocate_token_bitmask(64, 300)
+        restricts = [matcher.fill_next_token_bitmask(expected, i) for i, matcher in enumerate(matchers)]
+        for _ in range(300):
+            count = int(rng.integers(8, 65))
+            bitmask = maskwright.allocate_token_bitmask(64, 300)
+            bitmask[:] = 0
+            found = batch.batch_fill_next_token_bitmask(matchers[:count], bitmask)
+            if found != restricts[:count] or (bitmask[:count] != expected[:count]).any() or bitmask[count:].any():
+                wrong.append((seed, count))
+
+    callers = [threading.Thread(target=call, args=(seed,)) for seed in range(2)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert wrong == []
+
+
 def test_fills_a_torch_tensor(compiler, batch):
     torch = pytest.importorskip("torch")
     matchers = walked(compiler, 12)
