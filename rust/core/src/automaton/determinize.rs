@@ -521,9 +521,10 @@ impl Provider for GrammarProvider {
 
     fn beyond_ascii(&self, arena: &Arena, local: u32, kind: Kinds) -> Result<Option<Beyond>, EngineError> {
         let expansion = self.expansion(arena.limits(), local)?;
-        if !expansion.calls.is_empty() || self.key(local).mode != Mode::Plain {
+        if !expansion.calls.is_empty() {
             return Ok(None);
         }
+        let mode = self.key(local).mode;
         let mut targets = Vec::new();
         for item in &expansion.edges {
             match self.automaton.nfa.node(item.position) {
@@ -543,8 +544,10 @@ impl Provider for GrammarProvider {
             return Ok(Some(Beyond::Dead));
         }
         let (returns, items) = self.closure(arena.limits(), targets)?;
-        let found = self.destinations(arena, Mode::Plain, returns, items)?;
-        Ok(found.first().map(|found| Beyond::To(found.return_to)))
+        match self.destinations(arena, mode, returns, items)?.as_slice() {
+            [found] => Ok(Some(Beyond::To(found.return_to))),
+            _ => Ok(None),
+        }
     }
 
     fn identity(&self, arena: &Arena, local: u32) -> Option<u128> {

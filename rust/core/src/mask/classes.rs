@@ -233,12 +233,14 @@ impl<'a> ClassWalk<'a> {
             return Some(false);
         }
         let items = self.stepping.table.configuration(self.stepping.local(place)).items;
-        if items.len() > ITEMS {
+        let arena = self.stepping.arena;
+        if items.len() > ITEMS || items.iter().any(|item| arena.facts(item.state).counting) {
+            // Where something is counted, few callers come with the same count.
             return Some(false);
         }
         let parts: Option<SmallVec<[Arc<Mask>; 2]>> = items.iter().map(|item| self.part_of(shapes, i, item.state, item.register)).collect();
         let Some(parts) = parts else { return Some(false) };
-        let (store, arena) = (self.store, self.stepping.arena);
+        let store = self.store;
         // Whoever is asked about the rest may need the tables.
         self.stepping.table.keep_tables(std::mem::take(&mut self.stepping.steps));
         let Classed { masks, leaving, .. } = &mut self.found;

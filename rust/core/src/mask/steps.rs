@@ -483,7 +483,8 @@ fn item(table: &LocalTable, local: Local, number: usize) -> Option<(StateId, u64
 
 /// Does no character beyond ASCII begin here?
 fn is_refused(arena: &Arena, state: StateId) -> Result<bool, EngineError> {
-    for byte in 0xC2..=0xF4 {
+    let hopeful = arena.hopeful(state);
+    for byte in (0xC2..=0xF4).filter(|&byte| hopeful.contains(byte)) {
         if !matches!(arena.step(state, byte)?, Cell::Dead) {
             return Ok(false);
         }
