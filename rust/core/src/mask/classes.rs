@@ -1,4 +1,4 @@
-//! Masks of places in rules of a grammar, frames and all, from the shapes of tokens. Part of **mask**.
+//! Masks of places in rules of a grammar and in plain text, frames and all, from the shapes of tokens. Part of **mask**.
 //!
 //! Names, words, blanks, punctuation: nearly all of the vocabulary is of some ten thousand shapes, and a rule seldom tells letters apart. So a walk over
 //! shapes steps a configuration by classes of characters. Where some letters fare otherwise than most of their class, as where a keyword begins, the

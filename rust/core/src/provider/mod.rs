@@ -75,7 +75,7 @@ pub struct Facts {
     /// The state stands between two characters of a string of JSON and tells no names apart: until its closing quotation mark no control
     /// character is taken, and nothing returns.
     pub string: bool,
-    /// The state is a place in a rule of a grammar: there is no more to it than its steps, its returns and its register.
+    /// The state is a place in a rule of a grammar, or in plain text: there is no more to it than its steps, its returns and its register.
     pub of_rule: bool,
     /// Kinds of characters over which the state leads back to itself, as [`crate::loops`] means it; if there are any, then these are all.
     pub loops: Kinds,
