@@ -5,7 +5,7 @@
 //! walk goes on with what most do; the tokens with those letters are compared with that along the vocabulary's trie, or are read one by one.
 //!
 //! Invariant: finds just what a walk over the vocabulary would, or nothing at all.
-//! Must not know: where masks are kept.
+//! Must not know: who called a rule, and what a matcher is.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -143,10 +143,11 @@ struct ClassWalk<'a> {
     path: Vec<u8>,
     /// Open on the path.
     exits: Exits,
-    /// What leaves of it, as far as tokens go by classes.
+    /// What is found; of what leaves, that which goes by classes.
     found: Classed,
-    /// Of those that do not.
+    /// What leaves else.
     own: Leaving,
+    /// How many tokens may still be read one by one.
     singles: usize,
     /// How many nodes of the vocabulary's trie may still be looked at to find those that fare otherwise.
     nodes: usize,
