@@ -139,7 +139,9 @@ impl MaskStore {
                 && let Some(mask) = self.of_item(arena, table, group, item.state, depth)?
             {
                 accepted.extend(mask.accepted.ids());
-                self.leave_into(arena, table, mask.residual.as_ref(), &item.parents, depth, &mut accepted, leaving)?;
+                self.leave(arena, table, mask.residual.as_ref(), &item.parents, depth, leaving, |mask| {
+                    accepted.extend(mask.accepted.ids())
+                })?;
                 continue;
             }
             let mut found = Found { leaving: std::mem::take(leaving), ..Found::default() };
@@ -279,22 +281,7 @@ impl MaskStore {
         Ok((Arc::new(mask), base.map(|(base, _)| base)))
     }
 
-    /// Ask the frames in `parents`, and those below as far as need be, about the tokens that left the rule above them.
-    #[allow(clippy::too_many_arguments)] // what a walk has in hand
-    pub(super) fn leave_into(
-        &self,
-        arena: &Arena,
-        table: &mut LocalTable,
-        residual: Option<&Arc<Residual>>,
-        parents: &Parents,
-        depth: usize,
-        accepted: &mut Vec<u32>,
-        leaving: &mut Leaving,
-    ) -> Result<(), EngineError> {
-        self.leave(arena, table, residual, parents, depth, leaving, |mask| accepted.extend(mask.accepted.ids()))
-    }
-
-    /// The same, with the masks of what they accept.
+    /// Ask the frames in `parents`, and those below as far as need be, about the tokens that left the rule above them: what each accepts.
     #[allow(clippy::too_many_arguments)] // what a walk has in hand
     pub(super) fn leave(
         &self,

@@ -304,8 +304,11 @@ impl Stepping<'_> {
 
     /// Take down what the states have been asked so far.
     pub(super) fn note_alive(&mut self, at: Place, ahead: bool) -> Result<(), EngineError> {
-        let mut passing = 0;
-        if let Local::One { state, .. } = self.local(at) {
+        // Once they are known they are all.
+        let mut passing = self.passing(at);
+        if passing == 0
+            && let Local::One { state, .. } = self.local(at)
+        {
             let facts = self.arena.facts(state);
             if !facts.counting && facts.returns.is_none() && self.arena.loops(state).known().count_ones() >= MANY {
                 passing = loops::all_kinds(self.arena, state)?;

@@ -770,7 +770,8 @@ impl Parts for PartStore<'_> {
         into.places.extend_from_slice(&part.places);
         into.tokens.extend_from_slice(&part.tokens);
         let (tokens, leaving) = (&mut into.tokens, &mut into.leaving);
-        self.store.leave_into(self.arena, table, part.residual.as_ref(), &item.parents, self.depth, tokens, leaving)?;
+        let accept = |mask: Arc<Mask>| tokens.extend(mask.accepted.ids());
+        self.store.leave(self.arena, table, part.residual.as_ref(), &item.parents, self.depth, leaving, accept)?;
         Ok(())
     }
 }
