@@ -140,7 +140,7 @@ impl MaskStore {
             {
                 accepted.extend(mask.accepted.ids());
                 self.leave(arena, table, mask.residual.as_ref(), &item.parents, depth, leaving, |mask| {
-                    accepted.extend(mask.accepted.ids())
+                    accepted.extend(mask.accepted.ids());
                 })?;
                 continue;
             }
