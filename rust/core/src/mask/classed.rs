@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use super::Mask;
 use super::residual::Leaving;
+use super::rows::Order;
+use super::store::MaskStore;
 use super::token_set::TokenSet;
+use super::walk::Found;
 use crate::bitmask;
 use crate::vocab::Shapes;
 
@@ -30,16 +33,13 @@ pub(super) struct Classed {
 
 impl Classed {
     /// The accepted tokens.
-    pub(super) fn accepted(&self, shapes: &Shapes, words: usize) -> TokenSet {
-        let many = self.places.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>();
-        let listed = |mask: &Arc<Mask>| mask.accepted.as_list().map(<[u32]>::len);
-        let masks: Option<usize> = self.masks.iter().map(listed).sum();
-        if masks.is_some_and(|masks| many + self.tokens.len() + masks < SORTED) {
-            let mut tokens = Vec::with_capacity(many + self.tokens.len());
-            self.list(shapes, &mut tokens);
-            return TokenSet::from_ids(tokens, words);
+    pub(super) fn accepted(&self, store: &MaskStore) -> TokenSet {
+        if let Some(count) = self.listed().filter(|&count| count < SORTED) {
+            let mut tokens = Vec::with_capacity(count);
+            self.list(&store.vocabulary.text_shapes().shapes, &mut tokens);
+            return TokenSet::from_ids(tokens, store.vocabulary.words());
         }
-        let mut bits = shapes.mask(&self.places, words);
+        let mut bits = store.of_runs(Order::Texts, &self.places);
         self.masks.iter().for_each(|mask| mask.accepted.add_to(&mut bits));
         if !self.touched.is_empty() {
             bitmask::and_not(&mut bits, &self.touched);
@@ -48,7 +48,14 @@ impl Classed {
         TokenSet::from_bits(bits)
     }
 
-    /// Add the accepted tokens one by one.
+    /// If all masks are lists: how many tokens there are at most.
+    fn listed(&self) -> Option<usize> {
+        let masks: Option<usize> = self.masks.iter().map(|mask| mask.accepted.as_list().map(<[u32]>::len)).sum();
+        let places = self.places.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>();
+        Some(masks? + places + self.tokens.len())
+    }
+
+    /// Add the accepted tokens one by one; all masks are lists.
     fn list(&self, shapes: &Shapes, tokens: &mut Vec<u32>) {
         let mut add = |more: &[u32]| {
             if self.touched.is_empty() {
@@ -58,19 +65,20 @@ impl Classed {
             }
         };
         self.places.iter().for_each(|&run| add(shapes.tokens_at(run)));
-        for mask in &self.masks {
-            match mask.accepted.as_list() {
-                Some(list) => add(list),
-                None => add(&mask.accepted.ids()),
-            }
+        for list in self.masks.iter().filter_map(|mask| mask.accepted.as_list()) {
+            add(list);
         }
         tokens.extend_from_slice(&self.tokens);
     }
 
     /// Add it to what other walks found.
-    pub(super) fn add_to(mut self, shapes: &Shapes, tokens: &mut Vec<u32>, leaving: &mut Leaving) {
-        self.list(shapes, tokens);
-        leaving.leftovers.append(&mut self.leaving.leftovers);
-        leaving.subtrees.append(&mut self.leaving.subtrees);
+    pub(super) fn add_to(mut self, store: &MaskStore, found: &mut Found) {
+        if self.listed().is_some_and(|count| TokenSet::is_list(count, store.vocabulary.words())) {
+            self.list(&store.vocabulary.text_shapes().shapes, &mut found.tokens);
+        } else {
+            found.sets.push(Arc::new(Mask::new(self.accepted(store), None)));
+        }
+        found.leaving.leftovers.append(&mut self.leaving.leftovers);
+        found.leaving.subtrees.append(&mut self.leaving.subtrees);
     }
 }

@@ -61,7 +61,7 @@ impl MaskStore {
 
     /// The mask of what was found.
     fn mask_of(&self, found: Classed) -> Mask {
-        let accepted = found.accepted(&self.vocabulary.text_shapes().shapes, self.vocabulary.words());
+        let accepted = found.accepted(self);
         let mut leaving = found.leaving;
         if !found.masks.is_empty() {
             leaving.leftovers.retain(|leftover| !accepted.contains(leftover.token));

@@ -111,12 +111,14 @@ impl LocalTable {
     /// Intern a configuration; `None` if it has no items. What items and frames remember of keys is dropped: masks do not depend on it.
     pub fn intern(&mut self, mut configuration: Configuration) -> Option<Local> {
         configuration.returned.clear();
+        let mut keys = Items::new();
         for item in &mut configuration.items {
-            item.parents = self.canonical(&item.parents).0;
+            let (parents, place) = self.canonical(&item.parents);
+            keys.push((item.state, item.register, place));
+            item.parents = parents;
             item.memory = Memory::NONE;
             item.seen = Seen::NONE;
         }
-        let keys: Items = configuration.items.iter().map(|item| (item.state, item.register, self.canonical(&item.parents).1)).collect();
         match keys.as_slice() {
             [] => None,
             &[(state, register, parents)] => Some(Local::One { state, register, parents }),

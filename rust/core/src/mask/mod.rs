@@ -20,6 +20,7 @@ mod path;
 pub mod recent;
 pub mod residual;
 mod resolve;
+mod rows;
 mod shapes;
 mod shared;
 pub mod statistics;

@@ -62,6 +62,7 @@ impl MaskStore {
         self.counters.resolved.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
         let mut accepted: Vec<u32> = Vec::new();
+        let mut sets: Vec<Arc<Mask>> = Vec::new();
         let mut leaving = Leaving::default();
         let mut learned: SmallVec<[(Arc<Mask>, Arc<Mask>); 2]> = SmallVec::new();
         let listed = residual.groups.iter().map(|group| (group.value, Rest::Listed(group)));
@@ -73,12 +74,14 @@ impl MaskStore {
             } else {
                 let mut found = Found { leaving, ..Found::default() };
                 let trie = self.walk_rest(arena, table, rest, (state, register), depth, &mut found)?;
+                sets.append(&mut found.sets);
                 found.accepted_into(trie, &mut accepted);
                 leaving = found.leaving;
             }
         }
         if let ([(mask, of_model)], None) = (learned.as_slice(), &residual.base)
             && accepted.is_empty()
+            && sets.is_empty()
             && leaving.is_empty()
         {
             // A mask that others may have as well.
@@ -87,13 +90,13 @@ impl MaskStore {
             return Ok(Arc::clone(mask));
         }
         for (mask, _) in learned {
-            accepted.extend(mask.accepted.ids());
             if let Some(residual) = &mask.residual {
                 residual.leaving(self.vocabulary.trie(), &mut leaving);
             }
+            sets.push(mask);
         }
         let words = self.vocabulary.words();
-        let mut accepted = TokenSet::from_ids(accepted, words);
+        let mut accepted = TokenSet::of_all(accepted, &sets, words);
         leaving.leftovers.retain(|leftover| !accepted.contains(leftover.token));
         let mut below = None;
         if let Some((base, without)) = &residual.base {
@@ -154,7 +157,7 @@ impl MaskStore {
             && let Some(start) = table.intern(start.clone())
             && let Some(found_here) = self.classed(arena, table, start, Some(node), (true, false), depth)
         {
-            found_here.add_to(&self.vocabulary.text_shapes().shapes, &mut found.tokens, &mut found.leaving);
+            found_here.add_to(self, found);
             return Ok(());
         }
         let parts = PartStore { arena, store: self, depth: depth + 1 };

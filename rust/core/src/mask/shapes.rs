@@ -10,6 +10,7 @@ use super::Mask;
 use super::classes::{is_plain, offset};
 use super::local::Local;
 use super::path::{ask_widely, loops};
+use super::rows::Order;
 use super::store::{FROZEN, MaskStore};
 use super::token_set::TokenSet;
 use super::walk::{Found, Walk, Whole};
@@ -93,7 +94,7 @@ impl MaskStore {
             let classed = places.into_iter().flat_map(|run| shapes.strings().tokens_at(run)).copied().filter(|&token| !is_touched(token));
             TokenSet::from_ids(classed.chain(singles).chain(rest).collect(), self.vocabulary.words())
         } else {
-            let mut bits = shapes.strings().mask(&places, self.vocabulary.words());
+            let mut bits = self.of_runs(Order::Strings, &places);
             if !touched.is_empty() {
                 bitmask::and_not(&mut bits, &touched);
             }

@@ -11,6 +11,7 @@ use super::local::{Local, LocalTable};
 use super::named;
 use super::recent::{self, Held};
 use super::residual::{Group, Leaving, Residual};
+use super::rows::Order;
 use super::shared::Shared;
 use super::statistics::{Counters, Statistics};
 use super::token_set::{TokenSet, ascending, remove};
@@ -48,6 +49,8 @@ pub struct SharedMasks {
     pub(super) rests: Shared<(u128, u128), Mask>,
     /// The tokens of runs of places in the vocabulary's trie, ascending: those of large subtrees, which are asked for again and again.
     runs: Shared<(u32, u32), [u32]>,
+    /// The bits of long runs of tokens in the order of their shapes.
+    pub(super) rows: Shared<(Order, u32, u32), [u32]>,
     /// Something was loaded, so states that are costly to name may be known as well.
     loaded: AtomicBool,
 }
@@ -60,7 +63,7 @@ impl SharedMasks {
 
     /// Bytes kept.
     pub fn memory_bytes(&self) -> usize {
-        self.masks.bytes() + self.resolved.bytes() + self.parts.bytes() + self.rests.bytes() + self.runs.bytes()
+        self.masks.bytes() + self.resolved.bytes() + self.parts.bytes() + self.rests.bytes() + self.runs.bytes() + self.rows.bytes()
     }
 
     /// Keep at most so many bytes from now on; never more than an earlier limit.
@@ -69,7 +72,8 @@ impl SharedMasks {
         self.resolved.limit_to(bytes / 4);
         self.parts.limit_to(bytes / 4);
         self.rests.limit_to(bytes / 8);
-        self.runs.limit_to(bytes / 8);
+        self.runs.limit_to(bytes / 16);
+        self.rows.limit_to(bytes / 16);
     }
 
     /// Masks and parts kept, and forgotten so far.
@@ -480,12 +484,16 @@ impl MaskStore {
     /// The mask of what was found.
     fn of(&self, found: Found) -> Mask {
         let trie = self.vocabulary.trie();
-        let Found { places, tokens, mut leaving } = found;
+        let Found { places, mut tokens, sets, mut leaving } = found;
+        let words = self.vocabulary.words();
         let most = places.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>() + tokens.len();
-        let accepted = if TokenSet::is_list(most, self.vocabulary.words()) {
-            TokenSet::from_ids(Found { places, tokens, leaving: Leaving::default() }.accepted(trie), self.vocabulary.words())
+        let accepted = if TokenSet::is_list(most, words) {
+            places.iter().for_each(|&(start, end)| tokens.extend_from_slice(&trie.tokens()[start as usize..end as usize]));
+            TokenSet::of_all(tokens, &sets, words)
         } else {
-            TokenSet::from_bits(self.bits(places, &tokens))
+            let mut bits = self.bits(places, &tokens);
+            sets.iter().for_each(|set| set.accepted.add_to(&mut bits));
+            TokenSet::from_bits(bits)
         };
         leaving.leftovers.retain(|leftover| !accepted.contains(leftover.token));
         let residual = self.residual(leaving, None);
@@ -760,6 +768,7 @@ impl PartStore<'_> {
             found.leaving.leftovers.retain(|leftover| accepted.binary_search(&leftover.token).is_err());
         }
         let residual = self.store.residual(found.leaving, None);
+        found.sets.iter().for_each(|set| set.accepted.list_into(&mut found.tokens));
         Arc::new(Part { places: found.places.into(), tokens: found.tokens.into(), residual })
     }
 }
@@ -769,9 +778,7 @@ impl Parts for PartStore<'_> {
         let part = self.part(table, i, item.state, item.register)?;
         into.places.extend_from_slice(&part.places);
         into.tokens.extend_from_slice(&part.tokens);
-        let (tokens, leaving) = (&mut into.tokens, &mut into.leaving);
-        let accept = |mask: Arc<Mask>| tokens.extend(mask.accepted.ids());
-        self.store.leave(self.arena, table, part.residual.as_ref(), &item.parents, self.depth, leaving, accept)?;
-        Ok(())
+        let Found { sets, leaving, .. } = into;
+        self.store.leave(self.arena, table, part.residual.as_ref(), &item.parents, self.depth, leaving, |mask| sets.push(mask))
     }
 }

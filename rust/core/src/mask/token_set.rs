@@ -37,7 +37,7 @@ impl TokenSet {
 
     /// From one bit per id.
     pub fn from_bits(bits: Box<[u32]>) -> Self {
-        if Self::is_list(bitmask::count(&bits), bits.len()) { Self::List(ones(&bits).collect()) } else { Self::Bits(bits) }
+        if Self::is_list(bitmask::count(&bits), bits.len()) { Self::List(ones(&bits).into()) } else { Self::Bits(bits) }
     }
 
     /// The same as a difference from a broad base, if that takes but a quarter of the room.
@@ -45,7 +45,7 @@ impl TokenSet {
         if let Self::Bits(others) = &base.accepted {
             let apart = bits.iter().zip(others).map(|(a, b)| (a ^ b).count_ones() as usize).sum::<usize>();
             if apart < bits.len() / 4 {
-                let only = |a: &[u32], b: &[u32]| ones(&a.iter().zip(b).map(|(a, b)| a & !b).collect::<Vec<_>>()).collect();
+                let only = |a: &[u32], b: &[u32]| ones(&a.iter().zip(b).map(|(a, b)| a & !b).collect::<Vec<_>>()).into();
                 return Self::Relative { base: Arc::clone(base), more: only(&bits, others), less: only(others, &bits) };
             }
         }
@@ -160,15 +160,35 @@ impl TokenSet {
         }
     }
 
+    /// All that is in any of some sets or among some ids.
+    pub fn of_all(mut ids: Vec<u32>, sets: &[Arc<Mask>], words: usize) -> Self {
+        let listed: Option<usize> = sets.iter().map(|set| set.accepted.as_list().map(<[u32]>::len)).sum();
+        if listed.is_some_and(|count| Self::is_list(ids.len() + count, words)) {
+            sets.iter().for_each(|set| set.accepted.list_into(&mut ids));
+            return Self::from_ids(ids, words);
+        }
+        let mut bits = vec![0; words].into_boxed_slice();
+        sets.iter().for_each(|set| set.accepted.add_to(&mut bits));
+        bitmask::set_all(&mut bits, &ids);
+        Self::from_bits(bits)
+    }
+
     /// The ids, ascending.
     pub fn ids(&self) -> Vec<u32> {
+        let mut ids = Vec::new();
+        self.list_into(&mut ids);
+        ids
+    }
+
+    /// Add the ids, ascending, to others.
+    pub fn list_into(&self, ids: &mut Vec<u32>) {
         match self {
-            Self::List(ids) => ids.to_vec(),
-            Self::Bits(bits) => ones(bits).collect(),
+            Self::List(own) => ids.extend_from_slice(own),
+            Self::Bits(bits) => list_ones(bits, ids),
             Self::Relative { base, more, less } => {
-                let mut ids = base.accepted.ids();
-                remove(&mut ids, less);
-                union(ids, more)
+                let mut own = base.accepted.ids();
+                remove(&mut own, less);
+                ids.append(&mut union(own, more));
             }
         }
     }
@@ -273,18 +293,23 @@ fn union(a: Vec<u32>, b: &[u32]) -> Vec<u32> {
 }
 
 /// The positions of the set bits, ascending.
-pub fn ones(bits: &[u32]) -> impl Iterator<Item = u32> + '_ {
-    bits.iter().enumerate().flat_map(|(i, &word)| {
-        let mut rest = word;
-        std::iter::from_fn(move || {
-            if rest == 0 {
-                return None;
-            }
-            let bit = rest.trailing_zeros();
+pub fn ones(bits: &[u32]) -> Vec<u32> {
+    let mut ids = Vec::new();
+    list_ones(bits, &mut ids);
+    ids
+}
+
+/// Add them to others.
+fn list_ones(bits: &[u32], ids: &mut Vec<u32>) {
+    ids.reserve(bitmask::count(bits));
+    // PERF: of a list most words are zero, and pairs of them go at once.
+    for (i, pair) in bits.chunks(2).enumerate() {
+        let mut rest = u64::from(pair[0]) | pair.get(1).map_or(0, |&word| u64::from(word) << 32);
+        while rest != 0 {
+            ids.push(i as u32 * 64 + rest.trailing_zeros());
             rest &= rest - 1;
-            Some(i as u32 * 32 + bit)
-        })
-    })
+        }
+    }
 }
 
 #[cfg(test)]
@@ -326,9 +351,9 @@ mod tests {
         let set = TokenSet::Relative { base, more: [5].into(), less: [1, 40].into() };
         let mut row = vec![0b10, 0];
         set.add_to(&mut row);
-        assert_eq!(ones(&row).collect::<Vec<_>>(), [0, 1, 2, 5]);
+        assert_eq!(ones(&row), [0, 1, 2, 5]);
         set.write(&mut row);
-        assert_eq!(ones(&row).collect::<Vec<_>>(), [0, 2, 5]);
+        assert_eq!(ones(&row), [0, 2, 5]);
         for id in 0..64 {
             assert_eq!(set.contains(id), [0, 2, 5].contains(&id));
         }

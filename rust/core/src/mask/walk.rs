@@ -3,8 +3,11 @@
 //! PERF: while one item moves inside its rule a node costs one table read; wherever more is alive the steps of whole configurations are
 //! memoised (`local.rs`).
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
+use super::Mask;
 use super::exits::Exits;
 use super::local::{Local, LocalTable};
 use super::path::{Next, Path, Skip, skipped};
@@ -69,6 +72,8 @@ pub struct Found {
     pub places: Vec<(u32, u32)>,
     /// More accepted tokens.
     pub tokens: Vec<u32>,
+    /// All that these accept is accepted as well.
+    pub sets: Vec<Arc<Mask>>,
     /// Tokens that leave at the bottom, and may have been accepted too.
     pub leaving: Leaving,
 }
@@ -98,6 +103,9 @@ impl Found {
         tokens.extend_from_slice(&self.tokens);
         for &(start, end) in &self.places {
             tokens.extend_from_slice(&trie.tokens()[start as usize..end as usize]);
+        }
+        for set in &self.sets {
+            set.accepted.list_into(tokens);
         }
     }
 }

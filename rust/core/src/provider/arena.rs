@@ -61,8 +61,13 @@ impl State {
     }
 }
 
-/// The memoised steps of one state, by byte.
-pub struct Row([AtomicU32; 256]);
+/// The memoised steps of one state.
+pub struct Row {
+    /// By byte.
+    cells: [AtomicU32; 256],
+    /// Bytes of which it is known that they are refused; there may be more.
+    refused: [AtomicU64; 4],
+}
 
 /// What a state does on some bytes.
 #[derive(Clone, Copy)]
@@ -77,14 +82,23 @@ impl Answer<'_> {
     fn code(self, byte: usize) -> u32 {
         match self {
             Self::Code(code) => code,
-            Self::Like(row) => row.0[byte].load(Ordering::Acquire),
+            Self::Like(row) => row.cells[byte].load(Ordering::Acquire),
+        }
+    }
+
+    /// Which of the bytes are refused, as far as that is known at once.
+    fn refused(self, bytes: ByteSet) -> ByteSet {
+        match self {
+            Self::Code(DEAD) => bytes,
+            Self::Code(_) => ByteSet::default(),
+            Self::Like(row) => ByteSet(std::array::from_fn(|word| bytes.0[word] & row.refused[word].load(Ordering::Acquire))),
         }
     }
 
     /// For those of the bytes for which no answer is known.
     fn fill(self, row: &mut Row, bytes: ByteSet) {
         for (first, word) in (0..).step_by(64).zip(bytes.0) {
-            let cells = &mut row.0[first..first + 64];
+            let cells = &mut row.cells[first..first + 64];
             match self {
                 // PERF: of most states most bytes are refused at once.
                 Self::Code(code) if word.count_ones() > 16 => {
@@ -128,7 +142,7 @@ impl Row {
     #[inline(always)]
     #[allow(clippy::inline_always)] // the inner loop of every walk over a vocabulary
     pub fn glance(&self, state: StateId, byte: u8) -> Glance {
-        let code = self.0[usize::from(byte)].load(Ordering::Acquire);
+        let code = self.cells[usize::from(byte)].load(Ordering::Acquire);
         if code == DEAD {
             Glance::Dead
         } else if code & COMPLEX != 0 || code == 0 {
@@ -288,7 +302,7 @@ impl Arena {
     pub fn step(&self, state: StateId, byte: u8) -> Result<Cell<'_>, EngineError> {
         let s = &self.states[state.index()];
         if let Some(row) = s.row.get() {
-            let code = row.0[usize::from(byte)].load(Ordering::Acquire);
+            let code = row.cells[usize::from(byte)].load(Ordering::Acquire);
             if code != 0 {
                 return Ok(self.decode(code));
             }
@@ -299,7 +313,7 @@ impl Arena {
     /// Ask for all bytes of a set that were not asked about yet.
     pub fn ask_all(&self, state: StateId, bytes: ByteSet) -> Result<(), EngineError> {
         for byte in bytes {
-            let known = self.row(state).is_some_and(|row| row.0[usize::from(byte)].load(Ordering::Acquire) != 0);
+            let known = self.row(state).is_some_and(|row| row.cells[usize::from(byte)].load(Ordering::Acquire) != 0);
             if !known {
                 self.step(state, byte)?;
             }
@@ -310,7 +324,7 @@ impl Arena {
     /// Is it known that two states do just the same on a byte, whatever their register?
     #[inline]
     pub fn same_step(&self, a: StateId, b: StateId, byte: u8) -> bool {
-        let code = |state| self.row(state).map_or(0, |row| row.0[usize::from(byte)].load(Ordering::Acquire));
+        let code = |state| self.row(state).map_or(0, |row| row.cells[usize::from(byte)].load(Ordering::Acquire));
         let own = code(a);
         own != 0 && own == code(b)
     }
@@ -318,17 +332,14 @@ impl Arena {
     /// The bytes that the state may go on with: those that it is not known to refuse.
     pub fn hopeful(&self, state: StateId) -> ByteSet {
         let Some(row) = self.row(state) else { return ByteSet::ALL };
-        ByteSet(std::array::from_fn(|word| {
-            let cells = row.0[word * 64..][..64].iter().enumerate();
-            cells.fold(0, |bits, (i, cell)| bits | u64::from(cell.load(Ordering::Acquire) != DEAD) << i)
-        }))
+        ByteSet(std::array::from_fn(|word| !row.refused[word].load(Ordering::Acquire)))
     }
 
     /// The bytes known to do just what `byte` does, itself among them.
     pub fn alike(&self, state: StateId, byte: u8) -> ByteSet {
         let mut set = ByteSet::one(byte);
         if let Some(row) = self.row(state) {
-            let code = |b: u8| row.0[usize::from(b)].load(Ordering::Acquire);
+            let code = |b: u8| row.cells[usize::from(b)].load(Ordering::Acquire);
             let own = code(byte);
             (0..=255).filter(|&b| own != 0 && code(b) == own).for_each(|b| set.insert(b));
         }
@@ -341,7 +352,7 @@ impl Arena {
             *set = ByteSet::default();
             return;
         };
-        let code = |b: u8| row.0[usize::from(b)].load(Ordering::Acquire);
+        let code = |b: u8| row.cells[usize::from(b)].load(Ordering::Acquire);
         let own = code(byte);
         let mut alike = ByteSet::default();
         set.iter().filter(|&b| own != 0 && code(b) == own).for_each(|b| alike.insert(b));
@@ -408,21 +419,32 @@ impl Arena {
         let mut answers = Some(answers);
         let row = s.row.get_or_init(|| {
             self.step_bytes.fetch_add(size_of::<Row>(), Ordering::Relaxed);
-            let mut row = Box::new(Row([const { AtomicU32::new(0) }; 256]));
+            let mut row = Box::new(Row { cells: [const { AtomicU32::new(0) }; 256], refused: [const { AtomicU64::new(0) }; 4] });
+            let mut answered = ByteSet::default();
             for (bytes, answer) in answers.take().into_iter().flatten() {
                 answer.fill(&mut row, bytes);
+                let mut first = bytes;
+                first.remove(&answered);
+                for (refused, more) in row.refused.iter_mut().zip(answer.refused(first).0) {
+                    *refused.get_mut() |= more;
+                }
+                answered.extend(&bytes);
             }
             row
         });
         for (bytes, answer) in answers.into_iter().flatten() {
             for b in bytes.iter().map(usize::from) {
                 // Two threads may answer at once: both answers mean the same, whichever stays.
-                if row.0[b].load(Ordering::Relaxed) == 0 {
-                    row.0[b].store(answer.code(b), Ordering::Release);
+                if row.cells[b].load(Ordering::Relaxed) == 0 {
+                    let code = answer.code(b);
+                    row.cells[b].store(code, Ordering::Release);
+                    if code == DEAD {
+                        row.refused[b / 64].fetch_or(1 << (b % 64), Ordering::Release);
+                    }
                 }
             }
         }
-        Ok(self.decode(row.0[usize::from(byte)].load(Ordering::Acquire)))
+        Ok(self.decode(row.cells[usize::from(byte)].load(Ordering::Acquire)))
     }
 
     /// See [`Provider::on_return`].

@@ -160,25 +160,6 @@ impl Shapes {
         &self.tokens[start as usize..end as usize]
     }
 
-    /// As a mask of so many words, those of ascending runs of places. If most are in, those that are out are cleared instead.
-    pub fn mask(&self, runs: &[(u32, u32)], words: usize) -> Box<[u32]> {
-        if runs.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>() * 2 <= self.tokens.len() {
-            let mut bits = vec![0; words].into_boxed_slice();
-            for &run in runs {
-                bitmask::set_all(&mut bits, self.tokens_at(run));
-            }
-            return bits;
-        }
-        let mut bits = self.all.clone();
-        let mut done = 0;
-        for &(start, end) in runs {
-            bitmask::clear_all(&mut bits, self.tokens_at((done, start)));
-            done = end;
-        }
-        bitmask::clear_all(&mut bits, self.tokens_at((done, self.tokens.len() as u32)));
-        bits
-    }
-
     /// The same as a mask.
     pub fn all(&self) -> &[u32] {
         &self.all
