@@ -381,7 +381,8 @@ impl<'a> ClassWalk<'a> {
         if passing == 0 || end - i < PASSED || shape.kinds() & !passing != 0 {
             return i;
         }
-        let to = self.stepping.others_than(shapes, passing).first(i..end);
+        let texts = self.vocabulary.text_shapes();
+        let to = self.stepping.others_than(texts, passing).first(i..end);
         let upto = to.unwrap_or(end);
         self.accept((shapes.places_at(i).0, shapes.places_before(upto)));
         self.shut(depth);
@@ -393,7 +394,7 @@ impl<'a> ClassWalk<'a> {
             levels.resize(deep + 1, (from, 0));
             let mut up = to;
             for level in (depth..=deep).rev() {
-                up = shapes.parent(up);
+                up = texts.parent(up);
                 let shape = &shapes.shapes()[up];
                 self.path[level - 1] = shape.letter();
                 levels[level].1 = shape.end as usize;
@@ -447,7 +448,16 @@ impl<'a> ClassWalk<'a> {
                 continue;
             }
             let ascii = !self.path[..depth].iter().any(|&letter| letter >= BEYOND);
-            for &token in &shapes.tokens()[start as usize..end as usize] {
+            let tokens = &shapes.tokens()[start as usize..end as usize];
+            if ascii && self.path.get(depth).is_some_and(|&letter| is_plain(letter)) {
+                // PERF: the token's bytes are elsewhere, and say no more.
+                let lengths = self.vocabulary.text_shapes().lengths_at((start, end));
+                let leftovers =
+                    tokens.iter().zip(lengths).map(|(&token, &length)| Leftover { value, token, length: length - depth as u16 });
+                self.found.leaving.leftovers.extend(leftovers);
+                continue;
+            }
+            for &token in tokens {
                 let bytes = self.vocabulary.token_bytes(token);
                 let offset = if ascii { depth } else { offset(bytes, depth) };
                 if follow.contains(bytes[offset]) {

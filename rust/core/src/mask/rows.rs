@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use super::store::{ENTRY, MaskStore};
+use super::store::{ENTRY, MaskStore, SharedMasks};
 use crate::bitmask;
 use crate::vocab::Shapes;
 
@@ -52,17 +52,21 @@ impl MaskStore {
     }
 
     /// The bits of a long run.
+    #[inline]
     fn row(&self, order: Order, shapes: &Shapes, run: (u32, u32)) -> Option<Arc<[u32]>> {
+        let is_long = (run.1 - run.0) as usize > self.vocabulary.words() / 4;
+        self.shared.as_ref().filter(|_| is_long).map(|shared| self.kept_row(shared, order, shapes, run))
+    }
+
+    fn kept_row(&self, shared: &SharedMasks, order: Order, shapes: &Shapes, run: (u32, u32)) -> Arc<[u32]> {
         let words = self.vocabulary.words();
-        let shared = self.shared.as_ref().filter(|_| (run.1 - run.0) as usize > words / 4)?;
         let key = (order, run.0, run.1);
-        let row = shared.rows.get(&key).unwrap_or_else(|| {
+        shared.rows.get(&key).unwrap_or_else(|| {
             let mut bits = vec![0; words];
             bitmask::set_all(&mut bits, shapes.tokens_at(run));
             let row: Arc<[u32]> = bits.into();
             shared.rows.insert(key, Arc::clone(&row), words * 4 + ENTRY);
             row
-        });
-        Some(row)
+        })
     }
 }

@@ -13,7 +13,7 @@ use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::loops::{self, Beyond};
 use crate::provider::{Arena, ByteSet, Cell};
-use crate::vocab::{BEYOND, SEPARATOR, SPACE, ShapeSet, Shapes};
+use crate::vocab::{BEYOND, SEPARATOR, SPACE, ShapeSet, TextShapes};
 
 /// More configurations than this are not kept from one walk to the next.
 const KEPT: usize = 1 << 11;
@@ -332,10 +332,10 @@ impl Stepping<'_> {
     }
 
     /// The shapes that end with a character of another kind.
-    pub(super) fn others_than(&mut self, shapes: &Shapes, kinds: Kinds) -> &ShapeSet {
+    pub(super) fn others_than(&mut self, texts: &TextShapes, kinds: Kinds) -> &ShapeSet {
         let others = &mut self.steps.others;
         let place = others.iter().position(|&(known, _)| known == kinds).unwrap_or_else(|| {
-            others.push((kinds, shapes.of_others(kinds)));
+            others.push((kinds, texts.of_others(kinds)));
             others.len() - 1
         });
         &others[place].1

@@ -108,43 +108,9 @@ pub struct Shapes {
     tokens: Vec<u32>,
     /// The same as a mask.
     all: Box<[u32]>,
-    /// By shape, the one that it goes on from.
-    parents: Vec<u32>,
-    /// By letter, the shapes that end with it.
-    by_letter: Vec<(u8, Vec<u32>)>,
 }
 
 impl Shapes {
-    fn new(nodes: Vec<Shape>, tokens: Vec<u32>, all: Box<[u32]>) -> Self {
-        let mut parents = Vec::with_capacity(nodes.len());
-        let mut path: Vec<u32> = Vec::new();
-        let mut by_letter: Vec<(u8, Vec<u32>)> = (0..=u8::MAX).map(|letter| (letter, Vec::new())).collect();
-        for (i, node) in nodes.iter().enumerate() {
-            path.truncate(usize::from(node.depth) - 1);
-            parents.push(path.last().copied().unwrap_or(NONE));
-            path.push(i as u32);
-            by_letter[usize::from(node.letter)].1.push(i as u32);
-        }
-        by_letter.retain(|(_, shapes)| !shapes.is_empty());
-        Self { nodes, tokens, all, parents, by_letter }
-    }
-
-    /// The shape that one of more than one character goes on from.
-    pub fn parent(&self, i: usize) -> usize {
-        self.parents[i] as usize
-    }
-
-    /// The shapes whose last character may be of another kind than these.
-    pub fn of_others(&self, kinds: Kinds) -> ShapeSet {
-        let mut words = vec![0; self.nodes.len().div_ceil(64)];
-        for (_, shapes) in self.by_letter.iter().filter(|&&(letter, _)| self::kinds(letter) & !kinds != 0) {
-            for &i in shapes {
-                words[i as usize / 64] |= 1 << (i % 64);
-            }
-        }
-        ShapeSet(words)
-    }
-
     /// All in preorder; the empty one is not among them.
     pub fn shapes(&self) -> &[Shape] {
         &self.nodes
@@ -201,7 +167,7 @@ impl Shapes {
     }
 
     fn memory_bytes(&self) -> usize {
-        self.nodes.len() * (size_of::<Shape>() + 8) + (self.tokens.len() + self.all.len()) * 4
+        self.nodes.len() * size_of::<Shape>() + (self.tokens.len() + self.all.len()) * 4
     }
 }
 
@@ -236,6 +202,12 @@ impl ShapeSet {
 pub struct TextShapes {
     /// Those that are whole characters, of any kind.
     pub shapes: Shapes,
+    /// The lengths of their tokens in bytes, in the same order.
+    lengths: Vec<u16>,
+    /// By shape, the one that it goes on from.
+    parents: Vec<u32>,
+    /// By letter, the shapes that end with it.
+    by_letter: Vec<(u8, Vec<u32>)>,
     /// Those with a part of a character.
     pub broken: Trie,
 }
@@ -262,7 +234,7 @@ fn is_special(byte: u8) -> bool {
 pub fn index<'a>(tokens: impl Iterator<Item = (u32, &'a [u8])>, words: usize, trie: &Trie) -> (TextShapes, ShapeIndex) {
     let mut all = vec![0; words].into_boxed_slice();
     let mut numbers: HashMap<Vec<u8>, u32, foldhash::fast::RandomState> = HashMap::default();
-    let mut of_token: Vec<(u32, u32)> = Vec::new();
+    let mut of_token: Vec<(u32, u32, u16)> = Vec::new();
     let mut rest: Vec<(u32, &[u8])> = Vec::new();
     let mut broken: Vec<(u32, &[u8])> = Vec::new();
     let mut shape = Vec::new();
@@ -286,7 +258,7 @@ pub fn index<'a>(tokens: impl Iterator<Item = (u32, &'a [u8])>, words: usize, tr
             numbers.insert(shape.clone(), number);
             number
         };
-        of_token.push((number, id));
+        of_token.push((number, id, bytes.len() as u16));
         bitmask::set(&mut all, id);
     }
     let mut sorted: Vec<(&[u8], u32)> = numbers.iter().map(|(shape, &number)| (shape.as_slice(), number)).collect();
@@ -296,7 +268,7 @@ pub fn index<'a>(tokens: impl Iterator<Item = (u32, &'a [u8])>, words: usize, tr
         rank[number as usize] = place as u32;
     }
     let mut starts = vec![0_u32; sorted.len() + 1];
-    for &(number, _) in &of_token {
+    for &(number, ..) in &of_token {
         starts[rank[number as usize] as usize + 1] += 1;
     }
     for i in 1..starts.len() {
@@ -304,9 +276,11 @@ pub fn index<'a>(tokens: impl Iterator<Item = (u32, &'a [u8])>, words: usize, tr
     }
     let mut next = starts.clone();
     let mut tokens = vec![0; of_token.len()];
-    for (number, id) in of_token {
+    let mut lengths = vec![0; of_token.len()];
+    for (number, id, length) in of_token {
         let place = &mut next[rank[number as usize] as usize];
         tokens[*place as usize] = id;
+        lengths[*place as usize] = length;
         *place += 1;
     }
     // Of strings of JSON.
@@ -321,19 +295,54 @@ pub fn index<'a>(tokens: impl Iterator<Item = (u32, &'a [u8])>, words: usize, tr
     let mut string_all = vec![0; words].into_boxed_slice();
     bitmask::set_all(&mut string_all, &string_tokens);
     let nodes = preorder(in_strings.into_iter(), string_tokens.len() as u32);
-    let string = Shapes::new(nodes, string_tokens, string_all);
+    let string = Shapes { nodes, tokens: string_tokens, all: string_all };
     let nodes = preorder(sorted.iter().zip(&starts).map(|(&(shape, _), &start)| (shape, start)), tokens.len() as u32);
-    let shapes = Shapes::new(nodes, tokens, all);
+    let shapes = Shapes { nodes, tokens, all };
     let rest = Trie::build(rest);
     let whole = whole(&rest, trie);
-    let texts = TextShapes { shapes, broken: Trie::build(broken) };
+    let texts = TextShapes::new(shapes, lengths, Trie::build(broken));
     (texts, ShapeIndex { string, rest, whole })
 }
 
 impl TextShapes {
+    fn new(shapes: Shapes, lengths: Vec<u16>, broken: Trie) -> Self {
+        let mut parents = Vec::with_capacity(shapes.nodes.len());
+        let mut path: Vec<u32> = Vec::new();
+        let mut by_letter: Vec<(u8, Vec<u32>)> = (0..=u8::MAX).map(|letter| (letter, Vec::new())).collect();
+        for (i, node) in shapes.nodes.iter().enumerate() {
+            path.truncate(usize::from(node.depth) - 1);
+            parents.push(path.last().copied().unwrap_or(NONE));
+            path.push(i as u32);
+            by_letter[usize::from(node.letter)].1.push(i as u32);
+        }
+        by_letter.retain(|(_, shapes)| !shapes.is_empty());
+        Self { shapes, lengths, parents, by_letter, broken }
+    }
+
+    /// The lengths in bytes of the tokens of a run of places.
+    pub fn lengths_at(&self, (start, end): (u32, u32)) -> &[u16] {
+        &self.lengths[start as usize..end as usize]
+    }
+
+    /// The shape that one of more than one character goes on from.
+    pub fn parent(&self, i: usize) -> usize {
+        self.parents[i] as usize
+    }
+
+    /// The shapes whose last character may be of another kind than these.
+    pub fn of_others(&self, kinds: Kinds) -> ShapeSet {
+        let mut words = vec![0; self.shapes.nodes.len().div_ceil(64)];
+        for (_, shapes) in self.by_letter.iter().filter(|&&(letter, _)| self::kinds(letter) & !kinds != 0) {
+            for &i in shapes {
+                words[i as usize / 64] |= 1 << (i % 64);
+            }
+        }
+        ShapeSet(words)
+    }
+
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        self.shapes.memory_bytes() + self.broken.memory_bytes()
+        self.shapes.memory_bytes() + self.parents.len() * 8 + self.lengths.len() * 2 + self.broken.memory_bytes()
     }
 }
 
