@@ -352,7 +352,7 @@ impl<'a> ClassWalk<'a> {
                 i = end;
                 continue;
             };
-            if self.accepts_all(next, shape.below, shape.deepest - shape.depth, end - i, visited > LONG)? {
+            if self.accepts_all(next, shapes.below(shape), shape.deepest - shape.depth, end - i, visited > LONG)? {
                 self.accept(shapes.places_below(i));
                 i = end;
                 continue;

@@ -161,7 +161,7 @@ impl ShapeWalk<'_> {
             letters.push(shape.letter());
             let Most { after, apart } = self.after(state, shape.class())?;
             if apart != ByteSet::default() {
-                let kinds = shape.kinds() | shape.below;
+                let kinds = shape.kinds() | shapes.strings().below(shape);
                 let (first, last) = shapes.strings().places_below(i);
                 // Of a few, to read them takes less than to look at further states.
                 let alive = kinds & !arena.loops(state).known_alive() == 0
@@ -184,7 +184,7 @@ impl ShapeWalk<'_> {
                 }
                 After::Apart => {
                     // To different states, from none of which what lies below leads to an end?
-                    let kinds = shape.kinds() | shape.below;
+                    let kinds = shape.kinds() | shapes.strings().below(shape);
                     if !arena.facts(state).is_simple() || !loops::stays_alive(arena, state, kinds, &mut self.ahead)? {
                         return Ok(None);
                     }
@@ -206,10 +206,11 @@ impl ShapeWalk<'_> {
             let register = if facts.counting { register } else { 0 };
             // A character is one of a shape and up to four bytes of which the first is counted.
             let reach = shape.deepest - shape.depth;
-            let all = loops(arena, state, register, self.frozen, shape.below, reach)?
+            let below = shapes.strings().below(shape);
+            let all = loops(arena, state, register, self.frozen, below, reach)?
                 || facts.is_simple()
-                    && (shape.below & !arena.loops(state).known_alive() == 0
-                        || visited > LONG && loops::stays_alive(arena, state, shape.below, &mut self.ahead)?);
+                    && (below & !arena.loops(state).known_alive() == 0
+                        || visited > LONG && loops::stays_alive(arena, state, below, &mut self.ahead)?);
             if all {
                 accept(shapes.strings().places_below(i));
                 i = shape.end as usize;

@@ -56,9 +56,13 @@ fn letter(character: char) -> u8 {
 }
 
 /// One character on the way to a shape.
+///
+/// PERF: 16 bytes, because a walk on cold caches waits for them.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     letter: u8,
+    /// Number of the kinds of all characters below.
+    below: u16,
     /// Characters from the root, this one included.
     pub depth: u16,
     /// The depth of the deepest below.
@@ -67,9 +71,9 @@ pub struct Shape {
     pub end: u32,
     /// The first token at or below this one.
     tokens: u32,
-    /// The kinds of all characters below.
-    pub below: Kinds,
 }
+
+const _: () = assert!(size_of::<Shape>() == 16);
 
 impl Shape {
     /// What stands for its last character: that itself, or the byte of its class.
@@ -104,6 +108,8 @@ impl Shape {
 pub struct Shapes {
     /// In preorder.
     nodes: Vec<Shape>,
+    /// Kinds by number.
+    kinds: Vec<Kinds>,
     /// In the order of their shapes.
     tokens: Vec<u32>,
     /// The same as a mask.
@@ -111,6 +117,29 @@ pub struct Shapes {
 }
 
 impl Shapes {
+    fn new(mut nodes: Vec<Shape>, below: Vec<Kinds>, tokens: Vec<u32>, all: Box<[u32]>) -> Self {
+        // The last number stands for all kinds, for those that would have a higher one.
+        let mut kinds: Vec<Kinds> = Vec::new();
+        let mut numbers: HashMap<Kinds, u16, foldhash::fast::RandomState> = HashMap::default();
+        for (node, below) in nodes.iter_mut().zip(below) {
+            node.below = *numbers.entry(below).or_insert_with(|| {
+                if kinds.len() < usize::from(u16::MAX) {
+                    kinds.push(below);
+                } else {
+                    kinds.resize(usize::from(u16::MAX) + 1, Kinds::MAX);
+                }
+                (kinds.len() - 1) as u16
+            });
+        }
+        Self { nodes, kinds, tokens, all }
+    }
+
+    /// The kinds of all characters below a shape; of these and more if shapes differ very much.
+    #[inline]
+    pub fn below(&self, shape: &Shape) -> Kinds {
+        self.kinds[usize::from(shape.below)]
+    }
+
     /// All in preorder; the empty one is not among them.
     pub fn shapes(&self) -> &[Shape] {
         &self.nodes
@@ -167,7 +196,7 @@ impl Shapes {
     }
 
     fn memory_bytes(&self) -> usize {
-        self.nodes.len() * size_of::<Shape>() + (self.tokens.len() + self.all.len()) * 4
+        self.nodes.len() * size_of::<Shape>() + self.kinds.len() * 8 + (self.tokens.len() + self.all.len()) * 4
     }
 }
 
@@ -294,10 +323,10 @@ pub fn index<'a>(tokens: impl Iterator<Item = (u32, &'a [u8])>, words: usize, tr
     }
     let mut string_all = vec![0; words].into_boxed_slice();
     bitmask::set_all(&mut string_all, &string_tokens);
-    let nodes = preorder(in_strings.into_iter(), string_tokens.len() as u32);
-    let string = Shapes { nodes, tokens: string_tokens, all: string_all };
-    let nodes = preorder(sorted.iter().zip(&starts).map(|(&(shape, _), &start)| (shape, start)), tokens.len() as u32);
-    let shapes = Shapes { nodes, tokens, all };
+    let (nodes, below) = preorder(in_strings.into_iter(), string_tokens.len() as u32);
+    let string = Shapes::new(nodes, below, string_tokens, string_all);
+    let (nodes, below) = preorder(sorted.iter().zip(&starts).map(|(&(shape, _), &start)| (shape, start)), tokens.len() as u32);
+    let shapes = Shapes::new(nodes, below, tokens, all);
     let rest = Trie::build(rest);
     let whole = whole(&rest, trie);
     let texts = TextShapes::new(shapes, lengths, Trie::build(broken));
@@ -368,37 +397,37 @@ impl ShapeIndex {
     }
 }
 
-/// Shapes with where their tokens begin, ascending, as a trie; `end` is where the last one's tokens end.
-fn preorder<'a>(sorted: impl Iterator<Item = (&'a [u8], u32)>, end: u32) -> Vec<Shape> {
-    let mut shapes: Vec<Shape> = Vec::new();
+/// Shapes with where their tokens begin, ascending, as a trie, and the kinds below each; `end` is where the last one's tokens end.
+fn preorder<'a>(sorted: impl Iterator<Item = (&'a [u8], u32)>, end: u32) -> (Vec<Shape>, Vec<Kinds>) {
+    let (mut shapes, mut below): (Vec<Shape>, Vec<Kinds>) = (Vec::new(), Vec::new());
     let mut open: Vec<usize> = Vec::new();
     let mut last: &[u8] = &[];
     for (letters, tokens) in sorted {
         let common = last.iter().zip(letters).take_while(|(a, b)| a == b).count();
-        close(&mut shapes, &mut open, common);
+        close(&mut shapes, &mut below, &mut open, common);
         for (depth, &letter) in letters.iter().enumerate().skip(common) {
             open.push(shapes.len());
             let depth = depth as u16 + 1;
             shapes.push(Shape { letter, depth, deepest: depth, end: 0, tokens, below: 0 });
+            below.push(0);
         }
         last = letters;
     }
-    close(&mut shapes, &mut open, 0);
+    close(&mut shapes, &mut below, &mut open, 0);
     debug_assert!(shapes.last().is_none_or(|shape| shape.tokens < end));
-    shapes
+    (shapes, below)
 }
 
 /// All shapes on the path beyond a depth are complete: sum them up.
-fn close(shapes: &mut [Shape], open: &mut Vec<usize>, depth: usize) {
+fn close(shapes: &mut [Shape], below: &mut [Kinds], open: &mut Vec<usize>, depth: usize) {
     let end = shapes.len() as u32;
     while open.len() > depth {
         let Some(i) = open.pop() else { return };
         shapes[i].end = end;
-        let Shape { letter, deepest, below, .. } = shapes[i];
+        let Shape { letter, deepest, .. } = shapes[i];
         if let Some(&parent) = open.last() {
-            let parent = &mut shapes[parent];
-            parent.deepest = parent.deepest.max(deepest);
-            parent.below |= below | kinds(letter);
+            shapes[parent].deepest = shapes[parent].deepest.max(deepest);
+            below[parent] |= below[i] | kinds(letter);
         }
     }
 }
@@ -522,7 +551,7 @@ mod tests {
         let lower = index.string.shapes().iter().find(|shape| shape.class() == Class::Lower && shape.depth == 1).unwrap();
         let expected =
             (b'a'..=b'z').chain(b'0'..=b'9').chain([b'-']).fold(characters::BEYOND, |kinds, byte| kinds | characters::kind(byte));
-        assert_eq!(lower.below, expected);
+        assert_eq!(index.string.below(lower), expected);
     }
 
     #[test]
