@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use super::Mask;
 use super::classed::Classed;
 use super::local::{Local, LocalTable};
-use super::path::loops;
+use super::path::{Skip, loops, skipped};
 use super::residual::{Leaving, Leftover};
 use super::steps::{Place, Stepping, Steps, Way};
 use super::store::{FROZEN, MaskStore, PART_DEPTH};
@@ -644,9 +644,17 @@ impl<'a> ClassWalk<'a> {
     fn walk_bytes(&mut self, trie: &Trie, range: std::ops::Range<usize>, start: Place, base: usize) -> Option<()> {
         let mut levels = vec![start; base + 1];
         let mut i = range.start;
+        let mut skips: SmallVec<[Skip<'_>; 4]> = SmallVec::new();
+        // All children of a node, or one of them.
+        skips.extend(self.skip(trie, i, start, base).filter(|skip| skip.children.end == range.end));
         while i < range.end {
+            let node = &trie.nodes()[i];
+            if let Some(next) = skipped(&mut skips, node) {
+                i = next;
+                continue;
+            }
             self.visited += 1;
-            let Node { byte, depth, end, below, deepest, .. } = trie.nodes()[i];
+            let Node { byte, depth, end, below, deepest, .. } = *node;
             let reach = deepest - depth;
             let (depth, end) = (usize::from(depth), end as usize);
             self.shut(depth);
@@ -674,8 +682,19 @@ impl<'a> ClassWalk<'a> {
             levels.truncate(depth);
             levels.push(next);
             i += 1;
+            skips.extend(self.skip(trie, i, next, depth));
         }
         Some(())
+    }
+
+    /// What may be skipped of many children, of which `first` is the first, of a node of this depth that led here: what is refused, unless it leaves.
+    fn skip<'t>(&mut self, trie: &'t Trie, first: usize, at: Place, depth: usize) -> Option<Skip<'t>> {
+        if !self.exits.is_empty() {
+            return None;
+        }
+        let children = trie.children_from(first)?;
+        let hopeful = self.stepping.hopeful(at)?;
+        Some(Skip { depth: depth as u16 + 1, children, hopeful })
     }
 
     /// The tokens at these places leave, of a path that is spelled in bytes.

@@ -195,7 +195,7 @@ fn grouped(mut leftovers: Vec<Leftover>) -> Box<[Group]> {
         let mut left: Vec<(u32, u16)> = group.iter().map(|leftover| (leftover.token, leftover.length)).collect();
         // PERF: few tokens leave more than once, so half of the digits tell them apart.
         sort_by_bits(&mut left, |(token, _)| u64::from(token));
-        left.chunk_by_mut(|a, b| a.0 == b.0).filter(|same| same.len() > 1).for_each(|same| same.sort_unstable());
+        left.chunk_by_mut(|a, b| a.0 == b.0).filter(|same| same.len() > 1).for_each(<[_]>::sort_unstable);
         left.dedup();
         Group::of(group[0].value, left.into())
     });

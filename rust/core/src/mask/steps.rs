@@ -168,17 +168,24 @@ impl Stepping<'_> {
         }
     }
 
+    /// The bytes that are not known to be refused.
+    pub(super) fn hopeful(&self, at: Place) -> Option<ByteSet> {
+        let local = self.local(at);
+        let mut hopeful = ByteSet::default();
+        let mut number = 0;
+        while let Some((state, _)) = item(self.table, local, number) {
+            ask_widely(self.arena, state).ok()?;
+            hopeful.extend(&self.arena.hopeful(state));
+            number += 1;
+        }
+        Some(hopeful)
+    }
+
     #[cold]
     fn step(&mut self, at: Place, byte: u8) -> Option<Way> {
         let local = self.local(at);
         if self.steps.kept[at.0 as usize].bytes.is_none() {
-            let mut hopeful = ByteSet::default();
-            let mut number = 0;
-            while let Some((state, _)) = item(self.table, local, number) {
-                ask_widely(self.arena, state).ok()?;
-                hopeful.extend(&self.arena.hopeful(state));
-                number += 1;
-            }
+            let hopeful = self.hopeful(at)?;
             let mut bytes = Box::new([Way::DEAD.0; 256]);
             hopeful.iter().for_each(|byte| bytes[usize::from(byte)] = 0);
             let known = bytes[usize::from(byte)];

@@ -488,11 +488,15 @@ impl MaskStore {
         let words = self.vocabulary.words();
         let most = places.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>() + tokens.len();
         let accepted = if TokenSet::is_list(most, words) {
-            places.iter().for_each(|&(start, end)| tokens.extend_from_slice(&trie.tokens()[start as usize..end as usize]));
+            for (start, end) in places {
+                tokens.extend_from_slice(&trie.tokens()[start as usize..end as usize]);
+            }
             TokenSet::of_all(tokens, &sets, words)
         } else {
             let mut bits = self.bits(places, &tokens);
-            sets.iter().for_each(|set| set.accepted.add_to(&mut bits));
+            for set in sets {
+                set.accepted.add_to(&mut bits);
+            }
             TokenSet::from_bits(bits)
         };
         leaving.leftovers.retain(|leftover| !accepted.contains(leftover.token));
@@ -768,7 +772,9 @@ impl PartStore<'_> {
             found.leaving.leftovers.retain(|leftover| accepted.binary_search(&leftover.token).is_err());
         }
         let residual = self.store.residual(found.leaving, None);
-        found.sets.iter().for_each(|set| set.accepted.list_into(&mut found.tokens));
+        for set in &found.sets {
+            set.accepted.list_into(&mut found.tokens);
+        }
         Arc::new(Part { places: found.places.into(), tokens: found.tokens.into(), residual })
     }
 }

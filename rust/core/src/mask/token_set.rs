@@ -164,11 +164,15 @@ impl TokenSet {
     pub fn of_all(mut ids: Vec<u32>, sets: &[Arc<Mask>], words: usize) -> Self {
         let listed: Option<usize> = sets.iter().map(|set| set.accepted.as_list().map(<[u32]>::len)).sum();
         if listed.is_some_and(|count| Self::is_list(ids.len() + count, words)) {
-            sets.iter().for_each(|set| set.accepted.list_into(&mut ids));
+            for set in sets {
+                set.accepted.list_into(&mut ids);
+            }
             return Self::from_ids(ids, words);
         }
         let mut bits = vec![0; words].into_boxed_slice();
-        sets.iter().for_each(|set| set.accepted.add_to(&mut bits));
+        for set in sets {
+            set.accepted.add_to(&mut bits);
+        }
         bitmask::set_all(&mut bits, &ids);
         Self::from_bits(bits)
     }
