@@ -48,14 +48,14 @@ impl Classed {
         TokenSet::from_bits(bits)
     }
 
-    /// If all masks are lists: how many tokens there are at most.
+    /// Unless some mask is stored as bits: how many tokens there are at most.
     fn listed(&self) -> Option<usize> {
-        let masks: Option<usize> = self.masks.iter().map(|mask| mask.accepted.as_list().map(<[u32]>::len)).sum();
+        let masks: Option<usize> = self.masks.iter().map(|mask| mask.accepted.listed()).sum();
         let places = self.places.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>();
         Some(masks? + places + self.tokens.len())
     }
 
-    /// Add the accepted tokens one by one; all masks are lists.
+    /// Add the accepted tokens one by one.
     fn list(&self, shapes: &Shapes, tokens: &mut Vec<u32>) {
         let mut add = |more: &[u32]| {
             if self.touched.is_empty() {
@@ -65,8 +65,11 @@ impl Classed {
             }
         };
         self.places.iter().for_each(|&run| add(shapes.tokens_at(run)));
-        for list in self.masks.iter().filter_map(|mask| mask.accepted.as_list()) {
-            add(list);
+        for mask in &self.masks {
+            match &mask.accepted {
+                TokenSet::List(ids) => add(ids),
+                other => add(&other.ids()),
+            }
         }
         tokens.extend_from_slice(&self.tokens);
     }

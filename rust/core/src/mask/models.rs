@@ -138,9 +138,9 @@ impl MaskStore {
             if let ([item], []) = (start.items.as_slice(), start.returned.as_slice())
                 && let Some(mask) = self.of_item(arena, table, group, item.state, depth)?
             {
-                accepted.extend(mask.accepted.ids());
+                mask.accepted.list_into(&mut accepted);
                 self.leave(arena, table, mask.residual.as_ref(), &item.parents, depth, leaving, |mask| {
-                    accepted.extend(mask.accepted.ids());
+                    mask.accepted.list_into(&mut accepted);
                 })?;
                 continue;
             }

@@ -488,6 +488,7 @@ impl MaskStore {
         let words = self.vocabulary.words();
         let most = places.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>() + tokens.len();
         let accepted = if TokenSet::is_list(most, words) {
+            tokens.reserve(most - tokens.len());
             for (start, end) in places {
                 tokens.extend_from_slice(&trie.tokens()[start as usize..end as usize]);
             }

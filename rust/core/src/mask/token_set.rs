@@ -103,9 +103,13 @@ impl TokenSet {
         }
     }
 
-    /// The ids, if the set is stored as a list.
-    pub fn as_list(&self) -> Option<&[u32]> {
-        if let Self::List(ids) = self { Some(ids) } else { None }
+    /// How many ids there are at most, unless they are stored as bits.
+    pub fn listed(&self) -> Option<usize> {
+        match self {
+            Self::List(ids) => Some(ids.len()),
+            Self::Bits(_) => None,
+            Self::Relative { base, more, .. } => base.accepted.listed().map(|count| count + more.len()),
+        }
     }
 
     /// Is it cheaper to begin a row with this set than to add it to one?
@@ -162,8 +166,9 @@ impl TokenSet {
 
     /// All that is in any of some sets or among some ids.
     pub fn of_all(mut ids: Vec<u32>, sets: &[Arc<Mask>], words: usize) -> Self {
-        let listed: Option<usize> = sets.iter().map(|set| set.accepted.as_list().map(<[u32]>::len)).sum();
-        if listed.is_some_and(|count| Self::is_list(ids.len() + count, words)) {
+        let listed: Option<usize> = sets.iter().map(|set| set.accepted.listed()).sum();
+        if let Some(count) = listed.filter(|&count| Self::is_list(ids.len() + count, words)) {
+            ids.reserve(count);
             for set in sets {
                 set.accepted.list_into(&mut ids);
             }
@@ -179,7 +184,7 @@ impl TokenSet {
 
     /// The ids, ascending.
     pub fn ids(&self) -> Vec<u32> {
-        let mut ids = Vec::new();
+        let mut ids = Vec::with_capacity(self.listed().unwrap_or(0));
         self.list_into(&mut ids);
         ids
     }
