@@ -1,5 +1,6 @@
 //! Putting a mask together: what each item allows, and what the frames below allow of the tokens that leave.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use smallvec::SmallVec;
@@ -7,12 +8,14 @@ use smallvec::SmallVec;
 use super::Matcher;
 use crate::bitmask;
 use crate::error::EngineError;
+use crate::ids::StateId;
+use crate::maps::Met;
 use crate::mask::MaskStore;
 use crate::mask::recent::Held;
-use crate::mask::residual::Asked;
+use crate::mask::residual::Residual;
 use crate::mask::store::Effort;
 use crate::provider::Arena;
-use crate::stack::{Configuration, Parents};
+use crate::stack::{Configuration, Frame, Parents};
 
 impl Matcher {
     /// Write the tokens allowed next into `row`, all of it: `words()` of the vocabulary. False if every token is allowed.
@@ -66,6 +69,12 @@ impl Matcher {
 
 pub(super) type Union = SmallVec<[Held; 4]>;
 
+/// What a mask is resolved from: the tokens that left, and where they return to.
+type Question = (*const Residual, StateId, u64);
+
+/// So many answers are known by their question. Of an ambiguous text hundreds of frames return to a few states.
+const ANSWERS: usize = 8;
+
 impl Matcher {
     /// What is joined here, learned if it has to and may be; counted either way.
     fn parts(&mut self, effort: Effort) -> Result<Option<Union>, EngineError> {
@@ -106,18 +115,31 @@ pub(super) fn gather(
         }
         parts.push(mask);
     }
-    let mut asked = Asked::default();
+    // Residuals stay where they are as long as the parts are held.
+    let mut asked: Met<(*const Residual, *const Frame), 8> = Met::default();
+    let mut answers: SmallVec<[(Question, usize); ANSWERS]> = SmallVec::new();
     while let Some((place, parents)) = open.pop() {
         for frame in parents.frames().iter().filter(|frame| frame.free) {
             let Some(residual) = &parts[place].residual else { continue };
-            if !asked.first(residual, frame) {
+            let about = Arc::as_ptr(residual);
+            if !asked.first((about, Arc::as_ptr(frame))) {
                 continue;
             }
-            let Some(mask) = store.held_resolved(arena, residual, frame.return_to, frame.register, effort)? else { return Ok(None) };
-            if mask.residual.is_some() {
-                open.push((parts.len(), &frame.parents));
+            let question = (about, frame.return_to, frame.register);
+            let known = answers.iter().find(|(answered, _)| *answered == question);
+            let answer = if let Some(&(_, answer)) = known {
+                answer
+            } else {
+                let Some(mask) = store.held_resolved(arena, residual, frame.return_to, frame.register, effort)? else { return Ok(None) };
+                parts.push(mask);
+                if answers.len() < ANSWERS {
+                    answers.push((question, parts.len() - 1));
+                }
+                parts.len() - 1
+            };
+            if parts[answer].residual.is_some() {
+                open.push((answer, &frame.parents));
             }
-            parts.push(mask);
         }
     }
     Ok(Some(parts))

@@ -399,9 +399,9 @@ impl<'a> Builder<'a> {
             }
             match parents.frames() {
                 [] => {}
-                [frame] => self.pop(value, &memory, std::slice::from_ref(frame))?,
+                [frame] => self.pop(value, &memory, &[frame])?,
                 frames => {
-                    let mut frames: Vec<Arc<Frame>> = frames.to_vec();
+                    let mut frames: SmallVec<[&Frame; 8]> = frames.iter().map(|frame| &**frame).collect();
                     frames.sort_by_key(|f| (f.return_to, f.register, f.since));
                     let alike = |a: &Frame, b: &Frame| {
                         a.return_to == b.return_to
@@ -443,7 +443,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Return `value` into frames that agree in all but their parents.
-    fn pop(&mut self, value: u32, memory: &Memory, group: &[Arc<Frame>]) -> Result<(), EngineError> {
+    fn pop(&mut self, value: u32, memory: &Memory, group: &[&Frame]) -> Result<(), EngineError> {
         let bound = self.arena.limits().max_step_frames;
         self.popped += group.len();
         Limits::check("max_step_frames", self.popped, bound)?;

@@ -12,6 +12,9 @@ use crate::ids::StateId;
 /// So many frames are sorted, more are looked up.
 const FEW: usize = 64;
 
+/// Of a set so many times smaller, each frame is looked up; of others, both are gone through together.
+const SPARSE: usize = 8;
+
 /// So many frames one below the other are compared.
 const ALIKE: usize = 8;
 
@@ -137,25 +140,54 @@ impl Parents {
     }
 
     /// The union of several sets.
-    pub fn union<'a>(sets: impl Iterator<Item = &'a Parents>) -> Self {
-        let mut bottom = false;
-        let mut frames: SmallVec<[Arc<Frame>; 4]> = SmallVec::new();
+    ///
+    /// PERF: of an ambiguous text the frames at one place lie on sets that contain each other, and to count one more reference to a frame takes longer
+    /// than to look it up. So only what the largest lacks is copied.
+    pub fn union<'a>(sets: impl Iterator<Item = &'a Parents> + Clone) -> Self {
+        let bottom = sets.clone().any(Self::has_bottom);
+        let Some(largest) = sets.clone().max_by_key(|set| set.frames().len()) else { return Self::from_sorted(bottom, SmallVec::new()) };
+        let mut more: SmallVec<[Arc<Frame>; 4]> = SmallVec::new();
         // Many sets mostly have the same members: then it costs less to look each up than to sort them all.
         let mut known: HashSet<usize, foldhash::fast::RandomState> = HashSet::default();
         for set in sets {
-            bottom |= set.has_bottom();
-            if frames.len() < FEW {
-                frames.extend(set.frames().iter().cloned());
-                continue;
-            }
-            if known.is_empty() {
-                frames.retain(|frame| known.insert(address(frame)));
-            }
-            frames.extend(set.frames().iter().filter(|frame| known.insert(address(frame))).cloned());
+            largest.lacks(set, |frame| {
+                if more.len() == FEW && known.is_empty() {
+                    more.retain(|frame| known.insert(address(frame)));
+                }
+                if known.is_empty() || known.insert(address(frame)) {
+                    more.push(Arc::clone(frame));
+                }
+            });
         }
-        frames.sort_unstable_by_key(address);
-        frames.dedup_by(|a, b| Arc::ptr_eq(a, b));
-        Self::from_sorted(bottom, frames)
+        if more.is_empty() && largest.has_bottom() == bottom {
+            return largest.clone();
+        }
+        more.extend(largest.frames().iter().cloned());
+        more.sort_unstable_by_key(address);
+        more.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        Self::from_sorted(bottom, more)
+    }
+
+    /// The frames of another set that are not in this one.
+    fn lacks<'o>(&self, other: &'o Self, mut each: impl FnMut(&'o Arc<Frame>)) {
+        let (own, others) = (self.frames(), other.frames());
+        if own.as_ptr() == others.as_ptr() {
+            return;
+        }
+        if others.len() * SPARSE < own.len() {
+            let absent = |frame: &&Arc<Frame>| own.binary_search_by_key(&address(frame), address).is_err();
+            others.iter().filter(absent).for_each(each);
+            return;
+        }
+        let mut at = 0;
+        for frame in others {
+            while own.get(at).is_some_and(|own| address(own) < address(frame)) {
+                at += 1;
+            }
+            if own.get(at).is_none_or(|own| !Arc::ptr_eq(own, frame)) {
+                each(frame);
+            }
+        }
     }
 
     fn from_sorted(bottom: bool, mut frames: SmallVec<[Arc<Frame>; 4]>) -> Self {
@@ -171,7 +203,8 @@ impl Parents {
 
     /// The members that `known` lacks: frames, and whether the bottom is one of them.
     pub fn beyond(&self, known: &Self) -> (SmallVec<[Arc<Frame>; 1]>, bool) {
-        let frames = self.frames().iter().filter(|f| known.frames().binary_search_by_key(&address(f), address).is_err()).cloned().collect();
+        let mut frames = SmallVec::new();
+        known.lacks(self, |frame| frames.push(Arc::clone(frame)));
         (frames, self.has_bottom() && !known.has_bottom())
     }
 }
