@@ -346,8 +346,7 @@ impl<'a> ClassWalk<'a> {
                 } else {
                     self.accept(shapes.places_at(i));
                     self.open(way, depth);
-                    let (_, below) = shapes.places_at(i);
-                    self.leave(shapes, (below, shapes.places_below(i).1))?;
+                    self.leave_below(shapes, i)?;
                 }
                 i = end;
                 continue;
@@ -382,10 +381,20 @@ impl<'a> ClassWalk<'a> {
             return i;
         }
         let texts = self.vocabulary.text_shapes();
-        let to = self.stepping.others_than(texts, passing).first(i..end);
-        let upto = to.unwrap_or(end);
-        self.accept((shapes.places_at(i).0, shapes.places_before(upto)));
         self.shut(depth);
+        let mut first = i;
+        let to = loop {
+            let to = self.stepping.others_than(texts, passing).first(first..end);
+            self.accept((shapes.places_before(first), shapes.places_before(to.unwrap_or(end))));
+            let Some(other) = to else { break None };
+            let shape = &shapes.shapes()[other];
+            // PERF: what is refused at once, as line breaks in strings, is only passed over as well.
+            if !self.exits.is_empty() || self.stepping.glance(from, shape.letter()) != Some(Way::DEAD) {
+                break Some(other);
+            }
+            first = shape.end as usize;
+        };
+        let upto = to.unwrap_or(end);
         self.path.truncate(depth - 1);
         levels.truncate(depth);
         if let Some(to) = to {
@@ -426,6 +435,25 @@ impl<'a> ClassWalk<'a> {
         }
         self.stepping.note_alive(at, long).ok()?;
         Some(alive)
+    }
+
+    /// The tokens strictly below a shape leave.
+    fn leave_below(&mut self, shapes: &Shapes, i: usize) -> Option<()> {
+        let end = shapes.shapes()[i].end;
+        let (first, last) = (shapes.places_at(i).1, shapes.places_below(i).1);
+        if self.exits.is_empty() || (last - first) as usize > MANY {
+            return self.leave(shapes, (first, last));
+        }
+        // Child by child, it is known what they go on with.
+        let mut child = i + 1;
+        while child < end as usize {
+            let shape = &shapes.shapes()[child];
+            self.path.push(shape.letter());
+            self.leave(shapes, shapes.places_below(child))?;
+            self.path.pop();
+            child = shape.end as usize;
+        }
+        Some(())
     }
 
     /// The tokens at these places leave: the path has died.
