@@ -20,7 +20,7 @@ use crate::crew::Crew;
 use crate::drafts::{self, Drafts, Judged};
 use crate::errors::{self, IntoPython};
 use crate::fork::{Work, detached};
-use crate::matcher::{GrammarMatcher, Held, Slot, State, text_bytes};
+use crate::matcher::{GrammarMatcher, Held, Slot, text_bytes};
 use crate::pool::Pool;
 
 /// With fewer matchers than this, all of them warm, waking the pool would take longer than the masks.
@@ -37,18 +37,18 @@ type Matchers = Vec<Py<GrammarMatcher>>;
 /// What is held for masks that are to be filled: the bitmask, the matchers, and a row for each.
 type Prepared = (Rows, Vec<Taken>, Vec<RowPointer>);
 
-/// A matcher taken for a batch; the state goes home when this is dropped.
+/// A matcher taken for a batch; it goes home when this is dropped.
 struct Taken {
     home: Arc<Slot>,
-    state: Option<Box<State>>,
+    matcher: Option<Box<Matcher>>,
 }
 
 impl Taken {
     /// Do something with the matcher. If that panics the matcher is lost, and says so when it is used.
     fn run<T>(&mut self, work: impl FnOnce(&mut Matcher) -> Result<T, EngineError>) -> Result<T, EngineError> {
-        let Some(state) = &mut self.state else { return Err(LOST) };
-        catch_unwind(AssertUnwindSafe(|| work(&mut state.matcher))).unwrap_or_else(|_| {
-            self.state = None;
+        let Some(matcher) = &mut self.matcher else { return Err(LOST) };
+        catch_unwind(AssertUnwindSafe(|| work(matcher))).unwrap_or_else(|_| {
+            self.matcher = None;
             Err(LOST)
         })
     }
@@ -56,7 +56,7 @@ impl Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        *lock(&self.home) = self.state.take().map_or(Held::Lost, Held::Here);
+        *lock(&self.home) = self.matcher.take().map_or(Held::Lost, Held::Here);
     }
 }
 
@@ -65,7 +65,7 @@ fn take(py: Python<'_>, matchers: &Matchers) -> PyResult<Vec<Taken>> {
     let mut taken = Vec::with_capacity(matchers.len());
     for (place, matcher) in matchers.iter().enumerate() {
         match matcher.get().take(py) {
-            Ok(state) => taken.push(Taken { state: Some(state), home: matcher.get().slot.clone() }),
+            Ok(boxed) => taken.push(Taken { matcher: Some(boxed), home: matcher.get().slot.clone() }),
             // Busy because it is in this batch.
             Err(_) if matchers[..place].iter().any(|before| before.is(matcher)) => {
                 return Err(PyValueError::new_err(format!(
@@ -141,19 +141,19 @@ where
     let mut items: Vec<(Place, A)> = Vec::with_capacity(each.len());
     for (one, argument) in each {
         // One that is lost already has none.
-        items.extend(one.state.as_mut().map(|state| (Place(&raw mut state.matcher), argument)));
+        items.extend(one.matcher.as_mut().map(|matcher| (Place(&raw mut **matcher), argument)));
         taken.push(one);
     }
     let mut found = pool.share(piece, items, move |(place, argument)| {
-        // SAFETY: the state is in a box of its own, borrowed until all is done, and in no other item.
+        // SAFETY: the matcher is in a box of its own, borrowed until all is done, and in no other item.
         let matcher = unsafe { &mut *place.0 };
         work(matcher, argument).map_err(Box::new)
     });
     let result = |taken: &mut Taken| {
-        let done = if taken.state.is_some() { found.next().flatten() } else { None };
+        let done = if taken.matcher.is_some() { found.next().flatten() } else { None };
         done.map_or_else(
             || {
-                taken.state = None;
+                taken.matcher = None;
                 Err(LOST)
             },
             |result| result.map_err(|error| *error),
@@ -597,17 +597,17 @@ impl BatchGrammarMatcher {
         let steps = steps.map_err(|_| PyValueError::new_err("num_tokens must be at least 0"))?;
         let mut taken = take(py, &matchers)?;
         for (place, (taken, &steps)) in taken.iter().zip(&steps).enumerate() {
-            if let Some(state) = &taken.state
-                && state.matcher.steps() < steps
+            if let Some(matcher) = &taken.matcher
+                && matcher.steps() < steps
             {
-                let error = maskwright::matcher::MatcherError::TooFarBack { steps, remembered: state.matcher.steps() };
+                let error = maskwright::matcher::MatcherError::TooFarBack { steps, remembered: matcher.steps() };
                 let (class, attributes) = error.kind();
                 return Err(errors::new(py, class, format!("the matcher at place {place} of the batch: {error}"), attributes));
             }
         }
         for (taken, &steps) in taken.iter_mut().zip(&steps) {
-            if let Some(state) = &mut taken.state {
-                state.matcher.rollback(steps).map_err(|error| error.into_python(py))?;
+            if let Some(matcher) = &mut taken.matcher {
+                matcher.rollback(steps).map_err(|error| error.into_python(py))?;
             }
         }
         Ok(())

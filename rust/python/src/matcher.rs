@@ -30,21 +30,16 @@ thread_local! {
     static SCRATCH: Cell<Vec<u32>> = const { Cell::new(Vec::new()) };
 }
 
-/// A matcher that is in one place at a time.
-pub struct State {
-    pub matcher: Matcher,
-}
-
-/// Where a state is.
+/// Where a matcher is: in one place at a time.
 pub enum Held {
-    Here(Box<State>),
+    Here(Box<Matcher>),
     /// In a batch that is being worked on.
     Away,
     /// In a batch whose work failed inside.
     Lost,
 }
 
-/// The place of a state, shared with the batches that borrow it.
+/// The place of a matcher, shared with the batches that borrow it.
 pub type Slot = Mutex<Held>;
 
 /// Follows one text through a compiled grammar, token by token, and says which tokens may come next.
@@ -71,16 +66,15 @@ pub struct GrammarMatcher {
 impl GrammarMatcher {
     fn wrap(matcher: Matcher, tokenizer: Arc<Tokenizer>) -> Self {
         let words = tokenizer.vocabulary.words();
-        let state = Box::new(State { matcher });
-        Self { slot: Arc::new(Mutex::new(Held::Here(state))), tokenizer, words }
+        Self { slot: Arc::new(Mutex::new(Held::Here(Box::new(matcher)))), tokenizer, words }
     }
 
-    /// Do something with the state, if no one else does.
+    /// Do something with the matcher, if no one else does.
     #[inline]
-    fn with<R>(&self, py: Python<'_>, run: impl FnOnce(&mut State) -> PyResult<R>) -> PyResult<R> {
+    fn with<R>(&self, py: Python<'_>, run: impl FnOnce(&mut Matcher) -> PyResult<R>) -> PyResult<R> {
         match self.slot.try_lock() {
             Ok(mut guard) => match &mut *guard {
-                Held::Here(state) => run(state),
+                Held::Here(matcher) => run(matcher),
                 Held::Away => Err(busy(py)),
                 Held::Lost => Err(lost(py)),
             },
@@ -91,7 +85,7 @@ impl GrammarMatcher {
 
     /// Look ahead at drafts, and fill their rows.
     fn judge(&self, py: Python<'_>, drafts: Drafts, bitmask: &Bound<'_, PyAny>, index: i64) -> PyResult<Judged> {
-        self.with(py, |State { matcher, .. }| {
+        self.with(py, |matcher| {
             let rows = Rows::hold(bitmask, self.words)?;
             let result = match rows.block(py, index, drafts.rows()) {
                 Ok(mut block) => raise(py, detached(py, || drafts.fill(matcher, &mut block))),
@@ -102,15 +96,15 @@ impl GrammarMatcher {
         })
     }
 
-    /// Take the state away, for a batch; what comes back goes into the slot.
-    pub fn take(&self, py: Python<'_>) -> PyResult<Box<State>> {
+    /// Take the matcher away, for a batch; what comes back goes into the slot.
+    pub fn take(&self, py: Python<'_>) -> PyResult<Box<Matcher>> {
         let mut guard = match self.slot.try_lock() {
             Ok(guard) => guard,
             Err(TryLockError::WouldBlock) => return Err(busy(py)),
             Err(TryLockError::Poisoned(_)) => return Err(lost(py)),
         };
         match std::mem::replace(&mut *guard, Held::Away) {
-            Held::Here(state) => Ok(state),
+            Held::Here(matcher) => Ok(matcher),
             Held::Away => Err(busy(py)),
             Held::Lost => {
                 *guard = Held::Lost;
@@ -189,7 +183,7 @@ impl GrammarMatcher {
                 return Ok(false);
             }
         };
-        self.with(py, |state| raise(py, state.matcher.accept_token(id)))
+        self.with(py, |matcher| raise(py, matcher.accept_token(id)))
     }
 
     /// Consume tokens one after another until one is refused; each is a step to roll back.
@@ -204,7 +198,7 @@ impl GrammarMatcher {
     ///     LimitExceeded: the grammar became too ambiguous at this text; no token was accepted then.
     fn accept_tokens(&self, py: Python<'_>, token_ids: &Bound<'_, PyAny>) -> PyResult<usize> {
         let ids = drafts::tokens(token_ids, "token_ids")?;
-        self.with(py, |State { matcher, .. }| {
+        self.with(py, |matcher| {
             let result = if ids.len() > MANY_TOKENS { detached(py, || matcher.accept_tokens(&ids)) } else { matcher.accept_tokens(&ids) };
             raise(py, result)
         })
@@ -216,7 +210,7 @@ impl GrammarMatcher {
     ///     LimitExceeded: the grammar became too ambiguous at this text.
     fn validate_tokens(&self, py: Python<'_>, token_ids: &Bound<'_, PyAny>) -> PyResult<usize> {
         let ids = drafts::tokens(token_ids, "token_ids")?;
-        self.with(py, |State { matcher, .. }| {
+        self.with(py, |matcher| {
             let result =
                 if ids.len() > MANY_TOKENS { detached(py, || matcher.validate_tokens(&ids)) } else { matcher.validate_tokens(&ids) };
             raise(py, result)
@@ -229,7 +223,7 @@ impl GrammarMatcher {
     ///     False if the text cannot come next; the matcher is then unchanged.
     fn accept_string(&self, py: Python<'_>, input_str: &Bound<'_, PyAny>) -> PyResult<bool> {
         let bytes = text_bytes(input_str)?;
-        self.with(py, |State { matcher, .. }| {
+        self.with(py, |matcher| {
             let result = if bytes.len() > LONG_TEXT { detached(py, || matcher.accept_bytes(bytes)) } else { matcher.accept_bytes(bytes) };
             raise(py, result)
         })
@@ -251,7 +245,7 @@ impl GrammarMatcher {
     #[pyo3(signature = (bitmask, index=RowIndex(0)), text_signature = "($self, bitmask, index=0)")]
     fn fill_next_token_bitmask(&self, py: Python<'_>, bitmask: &Bound<'_, PyAny>, index: RowIndex) -> PyResult<bool> {
         let index = index.0;
-        self.with(py, |State { matcher }| {
+        self.with(py, |matcher| {
             if let Some(restricts) = with_row(bitmask, index, self.words, |row| matcher.try_fill_warm(row))? {
                 return Ok(restricts);
             }
@@ -337,35 +331,35 @@ impl GrammarMatcher {
     fn rollback(&self, py: Python<'_>, num_tokens: i64) -> PyResult<()> {
         let steps =
             usize::try_from(num_tokens).map_err(|_| PyValueError::new_err(format!("num_tokens must be at least 0, got {num_tokens}")))?;
-        self.with(py, |state| state.matcher.rollback(steps).map_err(|error| error.into_python(py)))
+        self.with(py, |matcher| matcher.rollback(steps).map_err(|error| error.into_python(py)))
     }
 
     /// An independent copy at the same place; takes well under a microsecond inside, whatever the length of the text.
     fn fork(&self, py: Python<'_>) -> PyResult<Self> {
-        self.with(py, |state| Ok(Self::wrap(state.matcher.fork(), self.tokenizer.clone())))
+        self.with(py, |matcher| Ok(Self::wrap(matcher.fork(), self.tokenizer.clone())))
     }
 
     /// Go back to the start and forget the history.
     fn reset(&self, py: Python<'_>) -> PyResult<()> {
-        self.with(py, |state| {
-            state.matcher.reset();
+        self.with(py, |matcher| {
+            matcher.reset();
             Ok(())
         })
     }
 
     /// Has a stop token been accepted (or, with ``terminate_without_stop_token``, is the text complete)?
     fn is_terminated(&self, py: Python<'_>) -> PyResult<bool> {
-        self.with(py, |state| Ok(state.matcher.is_terminated()))
+        self.with(py, |matcher| Ok(matcher.is_terminated()))
     }
 
     /// Does the text match the grammar as it is, so that it may end here?
     fn is_completed(&self, py: Python<'_>) -> PyResult<bool> {
-        self.with(py, |state| Ok(state.matcher.is_completed()))
+        self.with(py, |matcher| Ok(matcher.is_completed()))
     }
 
     /// The text that must come next whatever the model says, as far as it consists of whole characters; often empty.
     fn find_jump_forward_string(&self, py: Python<'_>) -> PyResult<String> {
-        let bytes = self.with(py, |state| raise(py, state.matcher.forced_bytes()))?;
+        let bytes = self.with(py, |matcher| raise(py, matcher.forced_bytes()))?;
         let whole = match std::str::from_utf8(&bytes) {
             Ok(text) => text,
             Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
@@ -375,7 +369,7 @@ impl GrammarMatcher {
 
     /// The bytes that must come next whatever the model says.
     fn find_jump_forward_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = self.with(py, |state| raise(py, state.matcher.forced_bytes()))?;
+        let bytes = self.with(py, |matcher| raise(py, matcher.forced_bytes()))?;
         Ok(PyBytes::new(py, &bytes))
     }
 
@@ -393,37 +387,37 @@ impl GrammarMatcher {
     #[pyo3(signature = (encode=None))]
     fn find_jump_forward_tokens(&self, py: Python<'_>, encode: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<u32>> {
         // The encoder may do anything meanwhile, so a copy is asked.
-        let ahead = self.with(py, |state| Ok(state.matcher.fork()))?;
+        let ahead = self.with(py, |matcher| Ok(matcher.fork()))?;
         raise(py, drafts::forced(py, &ahead, self.tokenizer.vocab_type, encode)?)
     }
 
     /// How many bytes of a text could come next before one is refused; the matcher is unchanged.
     fn matched_prefix_length(&self, py: Python<'_>, input_str: &Bound<'_, PyAny>) -> PyResult<usize> {
         let bytes = text_bytes(input_str)?;
-        self.with(py, |State { matcher, .. }| raise(py, detached(py, || matcher.matched_prefix(bytes))))
+        self.with(py, |matcher| raise(py, detached(py, || matcher.matched_prefix(bytes))))
     }
 
     /// The bytes that may come next, ascending.
     fn allowed_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let allowed: Vec<u8> = self.with(py, |state| raise(py, state.matcher.allowed_bytes()))?.iter().collect();
+        let allowed: Vec<u8> = self.with(py, |matcher| raise(py, matcher.allowed_bytes()))?.iter().collect();
         Ok(PyBytes::new(py, &allowed))
     }
 
     /// What may come next, in words: for messages to people.
     fn expected(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        self.with(py, |state| Ok(state.matcher.expected()))
+        self.with(py, |matcher| Ok(matcher.expected()))
     }
 
     /// The ids that end the text.
     #[getter]
     fn stop_token_ids(&self, py: Python<'_>) -> PyResult<Vec<u32>> {
-        self.with(py, |state| Ok(state.matcher.stop_token_ids().to_vec()))
+        self.with(py, |matcher| Ok(matcher.stop_token_ids().to_vec()))
     }
 
     /// How many steps have been taken: accepted tokens and strings.
     #[getter]
     fn num_steps(&self, py: Python<'_>) -> PyResult<usize> {
-        self.with(py, |state| Ok(state.matcher.steps()))
+        self.with(py, |matcher| Ok(matcher.steps()))
     }
 
     fn __reduce__(&self) -> PyResult<()> {

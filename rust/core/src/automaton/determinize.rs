@@ -183,7 +183,7 @@ impl GrammarProvider {
             Some((counts, segment)) => counts.facts(segment, returns.is_some()),
             None => Facts { returns: returns.map(|_| 0), has_edges: !key.items.is_empty(), ..Facts::default() },
         };
-        let facts = Facts { follow: returns.map_or(ByteSet::ALL, |follow| self.follow_sets[follow.index()]), of_rule: true, ..facts };
+        let facts = Facts { follow: returns.map_or(ByteSet::ALL, |follow| self.follow_sets[follow.index()]), bare: true, ..facts };
         match self.known.entry(key.clone()) {
             dashmap::Entry::Occupied(entry) => Ok(*entry.get()),
             dashmap::Entry::Vacant(entry) => {

@@ -15,8 +15,8 @@ use hashbrown::{HashMap, HashSet};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::Mask;
+use super::parts::Part;
 use super::residual::{Leaving, Leftover, Residual};
-use super::store::Part;
 use super::token_set::TokenSet;
 use crate::error::CacheError;
 use crate::vocab::Vocabulary;

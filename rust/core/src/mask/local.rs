@@ -9,8 +9,8 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use super::classes::Steps;
 use super::path::Buffers;
-use super::steps::Steps;
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::provider::{Arena, ByteSet};

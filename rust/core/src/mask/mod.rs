@@ -7,15 +7,16 @@
 //! all matchers of a grammar, whatever order they were learned in.
 //! Must not know: grammar syntax, tokenizer libraries, one matcher's stack.
 
-mod classed;
 mod classes;
 mod difference;
 mod exits;
 mod file;
+mod learn;
 mod lengths;
 mod local;
 mod models;
 mod named;
+mod parts;
 mod path;
 pub mod recent;
 pub mod residual;
@@ -24,15 +25,15 @@ mod rows;
 mod shapes;
 mod shared;
 pub mod statistics;
-mod steps;
 pub mod store;
 pub mod token_set;
 mod walk;
 
 #[cfg(any(test, feature = "testing"))]
 pub use file::mend;
+pub use shared::SharedMasks;
 pub use statistics::Statistics;
-pub use store::{MaskStore, SharedMasks};
+pub use store::MaskStore;
 pub use token_set::TokenSet;
 
 use std::sync::Arc;

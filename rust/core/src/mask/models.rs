@@ -15,11 +15,12 @@ use smallvec::SmallVec;
 use super::Mask;
 use super::local::LocalTable;
 use super::named;
+use super::parts::{PART_DEPTH, Part, PartStore};
 #[cfg(test)]
 use super::residual::Leftover;
 use super::residual::{Asked, Group, Leaving, Residual};
 use super::resolve::Rest;
-use super::store::{ENTRY, Effort, MaskStore, PART_DEPTH, Part, PartStore, nanoseconds};
+use super::store::{ENTRY, Effort, MaskStore, nanoseconds};
 use super::token_set::{TokenSet, ascending, remove};
 use super::walk::{Found, Parts, Walk, Whole};
 use crate::error::EngineError;

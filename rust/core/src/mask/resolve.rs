@@ -11,8 +11,9 @@ use smallvec::SmallVec;
 
 use super::Mask;
 use super::local::LocalTable;
+use super::parts::{PART_DEPTH, PartStore};
 use super::residual::{Group, Leaving, Residual};
-use super::store::{Effort, MaskStore, PART_DEPTH, PartStore, nanoseconds};
+use super::store::{Effort, MaskStore, nanoseconds};
 use super::token_set::{TokenSet, remove};
 use super::walk::{Found, Parts, Walk};
 use crate::error::EngineError;
@@ -152,7 +153,7 @@ impl MaskStore {
         found: &mut Found,
     ) -> Result<(), EngineError> {
         let trie = self.vocabulary.trie();
-        if start.items.iter().all(|item| arena.facts(item.state).of_rule)
+        if start.items.iter().all(|item| arena.facts(item.state).bare)
             && start.returned.is_empty()
             && let Some(start) = table.intern(start.clone())
             && let Some(found_here) = self.classed(arena, table, start, Some(node), (true, false), depth)

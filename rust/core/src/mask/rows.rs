@@ -8,7 +8,8 @@
 
 use std::sync::Arc;
 
-use super::store::{ENTRY, MaskStore, SharedMasks};
+use super::shared::SharedMasks;
+use super::store::{ENTRY, MaskStore};
 use crate::bitmask;
 use crate::vocab::Shapes;
 

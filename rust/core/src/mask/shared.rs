@@ -5,9 +5,19 @@
 //! Must not know: states of one grammar.
 
 use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hashbrown::HashMap;
+
+use super::Mask;
+use super::file::{self, Entries, MaskKey, PartKey, ResolvedKey};
+use super::parts::Part;
+use super::rows::Order;
+use super::store::{ENTRY, MaskStore};
+use crate::error::CacheError;
+use crate::provider::Arena;
+use crate::vocab::Vocabulary;
 
 /// Bytes kept for one vocabulary, of each kind of thing, unless a limit says less.
 const LIMIT: usize = 24 << 20;
@@ -126,6 +136,79 @@ impl<K: Hash + Eq + Clone, V: ?Sized> Shared<K, V> {
     pub fn all(&self) -> Vec<(K, Arc<V>)> {
         let inner = self.read();
         inner.young.iter().chain(&inner.old).map(|(key, (value, _))| (key.clone(), Arc::clone(value))).collect()
+    }
+}
+
+/// Masks of states whose behaviour is known by content, shared by all grammars of a vocabulary.
+#[derive(Default)]
+pub struct SharedMasks {
+    pub(super) masks: Shared<MaskKey, Mask>,
+    /// Only what was loaded: grammars resolve faster than they ask.
+    pub(super) resolved: Shared<ResolvedKey, Mask>,
+    pub(super) parts: Shared<PartKey, Part>,
+    /// By content of what is left of some tokens and of the model that is asked about it.
+    pub(super) rests: Shared<(u128, u128), Mask>,
+    /// The tokens of runs of places in the vocabulary's trie, ascending: those of large subtrees, which are asked for again and again.
+    pub(super) runs: Shared<(u32, u32), [u32]>,
+    /// The bits of long runs of tokens in the order of their shapes.
+    pub(super) rows: Shared<(Order, u32, u32), [u32]>,
+    /// Something was loaded, so states that are costly to name may be known as well.
+    pub(super) loaded: AtomicBool,
+}
+
+impl SharedMasks {
+    /// Of a vocabulary.
+    pub fn of(vocabulary: &Vocabulary) -> Option<Arc<Self>> {
+        vocabulary.learned(Self::default)
+    }
+
+    /// Bytes kept.
+    pub fn memory_bytes(&self) -> usize {
+        self.masks.bytes() + self.resolved.bytes() + self.parts.bytes() + self.rests.bytes() + self.runs.bytes() + self.rows.bytes()
+    }
+
+    /// Keep at most so many bytes from now on; never more than an earlier limit.
+    pub fn limit_to(&self, bytes: usize) {
+        self.masks.limit_to(bytes / 4);
+        self.resolved.limit_to(bytes / 4);
+        self.parts.limit_to(bytes / 4);
+        self.rests.limit_to(bytes / 8);
+        self.runs.limit_to(bytes / 16);
+        self.rows.limit_to(bytes / 16);
+    }
+
+    /// Masks and parts kept, and forgotten so far.
+    pub fn counts(&self) -> (usize, u64) {
+        let all = [self.masks.counts(), self.resolved.counts(), self.parts.counts(), self.rests.counts()];
+        all.iter().fold((0, 0), |(kept, gone), (k, g)| (kept + k, gone + g))
+    }
+
+    /// All that is known by content, here and in the stores of some grammars, as bytes; how many masks, residuals and parts that is.
+    pub fn save<'a>(&self, vocabulary: &Vocabulary, grammars: impl Iterator<Item = (&'a Arena, &'a MaskStore)>) -> (Vec<u8>, usize) {
+        let mut entries = Entries { masks: self.masks.all(), resolved: self.resolved.all(), parts: self.parts.all() };
+        grammars.for_each(|(arena, store)| store.list(arena, &mut entries));
+        entries.unique();
+        (file::write(vocabulary, &entries), entries.masks.len() + entries.resolved.len() + entries.parts.len())
+    }
+
+    /// Take what was saved; how many masks, residuals and parts that was. All or, with an error, nothing; of what is more than the limit, some.
+    pub fn load(&self, vocabulary: &Vocabulary, bytes: &[u8]) -> Result<usize, CacheError> {
+        let entries = file::read(vocabulary, bytes)?;
+        let count = entries.masks.len() + entries.resolved.len() + entries.parts.len();
+        for (key, mask) in entries.masks {
+            let bytes = mask.memory_bytes() + ENTRY;
+            self.masks.insert(key, mask, bytes);
+        }
+        for (key, mask) in entries.resolved {
+            let bytes = mask.memory_bytes() + ENTRY;
+            self.resolved.insert(key, mask, bytes);
+        }
+        for (key, part) in entries.parts {
+            let bytes = part.memory_bytes() + ENTRY;
+            self.parts.insert(key, part, bytes);
+        }
+        self.loaded.store(true, Ordering::Relaxed);
+        Ok(count)
     }
 }
 

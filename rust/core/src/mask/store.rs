@@ -1,115 +1,28 @@
 //! Where masks are kept: per grammar by state, and per vocabulary by content.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Instant;
 
 use super::Mask;
-use super::difference::{Difference, difference, near};
-use super::file::{self, Entries, MaskKey, PartKey, ResolvedKey};
-use super::local::{Local, LocalTable};
-use super::named;
+use super::file::Entries;
+use super::local::LocalTable;
+use super::parts::Part;
 use super::recent::{self, Held};
 use super::residual::{Group, Leaving, Residual};
-use super::rows::Order;
-use super::shared::Shared;
+use super::shared::SharedMasks;
 use super::statistics::{Counters, Statistics};
-use super::token_set::{TokenSet, ascending, remove};
-use super::walk::{Found, Parts, Walk, Whole};
-use crate::bitmask;
-use crate::error::{CacheError, EngineError};
+use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::maps::{self, Concurrent};
-use crate::provider::{Arena, Named};
-use crate::stack::Item;
+use crate::provider::Arena;
 use crate::vocab::Vocabulary;
 use crate::vocab::trie::Trie;
 
-/// A base is given up when more tokens than this differ from it.
-const DIFFERENCE_BOUND: usize = 4096;
-/// This close before its limit, a state is compared with the one that takes over there.
-const CLOSE: u64 = 3;
-/// Further away, the tokens that reach the limit are few.
-const WITHIN_REACH: u64 = 64;
-/// Runs of more places than this are kept sorted.
-const LONG_RUN: u32 = 64;
 /// Bytes of a place in a map, roughly.
 pub(super) const ENTRY: usize = 64;
 /// In the place of a register or a view: far from any limit.
 pub(super) const FROZEN: u64 = u64::MAX;
-
-/// Masks of states whose behaviour is known by content, shared by all grammars of a vocabulary.
-#[derive(Default)]
-pub struct SharedMasks {
-    masks: Shared<MaskKey, Mask>,
-    /// Only what was loaded: grammars resolve faster than they ask.
-    resolved: Shared<ResolvedKey, Mask>,
-    parts: Shared<PartKey, Part>,
-    /// By content of what is left of some tokens and of the model that is asked about it.
-    pub(super) rests: Shared<(u128, u128), Mask>,
-    /// The tokens of runs of places in the vocabulary's trie, ascending: those of large subtrees, which are asked for again and again.
-    runs: Shared<(u32, u32), [u32]>,
-    /// The bits of long runs of tokens in the order of their shapes.
-    pub(super) rows: Shared<(Order, u32, u32), [u32]>,
-    /// Something was loaded, so states that are costly to name may be known as well.
-    loaded: AtomicBool,
-}
-
-impl SharedMasks {
-    /// Of a vocabulary.
-    pub fn of(vocabulary: &Vocabulary) -> Option<Arc<Self>> {
-        vocabulary.learned(Self::default)
-    }
-
-    /// Bytes kept.
-    pub fn memory_bytes(&self) -> usize {
-        self.masks.bytes() + self.resolved.bytes() + self.parts.bytes() + self.rests.bytes() + self.runs.bytes() + self.rows.bytes()
-    }
-
-    /// Keep at most so many bytes from now on; never more than an earlier limit.
-    pub fn limit_to(&self, bytes: usize) {
-        self.masks.limit_to(bytes / 4);
-        self.resolved.limit_to(bytes / 4);
-        self.parts.limit_to(bytes / 4);
-        self.rests.limit_to(bytes / 8);
-        self.runs.limit_to(bytes / 16);
-        self.rows.limit_to(bytes / 16);
-    }
-
-    /// Masks and parts kept, and forgotten so far.
-    pub fn counts(&self) -> (usize, u64) {
-        let all = [self.masks.counts(), self.resolved.counts(), self.parts.counts(), self.rests.counts()];
-        all.iter().fold((0, 0), |(kept, gone), (k, g)| (kept + k, gone + g))
-    }
-
-    /// All that is known by content, here and in the stores of some grammars, as bytes; how many masks, residuals and parts that is.
-    pub fn save<'a>(&self, vocabulary: &Vocabulary, grammars: impl Iterator<Item = (&'a Arena, &'a MaskStore)>) -> (Vec<u8>, usize) {
-        let mut entries = Entries { masks: self.masks.all(), resolved: self.resolved.all(), parts: self.parts.all() };
-        grammars.for_each(|(arena, store)| store.list(arena, &mut entries));
-        entries.unique();
-        (file::write(vocabulary, &entries), entries.masks.len() + entries.resolved.len() + entries.parts.len())
-    }
-
-    /// Take what was saved; how many masks, residuals and parts that was. All or, with an error, nothing; of what is more than the limit, some.
-    pub fn load(&self, vocabulary: &Vocabulary, bytes: &[u8]) -> Result<usize, CacheError> {
-        let entries = file::read(vocabulary, bytes)?;
-        let count = entries.masks.len() + entries.resolved.len() + entries.parts.len();
-        for (key, mask) in entries.masks {
-            let bytes = mask.memory_bytes() + ENTRY;
-            self.masks.insert(key, mask, bytes);
-        }
-        for (key, mask) in entries.resolved {
-            let bytes = mask.memory_bytes() + ENTRY;
-            self.resolved.insert(key, mask, bytes);
-        }
-        for (key, part) in entries.parts {
-            let bytes = part.memory_bytes() + ENTRY;
-            self.parts.insert(key, part, bytes);
-        }
-        self.loaded.store(true, Ordering::Relaxed);
-        Ok(count)
-    }
-}
 
 /// How many stores there have been.
 static STORES: AtomicU64 = AtomicU64::new(0);
@@ -120,10 +33,10 @@ pub struct MaskStore {
     number: u64,
     pub(super) vocabulary: Arc<Vocabulary>,
     pub(super) shared: Option<Arc<SharedMasks>>,
-    masks: Concurrent<(StateId, u64, bool), Arc<Mask>>,
+    pub(super) masks: Concurrent<(StateId, u64, bool), Arc<Mask>>,
     pub(super) resolved: Concurrent<(u128, StateId, u64), Arc<Mask>>,
     /// By node of the vocabulary's trie, state and view: what the state allows below the node.
-    parts: Concurrent<(u32, StateId, u64), Arc<Part>>,
+    pub(super) parts: Concurrent<(u32, StateId, u64), Arc<Part>>,
     /// By shape, state and view: what the state allows below the shape; none if that does not go by classes.
     pub(super) shape_parts: Concurrent<(u32, StateId, u64), Option<Arc<Mask>>>,
     /// What models allow, by content of what is left of some tokens.
@@ -136,21 +49,6 @@ pub struct MaskStore {
     pub(super) counters: Counters,
     #[cfg(test)]
     without_models: bool,
-}
-
-/// What a state allows below a node of the vocabulary's trie.
-pub(super) struct Part {
-    /// Accepted, as runs of places.
-    pub(super) places: Box<[(u32, u32)]>,
-    /// Accepted as well.
-    pub(super) tokens: Box<[u32]>,
-    pub(super) residual: Option<Arc<Residual>>,
-}
-
-impl Part {
-    fn memory_bytes(&self) -> usize {
-        self.places.len() * 8 + self.tokens.len() * 4 + self.residual.as_ref().map_or(0, |r| r.memory_bytes()) + 96
-    }
 }
 
 /// How much a request may cost.
@@ -374,7 +272,7 @@ impl MaskStore {
     }
 
     /// All that is known of states that have an identity.
-    fn list(&self, arena: &Arena, into: &mut Entries) {
+    pub(super) fn list(&self, arena: &Arena, into: &mut Entries) {
         for entry in &self.masks {
             let (state, view, framed) = *entry.key();
             if let Some(identity) = arena.identity(state).filter(|_| view != FROZEN) {
@@ -395,49 +293,6 @@ impl MaskStore {
         }
     }
 
-    fn learn(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Arc<Mask>, EngineError> {
-        self.counters.masks.fetch_add(1, Ordering::Relaxed);
-        let started = Instant::now();
-        if framed && let Some(model) = self.model(arena, state) {
-            return self.modelled(arena, state, model);
-        }
-        if register != FROZEN
-            && let Some(unlimited) = arena.unlimited(state, register, self.vocabulary.longest_token() as u64)?
-            && let Some(mask) = self.mask(arena, unlimited, 0, framed, Effort::Learn)?
-        {
-            return Ok(mask);
-        }
-        let known = match arena.named(state) {
-            Some(named) => match self.named(arena, &named, framed)? {
-                Learned::Known(mask) => return Ok(mask),
-                Learned::New(mask) => Some(mask),
-            },
-            None => match self.by_lengths(arena, state, register, framed)? {
-                None => self.by_shapes(arena, state, register, framed)?,
-                known => known,
-            },
-        };
-        let known = match known {
-            // Close to its limit a state differs on much from itself far away.
-            None if is_close(arena, state, register) => self.by_classes(arena, state, register, framed),
-            known => known,
-        };
-        let known = match known {
-            None => self.relative(arena, state, register, framed)?,
-            known => known,
-        };
-        let known = match known {
-            None => self.by_classes(arena, state, register, framed),
-            known => known,
-        };
-        let mask = match known {
-            Some(mask) => mask,
-            None => self.walked(arena, state, register, framed)?,
-        };
-        self.count_bytes(&mask);
-        Ok(Arc::new(Mask { cost: nanoseconds(started), ..mask }))
-    }
-
     /// Run a walk with the shared table, or with a new one while another walk has it.
     pub(super) fn with_locals<T>(&self, run: impl FnOnce(&mut LocalTable) -> T) -> T {
         let mut fresh = LocalTable::default();
@@ -449,199 +304,6 @@ impl MaskStore {
             self.local_bytes.store(table.memory_bytes(), Ordering::Relaxed);
         }
         result
-    }
-
-    pub(super) fn walked(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Mask, EngineError> {
-        let trie = self.vocabulary.trie();
-        let parts = PartStore { arena, store: self, depth: 0 };
-        let walk = Walk { frozen: register == FROZEN, keep: framed, ..Walk::over_vocabulary(arena, trie, Some(&parts)) };
-        let start = Local::One { state, register: if register == FROZEN { 0 } else { register }, parents: 0 };
-        let mut found = Found::default();
-        let visited = self.with_locals(|table| walk.run(table, start, &mut found))?;
-        if visited * 10 > trie.nodes().len() {
-            self.counters.full_walks.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(self.of(found))
-    }
-
-    /// The mask of a place in a text that is named.
-    fn named(&self, arena: &Arena, named: &Named<'_>, framed: bool) -> Result<Learned, EngineError> {
-        let trie = self.vocabulary.trie();
-        let all = 0..trie.nodes().len();
-        let Some(others) = named.others else {
-            return Ok(Learned::New(self.of(named::alone(trie, all, arena.alphabet(), named, framed.then_some(Whole::All)))));
-        };
-        let Some(base) = self.mask(arena, others, 0, framed, Effort::Learn)? else {
-            return Err(EngineError::Internal("a mask that was to be learned"));
-        };
-        let (touched, found) = named::apart(trie, all, arena, named, framed.then_some(Whole::All))?;
-        if touched.is_empty() {
-            return Ok(Learned::Known(base));
-        }
-        Ok(Learned::New(self.based(&base, self.tokens_at(&touched), found, framed)))
-    }
-
-    /// The mask of what was found.
-    fn of(&self, found: Found) -> Mask {
-        let trie = self.vocabulary.trie();
-        let Found { places, mut tokens, sets, mut leaving } = found;
-        let words = self.vocabulary.words();
-        let most = places.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>() + tokens.len();
-        let accepted = if TokenSet::is_list(most, words) {
-            tokens.reserve(most - tokens.len());
-            for (start, end) in places {
-                tokens.extend_from_slice(&trie.tokens()[start as usize..end as usize]);
-            }
-            TokenSet::of_all(tokens, &sets, words)
-        } else {
-            let mut bits = self.bits(places, &tokens);
-            for set in sets {
-                set.accepted.add_to(&mut bits);
-            }
-            TokenSet::from_bits(bits)
-        };
-        leaving.leftovers.retain(|leftover| !accepted.contains(leftover.token));
-        let residual = self.residual(leaving, None);
-        Mask::new(accepted, residual)
-    }
-
-    /// A mask of tokens by their places in the vocabulary's trie, and others. If most are in, those that are out are cleared instead.
-    fn bits(&self, mut places: Vec<(u32, u32)>, others: &[u32]) -> Box<[u32]> {
-        let trie = self.vocabulary.trie();
-        let tokens = |start: u32, end: u32| &trie.tokens()[start as usize..end as usize];
-        let mut bits: Box<[u32]>;
-        if places.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>() * 2 > trie.tokens().len() {
-            bits = self.vocabulary.texts().into();
-            places.sort_unstable();
-            let mut done = 0;
-            for (start, end) in places {
-                bitmask::clear_all(&mut bits, tokens(done, start.max(done)));
-                done = done.max(end);
-            }
-            bitmask::clear_all(&mut bits, tokens(done, trie.tokens().len() as u32));
-        } else {
-            bits = vec![0; self.vocabulary.words()].into();
-            for (start, end) in places {
-                bitmask::set_all(&mut bits, tokens(start, end));
-            }
-        }
-        bitmask::set_all(&mut bits, others);
-        bits
-    }
-
-    /// The mask as a difference from one that is likely known, if that helps: of a state that counts from the same state far from its limit,
-    /// or, close before the limit, from the state that takes over there; of another state from the base that it names.
-    fn relative(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Option<Mask>, EngineError> {
-        let facts = arena.facts(state);
-        if facts.guarded || register == FROZEN {
-            return Ok(None);
-        }
-        let trie = self.vocabulary.trie();
-        let parts = PartStore { arena, store: self, depth: 0 };
-        let walk = Walk { keep: framed, ..Walk::over_vocabulary(arena, trie, Some(&parts)) };
-        if facts.counting {
-            let distance = facts.limit.saturating_sub(register);
-            if distance <= CLOSE {
-                let Some(next) = arena.settled(state, facts.limit)?.filter(|&next| next != state && !arena.facts(next).guarded) else {
-                    return Ok(None);
-                };
-                let beyond = if arena.facts(next).counting { register } else { 0 };
-                let Some(base) = self.mask(arena, next, beyond, true, Effort::Learn)? else { return Ok(None) };
-                if !base.accepted.is_broad() {
-                    return Ok(None);
-                }
-                let found = self.with_locals(|table| difference(&walk, table, (state, register), (next, beyond), DIFFERENCE_BOUND))?;
-                return Ok(found.map(|found| self.different(&base, found, framed)));
-            }
-            let Some(base) = self.far(arena, state, framed)? else { return Ok(None) };
-            let found = self.with_locals(|table| near(&walk, table, (state, register), DIFFERENCE_BOUND))?;
-            return Ok(found.map(|found| self.different(&base, found, framed)));
-        }
-        let Some(base_state) = facts.base.filter(|&base| base != state && !arena.facts(base).counting) else { return Ok(None) };
-        let Some(base) = self.mask(arena, base_state, 0, true, Effort::Learn)? else { return Ok(None) };
-        let found = self.with_locals(|table| difference(&walk, table, (state, 0), (base_state, 0), DIFFERENCE_BOUND))?;
-        Ok(found.map(|found| self.different(&base, found, framed)))
-    }
-
-    /// The mask of a state that counts, far from its limit; `None` if it is not broad.
-    pub(super) fn far(&self, arena: &Arena, state: StateId, framed: bool) -> Result<Option<Arc<Mask>>, EngineError> {
-        let base = match arena.facts(state).base {
-            Some(base) => self.mask(arena, base, 0, true, Effort::Learn)?,
-            None => Some(self.frozen(arena, state, framed)?),
-        };
-        Ok(base.filter(|base| base.accepted.is_broad()))
-    }
-
-    /// What a state that counts would allow if its limit were out of reach of any token.
-    fn frozen(&self, arena: &Arena, state: StateId, framed: bool) -> Result<Arc<Mask>, EngineError> {
-        if let Some(mask) = self.masks.get(&(state, FROZEN, framed)) {
-            return Ok(Arc::clone(&mask));
-        }
-        let mask = self.learn(arena, state, FROZEN, framed)?;
-        self.masks.insert((state, FROZEN, framed), Arc::clone(&mask));
-        Ok(mask)
-    }
-
-    /// What a state allows below a node, learned as usual and by a walk: accepted tokens, and (token, value, length) of those that leave.
-    #[cfg(test)]
-    #[allow(clippy::type_complexity)]
-    pub(super) fn parts_of(&self, arena: &Arena, i: usize, state: StateId) -> Result<[(Vec<u32>, Vec<(u32, u32, u16)>); 2], EngineError> {
-        let parts = PartStore { arena, store: self, depth: 0 };
-        let trie = self.vocabulary.trie();
-        let list = |part: &Part| {
-            let mut accepted = Found { places: part.places.to_vec(), tokens: part.tokens.to_vec(), ..Found::default() }.accepted(trie);
-            accepted.sort_unstable();
-            accepted.dedup();
-            let mut leaving = Vec::new();
-            if let Some(residual) = &part.residual {
-                residual.list(trie, &mut leaving);
-            }
-            let mut leaving: Vec<_> = leaving.into_iter().map(|l| (l.token, l.value, l.length)).collect();
-            leaving.sort_unstable();
-            leaving.dedup();
-            (accepted, leaving)
-        };
-        let own = self.with_locals(|table| parts.part(table, i, state, 0))?;
-        let walked = self.with_locals(|table| parts.walked_part(table, i, state, 0))?;
-        Ok([list(&own), list(&walked)])
-    }
-
-    /// The tokens of runs of places, ascending.
-    pub(super) fn tokens_at(&self, runs: &[(u32, u32)]) -> Arc<[u32]> {
-        let tokens = &self.vocabulary.trie().tokens();
-        let list = || {
-            let mut list: Vec<u32> = runs.iter().flat_map(|&(low, high)| &tokens[low as usize..high as usize]).copied().collect();
-            ascending(&mut list);
-            Arc::from(list)
-        };
-        match (runs, &self.shared) {
-            (&[run], Some(shared)) if run.1 - run.0 > LONG_RUN => shared.runs.get(&run).unwrap_or_else(|| {
-                let list: Arc<[u32]> = list();
-                shared.runs.insert(run, Arc::clone(&list), list.len() * 4 + ENTRY);
-                list
-            }),
-            _ => list(),
-        }
-    }
-
-    fn different(&self, base: &Arc<Mask>, difference: Difference, framed: bool) -> Mask {
-        let Difference { mut touched, found } = difference;
-        ascending(&mut touched);
-        self.based(base, touched.into(), found, framed)
-    }
-
-    /// A mask that differs from `base` on the tokens that are `touched`, and allows what was found of those.
-    fn based(&self, base: &Arc<Mask>, touched: Arc<[u32]>, found: Found, framed: bool) -> Mask {
-        self.counters.differences.fetch_add(1, Ordering::Relaxed);
-        let mut accepted = found.accepted(self.vocabulary.trie());
-        let mut leaving = found.leaving;
-        ascending(&mut accepted);
-        leaving.leftovers.retain(|l| accepted.binary_search(&l.token).is_err());
-        let mut less = touched.to_vec();
-        remove(&mut less, &accepted);
-        let below = base.residual.clone().map(|residual| (residual, touched));
-        let residual = if framed { self.residual(leaving, below) } else { None };
-        Mask::new(TokenSet::relative(base, accepted, less), residual)
     }
 
     pub(super) fn residual(&self, leaving: Leaving, base: Option<(Arc<Residual>, Arc<[u32]>)>) -> Option<Arc<Residual>> {
@@ -666,126 +328,7 @@ impl MaskStore {
     }
 }
 
-/// Is the limit of a state that counts within reach of usual tokens?
-fn is_close(arena: &Arena, state: StateId, register: u64) -> bool {
-    let facts = arena.facts(state);
-    facts.counting && register != FROZEN && facts.limit.saturating_sub(register) <= WITHIN_REACH
-}
-
-/// The mask of a state.
-enum Learned {
-    New(Mask),
-    /// That of another.
-    Known(Arc<Mask>),
-}
-
 /// Since then, as a mask keeps it.
 pub(super) fn nanoseconds(started: Instant) -> u32 {
     u32::try_from(started.elapsed().as_nanos()).unwrap_or(u32::MAX)
-}
-
-/// Parts nest at most so deep; beyond, a walk goes on by itself.
-pub(super) const PART_DEPTH: usize = 24;
-
-/// The parts of a store, seen from a walk.
-pub(super) struct PartStore<'a> {
-    pub(super) arena: &'a Arena,
-    pub(super) store: &'a MaskStore,
-    pub(super) depth: usize,
-}
-
-impl PartStore<'_> {
-    /// What `state` allows strictly below node `i`, whatever lies under it.
-    fn part(&self, table: &mut LocalTable, i: usize, state: StateId, register: u64) -> Result<Arc<Part>, EngineError> {
-        let store = self.store;
-        let view = self.arena.view(state, register, store.vocabulary.longest_token() as u64);
-        let key = (i as u32, state, view);
-        if let Some(part) = store.parts.get(&key) {
-            return Ok(Arc::clone(&part));
-        }
-        let shared = self.arena.facts(state).identity.zip(store.shared.as_ref());
-        if let Some((identity, shared)) = shared
-            && let Some(part) = shared.parts.get(&(i as u32, identity, view))
-        {
-            store.parts.insert(key, Arc::clone(&part));
-            return Ok(part);
-        }
-        let loaded = store.loaded(self.arena, state, |shared, identity| shared.parts.get(&(i as u32, identity, view)));
-        if let Some(part) = loaded {
-            store.parts.insert(key, Arc::clone(&part));
-            return Ok(part);
-        }
-        let part = if let Some(model) = store.model(self.arena, state) {
-            let part = self.part(table, i, model, 0)?;
-            store.part_behind_doors(self.arena, table, state, &part, self.depth)?
-        } else if let Some(named) = self.arena.named(state) {
-            self.named_part(table, i, &named)?
-        } else {
-            self.walked_part(table, i, state, register)?
-        };
-        let bytes = part.memory_bytes();
-        store.counters.mask_bytes.fetch_add((bytes + ENTRY) as u64, Ordering::Relaxed);
-        if let Some((identity, shared)) = shared {
-            shared.parts.insert((i as u32, identity, view), Arc::clone(&part), bytes + ENTRY);
-        }
-        store.parts.insert(key, Arc::clone(&part));
-        Ok(part)
-    }
-
-    fn walked_part(&self, table: &mut LocalTable, i: usize, state: StateId, register: u64) -> Result<Arc<Part>, EngineError> {
-        let store = self.store;
-        let trie = store.vocabulary.trie();
-        let deeper = PartStore { depth: self.depth + 1, ..*self };
-        let parts: Option<&dyn Parts> = if deeper.depth < PART_DEPTH { Some(&deeper) } else { None };
-        let walk = Walk { nodes: i + 1..trie.nodes()[i].end as usize, ..Walk::over_vocabulary(self.arena, trie, parts) };
-        let start = Local::One { state, register, parents: 0 };
-        let mut found = Found::default();
-        walk.run(table, start, &mut found)?;
-        Ok(self.of(found))
-    }
-
-    /// The part of a place in a text that is named: what leaves there was not accepted.
-    fn named_part(&self, table: &mut LocalTable, i: usize, named: &Named<'_>) -> Result<Arc<Part>, EngineError> {
-        let trie = self.store.vocabulary.trie();
-        let below = i + 1..trie.nodes()[i].end as usize;
-        let Some(others) = named.others else {
-            return Ok(self.of(named::alone(trie, below, self.arena.alphabet(), named, Some(Whole::All))));
-        };
-        let base = self.part(table, i, others, 0)?;
-        let (touched, mut found) = named::apart(trie, below, self.arena, named, Some(Whole::All))?;
-        if touched.is_empty() {
-            return Ok(base);
-        }
-        found.places.extend(named::without(&base.places, &touched));
-        let mut tokens: Vec<u32> = touched.iter().flat_map(|&(low, high)| &trie.tokens()[low as usize..high as usize]).copied().collect();
-        ascending(&mut tokens);
-        found.tokens.extend(base.tokens.iter().filter(|token| tokens.binary_search(token).is_err()));
-        let below = base.residual.clone().map(|residual| (residual, tokens.into()));
-        let residual = self.store.residual(found.leaving, below);
-        Ok(Arc::new(Part { places: found.places.into(), tokens: found.tokens.into(), residual }))
-    }
-
-    /// The part of what was found.
-    fn of(&self, mut found: Found) -> Arc<Part> {
-        if !found.leaving.leftovers.is_empty() {
-            let mut accepted = found.accepted(self.store.vocabulary.trie());
-            ascending(&mut accepted);
-            found.leaving.leftovers.retain(|leftover| accepted.binary_search(&leftover.token).is_err());
-        }
-        let residual = self.store.residual(found.leaving, None);
-        for set in &found.sets {
-            set.accepted.list_into(&mut found.tokens);
-        }
-        Arc::new(Part { places: found.places.into(), tokens: found.tokens.into(), residual })
-    }
-}
-
-impl Parts for PartStore<'_> {
-    fn add(&self, table: &mut LocalTable, i: usize, item: &Item, into: &mut Found) -> Result<(), EngineError> {
-        let part = self.part(table, i, item.state, item.register)?;
-        into.places.extend_from_slice(&part.places);
-        into.tokens.extend_from_slice(&part.tokens);
-        let Found { sets, leaving, .. } = into;
-        self.store.leave(self.arena, table, part.residual.as_ref(), &item.parents, self.depth, leaving, |mask| sets.push(mask))
-    }
 }

@@ -75,8 +75,8 @@ pub struct Facts {
     /// The state stands between two characters of a string of JSON and tells no names apart: until its closing quotation mark no control
     /// character is taken, and nothing returns.
     pub string: bool,
-    /// The state is a place in a rule of a grammar, or in plain text: there is no more to it than its steps, its returns and its register.
-    pub of_rule: bool,
+    /// There is no more to the state than its steps, its returns and its register, as at a place in a rule of a grammar or in plain text.
+    pub bare: bool,
     /// Kinds of characters over which the state leads back to itself, as [`crate::loops`] means it; if there are any, then these are all.
     pub loops: Kinds,
 }
@@ -115,7 +115,7 @@ impl Default for Facts {
             values: u64::MAX,
             gap: None,
             string: false,
-            of_rule: false,
+            bare: false,
             loops: 0,
         }
     }

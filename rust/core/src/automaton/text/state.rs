@@ -94,7 +94,7 @@ impl TextAutomaton {
     }
 
     fn facts(&self, arena: &Arena, kind: Kind) -> Result<Facts, EngineError> {
-        let mut facts = Facts { identity: self.identity(kind, arena.limits()), of_rule: self.raw, ..Facts::default() };
+        let mut facts = Facts { identity: self.identity(kind, arena.limits()), bare: self.raw, ..Facts::default() };
         match kind {
             Kind::End(leaf) => {
                 facts.returns = leaf.checked_sub(1);

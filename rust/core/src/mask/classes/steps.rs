@@ -6,12 +6,12 @@
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use super::local::{Local, LocalTable, Outcome};
-use super::path::ask_widely;
 use crate::characters::{Kinds, OTHER, SEPARATORS, SPACES, Utf8};
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::loops::{self, Beyond};
+use crate::mask::local::{Local, LocalTable, Outcome};
+use crate::mask::path::ask_widely;
 use crate::provider::{Arena, ByteSet, Cell};
 use crate::vocab::{BEYOND, SEPARATOR, SPACE, ShapeSet, TextShapes};
 
@@ -84,7 +84,7 @@ const NUMBERS: [u8; 256] = {
 
 /// Steps, kept from one walk to the next.
 #[derive(Default)]
-pub(super) struct Steps {
+pub(in crate::mask) struct Steps {
     places: HashMap<Local, u32>,
     kept: Vec<Kept>,
     ways: Vec<Led>,
@@ -107,14 +107,14 @@ pub(super) struct Stepping<'a> {
 
 impl Steps {
     /// Forget everything if that is much.
-    pub(super) fn trim(&mut self) {
+    pub(in crate::mask) fn trim(&mut self) {
         if self.kept.len() > KEPT || self.ways.len() > KEPT * 8 || self.others.len() > OTHERS {
             *self = Self::default();
         }
     }
 
     /// Bytes held, roughly.
-    pub(super) fn memory_bytes(&self) -> usize {
+    pub(in crate::mask) fn memory_bytes(&self) -> usize {
         self.kept.len() * (size_of::<Kept>() + 1024 + 32)
             + self.ways.len() * (size_of::<Led>() * 2 + 16)
             + self.others.iter().map(|(_, shapes)| shapes.memory_bytes()).sum::<usize>()
@@ -130,7 +130,7 @@ impl Stepping<'_> {
         let mut number = 0;
         while let Some((state, _)) = item(self.table, local, number) {
             let facts = self.arena.facts(state);
-            if !facts.of_rule || facts.guarded || number == MOST_ITEMS {
+            if !facts.bare || facts.guarded || number == MOST_ITEMS {
                 return None;
             }
             number += 1;

@@ -7,41 +7,44 @@
 //! Invariant: finds just what a walk over the vocabulary would, or nothing at all.
 //! Must not know: who called a rule, and what a matcher is.
 
-use std::sync::Arc;
+mod apart;
+mod bytes;
+mod classed;
+mod parts;
+mod steps;
+
+pub(super) use steps::Steps;
+
 use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
 
+use self::classed::Classed;
+use self::steps::{Place, Stepping, Way};
 use super::Mask;
-use super::classed::Classed;
 use super::local::{Local, LocalTable};
-use super::path::{Skip, loops, skipped};
+use super::path::loops;
 use super::residual::{Leaving, Leftover};
-use super::steps::{Place, Stepping, Steps, Way};
-use super::store::{FROZEN, MaskStore, PART_DEPTH};
+use super::store::{FROZEN, MaskStore};
 use crate::bitmask;
 use crate::characters::{Kinds, MALFORMED};
 use crate::ids::StateId;
 use crate::loops;
 use crate::provider::{Arena, ByteSet};
-use crate::vocab::trie::{Node, Trie};
+use crate::vocab::trie::Trie;
 use crate::vocab::{BEYOND, SEPARATOR, SPACE, Shapes, Vocabulary};
 
 /// So many steps of configurations a walk may compute.
 const FUEL: usize = 1 << 12;
 /// So many tokens may be read one by one.
 const SINGLES: usize = 1 << 10;
-/// More than this are looked for along the vocabulary's trie, at so many nodes at most.
-const FEW_SINGLES: usize = if cfg!(test) { 2 } else { 1 << 7 };
+/// So many nodes of the vocabulary's trie may be looked at to find tokens with some bytes.
 const NODES: usize = 1 << 12;
 /// A walk that has looked at so many shapes looks further ahead, at so many states at most.
 const LONG: usize = 1024;
 const AHEAD: usize = 1024;
 /// Of so few shapes it is not asked whether all of them are accepted.
 const FEW: usize = 8;
-/// What called rules allow below shapes with at least so many below them is kept for others that call them, for so many items at most.
-const PART: usize = if cfg!(test) { 2 } else { 64 };
-const ITEMS: usize = 16;
 /// To pass over fewer shapes takes no less than to look at them.
 const PASSED: usize = if cfg!(test) { 2 } else { 16 };
 /// More tokens than this that leave at one place leave as all that lies below it.
@@ -50,7 +53,7 @@ const MANY: usize = 64;
 impl MaskStore {
     /// The mask of a place in a rule; `None` if it must be walked.
     pub(super) fn by_classes(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Option<Mask> {
-        if !arena.facts(state).of_rule {
+        if !arena.facts(state).bare {
             return None;
         }
         let frozen = register == FROZEN;
@@ -221,72 +224,6 @@ impl<'a> ClassWalk<'a> {
     fn join_own(&mut self) {
         self.found.leaving.leftovers.append(&mut self.own.leftovers);
         self.found.leaving.subtrees.append(&mut self.own.subtrees);
-    }
-
-    /// If the place at shape `i` is in called rules, what these allow below it, and what what called them makes of the rest.
-    fn add_parts(&mut self, shapes: &Shapes, i: usize, place: Place) -> Option<bool> {
-        let frames = match self.stepping.local(place) {
-            Local::One { parents, .. } => parents != 0,
-            Local::Full(_) => true,
-        };
-        let size = shapes.shapes()[i].end as usize - i;
-        if !frames || size < PART || self.stepping.frozen || self.depth >= PART_DEPTH || !self.exits.is_empty() {
-            return Some(false);
-        }
-        let items = self.stepping.table.configuration(self.stepping.local(place)).items;
-        let arena = self.stepping.arena;
-        if items.len() > ITEMS || items.iter().any(|item| arena.facts(item.state).counting) {
-            // Where something is counted, few callers come with the same count.
-            return Some(false);
-        }
-        let parts: Option<SmallVec<[Arc<Mask>; 2]>> = items.iter().map(|item| self.part_of(shapes, i, item.state, item.register)).collect();
-        let Some(parts) = parts else { return Some(false) };
-        let store = self.store;
-        // Whoever is asked about the rest may need the tables.
-        self.stepping.table.keep_tables(std::mem::take(&mut self.stepping.steps));
-        let Classed { masks, leaving, .. } = &mut self.found;
-        let left = items.iter().zip(parts).try_for_each(|(item, part)| {
-            let rest = part.residual.clone();
-            masks.push(part);
-            store.leave(arena, self.stepping.table, rest.as_ref(), &item.parents, self.depth + 1, leaving, |mask| masks.push(mask))
-        });
-        self.stepping.steps = self.stepping.table.take_tables();
-        left.ok()?;
-        if !self.keep {
-            self.found.leaving = Leaving::default();
-        }
-        Some(true)
-    }
-
-    /// What a state allows strictly below a shape, whatever called its rule; `None` if that does not go by classes.
-    fn part_of(&mut self, shapes: &Shapes, i: usize, state: StateId, register: u64) -> Option<Arc<Mask>> {
-        let (store, arena) = (self.store, self.stepping.arena);
-        let key = (i as u32, state, arena.view(state, register, self.vocabulary.longest_token() as u64));
-        if let Some(known) = store.shape_parts.get(&key) {
-            return known.clone();
-        }
-        let Stepping { table, steps, .. } = &mut self.stepping;
-        let stepping = Stepping { arena, table, steps: std::mem::take(steps), frozen: false, fuel: FUEL };
-        let mut walk = ClassWalk::new(store, stepping, self.path.clone(), true, self.depth + 1);
-        let done = walk.below(shapes, i, Local::One { state, register, parents: 0 });
-        let ClassWalk { stepping: Stepping { steps, .. }, found, .. } = walk;
-        self.stepping.steps = steps;
-        let mask = done.map(|()| Arc::new(store.mask_of(found)));
-        if let Some(mask) = &mask {
-            store.count_bytes(mask);
-        }
-        store.shape_parts.insert(key, mask.clone());
-        mask
-    }
-
-    /// Walk what lies strictly below a shape, where the path leads.
-    fn below(&mut self, shapes: &Shapes, i: usize, start: Local) -> Option<()> {
-        let start = self.stepping.place(start)?;
-        let base = self.path.len();
-        self.walk_shapes(shapes, i + 1..shapes.shapes()[i].end as usize, start, base)?;
-        self.forget_touched();
-        self.join_own();
-        Some(())
     }
 
     fn accept(&mut self, (start, end): (u32, u32)) {
@@ -494,271 +431,6 @@ impl<'a> ClassWalk<'a> {
             }
         }
         Some(())
-    }
-
-    /// At shape `i`, after these bytes it is not as `way` says.
-    fn part(&mut self, shapes: &Shapes, i: usize, from: Place, way: Way, apart: &ByteSet) -> Option<()> {
-        let depth = self.path.len();
-        let plain = self.path[..depth - 1].iter().all(|&letter| is_plain(letter));
-        let beyond = self.path[depth - 1] >= BEYOND;
-        if plain && !beyond {
-            let trie = self.vocabulary.trie();
-            let below = if depth == 1 {
-                0..trie.nodes().len()
-            } else {
-                let node = trie.find(&self.path[..depth - 1])?;
-                node + 1..trie.nodes()[node].end as usize
-            };
-            for byte in apart.iter() {
-                if let Some(node) = trie.child(&below, byte) {
-                    self.differ(node, from, way)?;
-                }
-            }
-            return Some(());
-        }
-        let (start, end) = shapes.places_below(i);
-        let ascii = !self.path[..depth - 1].iter().any(|&letter| letter >= BEYOND);
-        if (end - start) as usize > FEW_SINGLES && ascii && !beyond && self.exits.is_empty() {
-            return self.part_along(from, way, apart);
-        }
-        self.singles = self.singles.checked_sub((end - start) as usize)?;
-        for &token in shapes.tokens_at((start, end)) {
-            let bytes = self.vocabulary.token_bytes(token);
-            let at = if ascii { depth - 1 } else { offset(bytes, depth - 1) };
-            if apart.contains(bytes[at]) && !self.is_touched(token) {
-                self.touch(token);
-                self.single(token, from, at)?;
-            }
-        }
-        Some(())
-    }
-
-    /// The same along the vocabulary's trie, from all nodes that the path may stand for.
-    fn part_along(&mut self, from: Place, way: Way, apart: &ByteSet) -> Option<()> {
-        let trie = self.vocabulary.trie();
-        let letters = self.path.clone();
-        let Some((_, before)) = letters.split_last() else { return Some(()) };
-        // Children still to look at, by depth.
-        let mut open: Vec<SmallVec<[usize; 32]>> = vec![SmallVec::new(); before.len() + 1];
-        let children = |below: std::ops::Range<usize>, bytes: &ByteSet| bytes.iter().filter_map(|byte| trie.child(&below, byte)).collect();
-        let bytes = |depth: usize| before.get(depth).map_or(*apart, |&letter| bytes_of(letter));
-        open[0] = children(0..trie.nodes().len(), &bytes(0));
-        let mut depth = 0;
-        loop {
-            let Some(node) = open[depth].pop() else {
-                if depth == 0 {
-                    break;
-                }
-                depth -= 1;
-                continue;
-            };
-            self.nodes = self.nodes.checked_sub(1)?;
-            self.path.truncate(depth);
-            self.path.push(trie.nodes()[node].byte);
-            if depth < before.len() {
-                depth += 1;
-                open[depth] = children(node + 1..trie.nodes()[node].end as usize, &bytes(depth));
-                continue;
-            }
-            let tokens = &trie.tokens()[trie.places_below(node)];
-            match tokens.iter().filter(|&&token| self.is_touched(token)).count() {
-                0 => self.differ(node, from, way)?,
-                touched if touched == tokens.len() => {}
-                _ => return None,
-            }
-        }
-        self.path = letters;
-        Some(())
-    }
-
-    fn touch(&mut self, token: u32) {
-        if self.found.touched.is_empty() {
-            self.found.touched = vec![0; self.vocabulary.words()].into();
-        }
-        bitmask::set(&mut self.found.touched, token);
-    }
-
-    fn is_touched(&self, token: u32) -> bool {
-        !self.found.touched.is_empty() && bitmask::get(&self.found.touched, token)
-    }
-
-    /// Read the rest of a token.
-    fn single(&mut self, token: u32, from: Place, at: usize) -> Option<()> {
-        let bytes = self.vocabulary.token_bytes(token);
-        let mut exits: SmallVec<[(usize, u32, ByteSet); 4]> = self
-            .exits
-            .iter()
-            .map(|exit| {
-                let depth = usize::from(exit.depth);
-                let ascii = !self.path[..depth].iter().any(|&letter| letter >= BEYOND);
-                (if ascii { depth } else { offset(bytes, depth) }, exit.value, exit.follow)
-            })
-            .collect();
-        let mut place = from;
-        for (read, &byte) in bytes.iter().enumerate().skip(at) {
-            let way = self.stepping.byte(place, byte)?;
-            let led = self.stepping.led(way);
-            let last = read + 1 == bytes.len();
-            if last && way != Way::DEAD {
-                break;
-            }
-            if self.keep {
-                exits.extend(led.returned.iter().map(|&value| (read + 1, value, led.follow)));
-            }
-            let Some(next) = led.next else {
-                let leaves = exits.iter().filter(|(at, _, follow)| bytes.get(*at).is_some_and(|&next| follow.contains(next)));
-                self.own.leftovers.extend(leaves.map(|&(at, value, _)| Leftover { value, token, length: (bytes.len() - at) as u16 }));
-                return Some(());
-            };
-            place = next;
-        }
-        self.found.tokens.push(token);
-        Some(())
-    }
-
-    /// The tokens at and below a node of the vocabulary's trie, from where `from` stands before it, as far as they fare otherwise than `way` says.
-    fn differ(&mut self, node: usize, from: Place, way: Way) -> Option<()> {
-        let vocabulary = self.vocabulary;
-        let trie = vocabulary.trie();
-        let (first, end) = (usize::from(trie.nodes()[node].depth), trie.nodes()[node].end as usize);
-        let letter = self.path[first - 1];
-        // Behind each node of the path: where it is, and where most are.
-        let mut levels: Vec<(Place, Place)> = Vec::new();
-        let mut i = node;
-        while i < end {
-            let Node { byte, depth, end: next, below, deepest, .. } = trie.nodes()[i];
-            let reach = deepest - depth;
-            let depth = usize::from(depth);
-            self.shut(depth);
-            self.path.truncate(depth - 1);
-            self.path.push(byte);
-            let (own, most) = match (depth - first).checked_sub(1) {
-                None => (from, way),
-                Some(level) => (levels[level].0, self.stepping.byte(levels[level].1, byte)?),
-            };
-            let led = self.stepping.byte(own, byte)?;
-            let next = next as usize;
-            if led == most {
-                i = next;
-                continue;
-            }
-            let (a, b) = (self.stepping.led(led), self.stepping.led(most));
-            if let (Some(to), Some(other), true, true) = (a.next, b.next, a.returned == b.returned, a.follow == b.follow) {
-                if self.accepts_all(to, below, reach, next - i, false)? && self.accepts_all(other, below, reach, next - i, false)? {
-                    i = next;
-                    continue;
-                }
-                self.open(led, depth);
-                levels.truncate(depth - first);
-                levels.push((to, other));
-                i += 1;
-                continue;
-            }
-            // Where most died, and could not leave, nothing was said of these.
-            if most != Way::DEAD || !self.exits.is_empty() {
-                trie.places_below(i).for_each(|place| self.touch(trie.tokens()[place]));
-            }
-            self.path.truncate(depth - 1);
-            self.walk_bytes(trie, i..next, own, depth - 1)?;
-            i = next;
-        }
-        self.shut(first);
-        self.path.truncate(first - 1);
-        self.path.push(letter);
-        Some(())
-    }
-
-    /// Tokens as they are.
-    fn walk_bytes(&mut self, trie: &Trie, range: std::ops::Range<usize>, start: Place, base: usize) -> Option<()> {
-        let mut levels = vec![start; base + 1];
-        let mut i = range.start;
-        let mut skips: SmallVec<[Skip<'_>; 4]> = SmallVec::new();
-        // All children of a node, or one of them.
-        skips.extend(self.skip(trie, i, start, base).filter(|skip| skip.children.end == range.end));
-        while i < range.end {
-            let node = &trie.nodes()[i];
-            if let Some(next) = skipped(&mut skips, node) {
-                i = next;
-                continue;
-            }
-            self.visited += 1;
-            let Node { byte, depth, end, below, deepest, .. } = *node;
-            let reach = deepest - depth;
-            let (depth, end) = (usize::from(depth), end as usize);
-            self.shut(depth);
-            self.path.truncate(depth - 1);
-            self.path.push(byte);
-            let way = self.stepping.byte(levels[depth - 1], byte)?;
-            let Some(next) = self.stepping.led(way).next else {
-                if way == Way::DEAD {
-                    self.leave_bytes(trie, trie.places_below(i))?;
-                } else {
-                    self.found.tokens.extend_from_slice(&trie.tokens()[trie.places_at(i)]);
-                    self.open(way, depth);
-                    self.leave_bytes(trie, trie.places_strictly_below(i))?;
-                }
-                i = end;
-                continue;
-            };
-            if self.accepts_all(next, below, reach, end - i, false)? {
-                self.found.tokens.extend_from_slice(&trie.tokens()[trie.places_below(i)]);
-                i = end;
-                continue;
-            }
-            self.found.tokens.extend_from_slice(&trie.tokens()[trie.places_at(i)]);
-            self.open(way, depth);
-            levels.truncate(depth);
-            levels.push(next);
-            i += 1;
-            skips.extend(self.skip(trie, i, next, depth));
-        }
-        Some(())
-    }
-
-    /// What may be skipped of many children, of which `first` is the first, of a node of this depth that led here: what is refused, unless it leaves.
-    fn skip<'t>(&mut self, trie: &'t Trie, first: usize, at: Place, depth: usize) -> Option<Skip<'t>> {
-        if !self.exits.is_empty() {
-            return None;
-        }
-        let children = trie.children_from(first)?;
-        let hopeful = self.stepping.hopeful(at)?;
-        Some(Skip { depth: depth as u16 + 1, children, hopeful })
-    }
-
-    /// The tokens at these places leave, of a path that is spelled in bytes.
-    fn leave_bytes(&mut self, trie: &Trie, places: std::ops::Range<usize>) -> Option<()> {
-        for number in 0..self.exits.len() {
-            let Exit { depth, value, follow, left } = self.exits[number].clone();
-            let at = usize::from(depth);
-            if self.path.get(at).is_some_and(|&byte| !follow.contains(byte)) {
-                continue;
-            }
-            self.exits[number].left += places.len();
-            if self.exits[number].left > MANY && at > 0 {
-                if left <= MANY {
-                    let node = self.vocabulary.trie().find(&self.path[..at])?;
-                    self.own.subtrees.push((value, node as u32));
-                }
-                continue;
-            }
-            for place in places.clone() {
-                let token = trie.tokens()[place];
-                if follow.contains(self.vocabulary.token_bytes(token)[at]) {
-                    self.own.leftovers.push(Leftover { value, token, length: trie.length(place) - depth });
-                }
-            }
-        }
-        Some(())
-    }
-}
-
-/// The bytes of ASCII that a letter stands for.
-fn bytes_of(letter: u8) -> ByteSet {
-    match letter {
-        b'a' => ByteSet::range(b'a', b'z'),
-        b'A' => ByteSet::range(b'A', b'Z'),
-        b'0' => ByteSet::range(b'0', b'9'),
-        byte => ByteSet::one(byte),
     }
 }
 

@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use super::Mask;
-use super::residual::Leaving;
-use super::rows::Order;
-use super::store::MaskStore;
-use super::token_set::TokenSet;
-use super::walk::Found;
 use crate::bitmask;
+use crate::mask::Mask;
+use crate::mask::residual::Leaving;
+use crate::mask::rows::Order;
+use crate::mask::store::MaskStore;
+use crate::mask::token_set::TokenSet;
+use crate::mask::walk::Found;
 use crate::vocab::Shapes;
 
 /// Fewer accepted tokens are put in order one by one.
@@ -19,7 +19,7 @@ const SORTED: usize = 64;
 
 /// What a walk over shapes finds.
 #[derive(Default)]
-pub(super) struct Classed {
+pub(in crate::mask) struct Classed {
     /// Accepted, as runs of places among the shapes.
     pub(super) places: Vec<(u32, u32)>,
     /// Accepted as well, as sets; what leaves by these is nobody's.
@@ -75,7 +75,7 @@ impl Classed {
     }
 
     /// Add it to what other walks found.
-    pub(super) fn add_to(mut self, store: &MaskStore, found: &mut Found) {
+    pub(in crate::mask) fn add_to(mut self, store: &MaskStore, found: &mut Found) {
         if self.listed().is_some_and(|count| TokenSet::is_list(count, store.vocabulary.words())) {
             self.list(&store.vocabulary.text_shapes().shapes, &mut found.tokens);
         } else {
