@@ -71,3 +71,38 @@ impl MaskStore {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::vocab::Vocabulary;
+
+    proptest! {
+        #[test]
+        fn runs_are_what_they_are_token_by_token(ends in prop::collection::vec(prop::collection::btree_set(0_u32..=300, 0..6), 1..8)) {
+            // Every fifth token is not in strings of JSON.
+            let text = |i: u32| format!("{}{i}", if i.is_multiple_of(5) { "\n" } else { "" }).into_bytes();
+            let tokens: Vec<Vec<u8>> = (0..300).map(text).chain([b"</s>".to_vec()]).collect();
+            let vocabulary = Arc::new(Vocabulary::new(&tokens, tokens.len(), &[300], &[]).expect("a vocabulary"));
+            let store = MaskStore::new(Arc::clone(&vocabulary));
+            for ends in ends {
+                for order in [Order::Strings, Order::Texts] {
+                    let shapes = match order {
+                        Order::Texts => &vocabulary.text_shapes().shapes,
+                        Order::Strings => vocabulary.shapes().strings(),
+                    };
+                    let all = shapes.tokens().len() as u32;
+                    let ends: Vec<u32> = ends.iter().map(|&end| end.min(all)).collect();
+                    let runs: Vec<(u32, u32)> = ends.chunks_exact(2).map(|run| (run[0], run[1])).collect();
+                    let mut expected = vec![0; vocabulary.words()];
+                    for &run in &runs {
+                        bitmask::set_all(&mut expected, shapes.tokens_at(run));
+                    }
+                    prop_assert_eq!(&*store.of_runs(order, &runs), &*expected);
+                }
+            }
+        }
+    }
+}

@@ -90,13 +90,31 @@ fn vocabulary(source: &mut Source) -> Arc<Vocabulary> {
     Arc::new(Vocabulary::new(&tokens, tokens.len(), &[stop], &[]).expect("a vocabulary"))
 }
 
-/// Places that few tokens lead to: a grammar, how a text begins, and tokens.
+/// Places that few tokens lead to: a grammar, how a text begins, and tokens, where `?` is any letter or digit.
 const RARE: &[(&str, &str, &[&str])] = &[
     // What may be over, and then more of it, before it calls itself.
     (
         r#"root ::= "<" v w ">"; v ::= "_" [a-z] ("(" v "]")?; w ::= "(_" [a-z0-9]+ "!""#,
         "<_",
         &["a(_b!", "a(_bb!", "a(_a", "a(_a(", "a(_a]", "a(_a](", "a(_b", "a(_ab!>"],
+    ),
+    // What may be over, and then much that changes nothing, in which something is refused.
+    (
+        r#"root ::= "<" s [abcy"]* ">"; s ::= "x" ("y" [a-zA-Z0-9 ,.]* "!")?"#,
+        "<",
+        &["xyab\"c", "xyab\"", "xyc\"a>", "xyzz\"", "xy\"c", "xya", "xyab", "xyab!", "xyab!\"", "xyaba", "xyabaa\"b", "xyabb\"b>"],
+    ),
+    // Where some letter fares otherwise, many that are refused behind it, and may have been over before.
+    (
+        r#"root ::= "<" s [a-z]* ">"; s ::= "x" ("b" "C" [A-Z] | [ac-z] "!")?"#,
+        "<",
+        &["xb?", "xb?q", "xb?>", "xbC?", "xbC?>", "xa!", "xab>"],
+    ),
+    // The same rule, called after fewer and more of it.
+    (
+        r#"root ::= s{20,30} "!"; s ::= "b" | "bb" | "c""#,
+        "bbbbbbbbbbbbbbbbbbbbbbbb",
+        &["b!", "bb!", "bbb!", "c!", "bbbbbb!", "bbbbbbb!", "bbbbbbbb!"],
     ),
     // Letters of which some fare otherwise, one after the other.
     (
@@ -109,6 +127,12 @@ const RARE: &[(&str, &str, &[&str])] = &[
 #[test]
 fn classes_change_no_mask_where_few_tokens_lead() {
     for (number, (text, begun, more)) in RARE.iter().enumerate() {
+        let any = || ('0'..='9').chain('A'..='Z').chain('a'..='z');
+        let spelled = |token: &&str| match token.split_once('?') {
+            Some((before, after)) => any().map(|letter| format!("{before}{letter}{after}")).collect(),
+            None => vec![(*token).to_owned()],
+        };
+        let more: Vec<String> = more.iter().flat_map(spelled).collect();
         let mut tokens: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
         tokens.extend(more.iter().map(|token| token.as_bytes().to_vec()));
         let stop = tokens.len() as u32;
@@ -122,7 +146,7 @@ fn classes_change_no_mask_where_few_tokens_lead() {
         let plain = MaskStore::without_models(vocabulary);
         let [classed, walked] = [compiled.store(), &plain].map(|store| row(&compiled, store, matcher.configuration()));
         let tokens = |row: &[u32]| {
-            more.iter().zip(256..).filter(|&(_, id)| crate::bitmask::get(row, id)).map(|(token, _)| *token).collect::<Vec<_>>()
+            more.iter().zip(256..).filter(|&(_, id)| crate::bitmask::get(row, id)).map(|(token, _)| token).collect::<Vec<_>>()
         };
         assert_eq!(tokens(&classed), tokens(&walked), "grammar {number}");
         assert_eq!(classed, walked, "grammar {number}");

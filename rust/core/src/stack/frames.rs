@@ -256,3 +256,56 @@ impl Drop for Frame {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A set of some frames, and of the bottom.
+    fn set(all: &[Arc<Frame>], members: &BTreeSet<usize>, bottom: bool) -> Parents {
+        let mut frames: SmallVec<[Arc<Frame>; 4]> = members.iter().map(|&at| Arc::clone(&all[at])).collect();
+        frames.sort_unstable_by_key(address);
+        Parents::from_sorted(bottom, frames)
+    }
+
+    proptest! {
+        #[test]
+        fn sets_are_joined_and_compared(
+            sets in prop::collection::vec((prop::collection::btree_set(0_usize..200, 0..12), any::<bool>()), 1..12),
+            large in prop::collection::btree_set(0_usize..200, 0..150),
+        ) {
+            let frame = |at| Frame {
+                return_to: StateId(at),
+                register: 0,
+                memory: Memory::NONE,
+                seen: Seen::NONE,
+                since: 0,
+                tracked: false,
+                free: true,
+                parents: Parents::Bottom,
+            };
+            let all: Vec<Arc<Frame>> = (0..200).map(|at| Arc::new(frame(at))).collect();
+            let members = |set: &Parents| set.frames().iter().map(|frame| frame.return_to.index()).collect::<BTreeSet<usize>>();
+            let mut sets = sets;
+            sets.push((large, false));
+            // Nothing at all is no set of frames.
+            sets.retain(|(members, bottom)| *bottom || !members.is_empty());
+            let parents: Vec<Parents> = sets.iter().map(|(members, bottom)| set(&all, members, *bottom)).collect();
+            let union = Parents::union(parents.iter());
+            prop_assert_eq!(members(&union), sets.iter().flat_map(|(members, _)| members).copied().collect::<BTreeSet<_>>());
+            prop_assert_eq!(union.has_bottom(), sets.iter().any(|(_, bottom)| *bottom));
+            prop_assert!(union.frames().is_sorted_by_key(address));
+            for (a, (in_a, bottom_a)) in parents.iter().zip(&sets) {
+                for (b, (in_b, bottom_b)) in parents.iter().zip(&sets) {
+                    let (new, bottom) = a.beyond(b);
+                    prop_assert_eq!(new.iter().map(|frame| frame.return_to.index()).collect::<BTreeSet<_>>(), in_a - in_b);
+                    prop_assert_eq!(bottom, *bottom_a && !bottom_b);
+                }
+            }
+        }
+    }
+}

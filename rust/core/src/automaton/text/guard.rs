@@ -9,7 +9,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::outcome::Outcome;
 use super::product::{Key, ProductId, Products};
@@ -54,6 +54,9 @@ struct Node {
     /// In the last segment, which has no end, every reachable product can be completed.
     never_trapped: bool,
 }
+
+/// Where so few characters are certain to end a text, the fewest are searched for from there.
+const NEARBY: u64 = 8;
 
 /// Segments that one analysis can tell apart.
 const MAX_SEGMENTS: usize = 32;
@@ -210,9 +213,43 @@ impl Products {
         Some((automaton.ends_within(part.state)?, automaton.always_ends_within()?))
     }
 
-    /// Is it certain that a text can be completed after `count` characters?
-    fn certainly_ends(&self, id: ProductId, count: u64) -> bool {
-        self.ends_within(id).is_some_and(|(here, _)| count.saturating_add(here) < self.key(id).limits[0])
+    /// Can a product that counts, and does more than that, be completed after `count` characters?
+    fn can_be_completed(&self, id: ProductId, count: u64, bound: &Limits) -> Result<bool, EngineError> {
+        let Some((within, _)) = self.ends_within(id) else { return Ok(self.guard(id, bound)?.viable(count)) };
+        let limit = self.key(id).limits[0];
+        if count.saturating_add(within) < limit {
+            return Ok(true);
+        }
+        if within > NEARBY {
+            return Ok(self.guard(id, bound)?.viable(count));
+        }
+        Ok(count.saturating_add(self.shortest(id, within, bound)?) < limit)
+    }
+
+    /// With how few more characters a product is accepted, which takes no more than `within`.
+    ///
+    /// PERF: an analysis looks at all that can be reached. Tokens of dozens of dashes come close to the limit from anywhere, and ask of few products.
+    fn shortest(&self, id: ProductId, within: u64, bound: &Limits) -> Result<u64, EngineError> {
+        if let Some(&known) = self.shortest_cell(id).get() {
+            return Ok(known);
+        }
+        let limits = self.key(id).limits.clone();
+        let mut budget = Budget { used: 0, bound: bound.max_search_steps };
+        let mut seen: HashSet<ProductId> = HashSet::from_iter([id]);
+        let (mut layer, mut after) = (vec![id], 0);
+        while after <= within {
+            let mut next = Vec::new();
+            for &product in &layer {
+                if self.accepting_segments(self.key(product), &limits)? != 0 {
+                    return Ok(*self.shortest_cell(id).get_or_init(|| after));
+                }
+                let moves = self.moves(product, bound)?;
+                budget.spend(moves.len() + 1)?;
+                next.extend(moves.iter().map(|step| step.target).filter(|&target| seen.insert(target)));
+            }
+            (layer, after) = (next, after + 1);
+        }
+        Err(EngineError::Internal("an automaton that does not end where it said it would"))
     }
 
     /// From which count on the register must be looked at after each character; `None`: it need not be.
@@ -230,7 +267,7 @@ impl Products {
 
     /// Can the product be completed after some count?
     pub(super) fn is_possible(&self, id: ProductId, bound: &Limits) -> Result<bool, EngineError> {
-        Ok(self.certainly_ends(id, 0) || self.guard(id, bound)?.possible())
+        Ok(self.ends_within(id).is_some_and(|(here, _)| here < self.key(id).limits[0]) || self.guard(id, bound)?.possible())
     }
 
     /// The count at which a product must be settled.
@@ -259,7 +296,7 @@ impl Products {
         let viable = if key.is_plain() {
             true
         } else if key.counts() {
-            self.certainly_ends(id, count) || self.guard(id, bound)?.viable(count)
+            self.can_be_completed(id, count, bound)?
         } else {
             self.viable(id, bound)?
         };

@@ -82,6 +82,8 @@ pub(super) struct Product {
     /// What the search for a completion has found.
     pub(super) viable: AtomicU8,
     guard: OnceLock<Guard>,
+    /// With how few more characters it is accepted, where that is known not to be many.
+    shortest: OnceLock<u64>,
     pub(super) endless: [OnceLock<bool>; 2],
     /// What it is by content, if that is known, within the limits of the grammar.
     pub(super) identity: OnceLock<Option<u128>>,
@@ -134,6 +136,10 @@ impl Products {
     /// Rough size in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
         self.made.count() * (size_of::<Product>() + 192) + self.names.memory_bytes()
+    }
+
+    pub(super) fn shortest_cell(&self, id: ProductId) -> &OnceLock<u64> {
+        &self.get(id).shortest
     }
 
     pub(super) fn guard_cell(&self, id: ProductId) -> &OnceLock<Guard> {
@@ -273,6 +279,7 @@ impl Products {
                 live: OnceLock::new(),
                 viable: AtomicU8::new(0),
                 guard: OnceLock::new(),
+                shortest: OnceLock::new(),
                 endless: Default::default(),
                 identity: OnceLock::new(),
             };

@@ -8,6 +8,8 @@ use super::mail::Local;
 use super::*;
 use crate::automaton::text::{Length, Outcome, TextAutomaton, TextSpec};
 use crate::provider::{Arena, Cell};
+use crate::stack::Configuration;
+use crate::testing::source::{Source, random_bytes};
 
 fn accepts(row: &Format, text: &str) -> bool {
     let automaton = row.automaton().unwrap();
@@ -532,4 +534,52 @@ fn what_is_said_of_states_is_so() {
             assert!(ends, "{}: no end within {within} of a state", row.name);
         }
     }
+}
+
+/// With a greatest length a character may come just where an end is still near enough, and the end just where one is.
+#[test]
+fn a_greatest_length_leaves_room_for_an_end() {
+    let bytes = random_bytes(7, 1 << 16);
+    let mut source = Source::new(&bytes);
+    let (mut formats, mut met) = (0, 0);
+    for row in super::formats().filter(|row| row.automaton().unwrap().always_ends_within().is_some()) {
+        formats += 1;
+        let automaton = row.automaton().unwrap();
+        let targets = |at: u32| automaton.edges(at).unwrap().iter().map(|e| e.target).collect::<std::collections::HashSet<u32>>();
+        // Is there an end within so many characters?
+        let ends = |at: u32, within: u64| {
+            let mut layer = std::collections::HashSet::from([at]);
+            (0..=within).any(|_| {
+                let ends = layer.iter().any(|&at| automaton.accepts(at).unwrap());
+                layer = layer.iter().flat_map(|&at| targets(at)).collect();
+                ends
+            })
+        };
+        for max in 6..11 {
+            let arena = Arena::new(Limits::default());
+            let lengths = vec![Length { min: 0, max: Some(max) }];
+            let spec = TextSpec { components: vec![automaton.clone()], lengths, outcome: Outcome::all(2) };
+            let body = TextAutomaton::register(&arena).json_string_body(&arena, &spec).unwrap().unwrap();
+            for _ in 0..40 {
+                let (mut at, mut configuration) = (automaton.start().unwrap().unwrap(), Configuration::at(body, 0));
+                for count in 1..=max + 1 {
+                    let edges = automaton.edges(at).unwrap();
+                    let Some(edge) = (!edges.is_empty()).then(|| source.pick(&edges)) else { break };
+                    let character = char::from_u32(edge.low + source.below((edge.high - edge.low + 1).min(200) as usize) as u32);
+                    let text = serde_json::to_string(&character.unwrap()).unwrap();
+                    let alive = configuration.step_all(&arena, &text.as_bytes()[1..text.len() - 1]).unwrap();
+                    assert_eq!(alive, count <= max && ends(edge.target, max - count), "{}: {count} of {max}", row.name);
+                    met += u32::from(!alive && count <= max);
+                    if !alive {
+                        break;
+                    }
+                    at = edge.target;
+                    let mut closed = configuration.clone();
+                    closed.step_all(&arena, b"\"").unwrap();
+                    assert_eq!(!closed.returned.is_empty(), automaton.accepts(at).unwrap(), "{}: {count} of {max}", row.name);
+                }
+            }
+        }
+    }
+    assert!(formats >= 2 && met > 100, "{formats}, {met}");
 }
