@@ -100,15 +100,32 @@ const RARE: &[(&str, &str, &[&str])] = &[
     ),
     // What may be over, and then much that changes nothing, in which something is refused.
     (
-        r#"root ::= "<" s [abcy"]* ">"; s ::= "x" ("y" [a-zA-Z0-9 ,.]* "!")?"#,
-        "<",
-        &["xyab\"c", "xyab\"", "xyc\"a>", "xyzz\"", "xy\"c", "xya", "xyab", "xyab!", "xyab!\"", "xyaba", "xyabaa\"b", "xyabb\"b>"],
+        r#"root ::= "<" s [-abc"]* ">"; s ::= "_(" ("-" [a-zA-Z0-9 !,.]* ("}" | "[" s "]"))?"#,
+        "<_",
+        &[
+            "(-?\"?",
+            "(-a?b\"",
+            "(-c\"a>",
+            "(-\"c",
+            "(-a",
+            "(-ab!\"",
+            "(-ab}\"",
+            "(- !?",
+            "(-abaa\"b",
+            "(-a b",
+            "(-a,b",
+            "(-aB",
+            "(-a0",
+            "(-a.c\"a",
+            "(-a a a>",
+            "(-A B C",
+        ],
     ),
     // Where some letter fares otherwise, many that are refused behind it, and may have been over before.
     (
-        r#"root ::= "<" s [a-z]* ">"; s ::= "x" ("b" "C" [A-Z] | [ac-z] "!")?"#,
-        "<",
-        &["xb?", "xb?q", "xb?>", "xbC?", "xbC?>", "xa!", "xab>"],
+        r#"root ::= "<" s [a-z]* ">"; s ::= "_(" ("b" "C" [A-Z] | [ac-z] ("!" | "[" s "]"))?"#,
+        "<_",
+        &["(b?", "(b?q", "(b?>", "(bC?", "(bC?>", "(a!", "(ab>"],
     ),
     // The same rule, called after fewer and more of it.
     (
