@@ -434,13 +434,16 @@ impl Arena {
         });
         for (bytes, answer) in answers.into_iter().flatten() {
             for b in bytes.iter().map(usize::from) {
-                // Two threads may answer at once: both answers mean the same, whichever stays.
-                if row.cells[b].load(Ordering::Relaxed) == 0 {
-                    let code = answer.code(b);
+                if row.cells[b].load(Ordering::Relaxed) != 0 {
+                    continue;
+                }
+                // Two threads may answer at once: both answers mean the same, whichever stays. What another state does may not be known yet.
+                let code = answer.code(b);
+                if code != 0 {
                     row.cells[b].store(code, Ordering::Release);
-                    if code == DEAD {
-                        row.refused[b / 64].fetch_or(1 << (b % 64), Ordering::Release);
-                    }
+                }
+                if code == DEAD {
+                    row.refused[b / 64].fetch_or(1 << (b % 64), Ordering::Release);
                 }
             }
         }
