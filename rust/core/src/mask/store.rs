@@ -1,4 +1,4 @@
-//! Where masks are kept: per grammar by state, and per vocabulary by content.
+//! Where the masks of a grammar are kept, by state. Part of **mask**. What grammars of a vocabulary share is in `shared.rs`, how masks are learned in `learn.rs`.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
