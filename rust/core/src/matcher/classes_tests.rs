@@ -155,6 +155,7 @@ fn classes_change_no_mask_where_few_tokens_lead() {
         let stop = tokens.len() as u32;
         tokens.push(b"</s>".to_vec());
         let vocabulary = Arc::new(Vocabulary::new(&tokens, tokens.len(), &[stop], &[]).expect("a vocabulary"));
+        let tokens_by_id = tokens;
         let grammar = ebnf::parse(&text.replace("; ", "\n"), "root", &Limits::default()).expect("a grammar");
         let compiled =
             CompiledGrammar::compile(&grammar, Arc::clone(&vocabulary), &Limits::default(), &Interrupt::default()).expect("compiles");
@@ -167,6 +168,15 @@ fn classes_change_no_mask_where_few_tokens_lead() {
         };
         assert_eq!(tokens(&classed), tokens(&walked), "grammar {number}");
         assert_eq!(classed, walked, "grammar {number}");
+        for id in 0..stop {
+            let accepted = matcher.fork().accept_token(id).expect("a step");
+            assert_eq!(
+                crate::bitmask::get(&classed, id),
+                accepted,
+                "grammar {number}, {:?}",
+                String::from_utf8_lossy(&tokens_by_id[id as usize])
+            );
+        }
     }
 }
 
