@@ -63,7 +63,13 @@ impl PartStore<'_> {
             store.parts.insert(key, Arc::clone(&part));
             return Ok(part);
         }
-        let part = if let Some(model) = store.model(self.arena, state) {
+        let unlimited = self.arena.unlimited(state, register, store.vocabulary.longest_token() as u64)?;
+        let part = if let Some(unlimited) = unlimited.filter(|&unlimited| unlimited != state) {
+            // Far from its limit a string is one without.
+            let part = self.part(table, i, unlimited, 0)?;
+            store.parts.insert(key, Arc::clone(&part));
+            return Ok(part);
+        } else if let Some(model) = store.model(self.arena, state) {
             let part = self.part(table, i, model, 0)?;
             store.part_behind_doors(self.arena, table, state, &part, self.depth)?
         } else if let Some(named) = self.arena.named(state) {

@@ -3,9 +3,12 @@
 //! Invariant: finds just what a walk from the state would.
 //! Must not know: where masks are kept.
 
+mod beyond;
+
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use self::beyond::Characters;
 use super::Mask;
 use super::classes::{is_plain, offset};
 use super::local::Local;
@@ -20,12 +23,12 @@ use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::loops::{self, Beyond};
 use crate::provider::{Arena, ByteSet, Cell};
-use crate::vocab::{Class, ShapeIndex, Vocabulary};
+use crate::vocab::{BEYOND, Class, ShapeIndex, Vocabulary};
 
 /// Few tokens are as many characters.
 const NEAR: u64 = 32;
 /// A walk that has looked at so many shapes looks further ahead, at so many states at most.
-const LONG: usize = 1024;
+const LONG: usize = if cfg!(test) { 16 } else { 1024 };
 const AHEAD: usize = 256;
 
 /// From so many states most of a class may lead to one, and the others elsewhere.
@@ -35,7 +38,7 @@ const PARTED: usize = 64;
 const MOST_WAYS: usize = 4;
 const SINGLES: usize = 1 << 11;
 /// So many tokens are more than few.
-const MANY: u32 = 1 << 9;
+const MANY: u32 = if cfg!(test) { 4 } else { 1 << 9 };
 const LOOKED_AT: usize = 1 << 13;
 
 /// Where a class of characters leads from a state.
@@ -70,25 +73,27 @@ impl MaskStore {
         let shapes = self.vocabulary.shapes();
         let frozen = register == FROZEN;
         let register = if frozen { 0 } else { register };
-        let walk = ShapeWalk {
-            arena,
-            vocabulary: &self.vocabulary,
-            shapes,
-            frozen,
-            ways: HashMap::default(),
-            ahead: AHEAD,
-            parted: PARTED,
-            singles: SINGLES,
-            looked_at: LOOKED_AT,
-            touched: Box::default(),
-            accepted: Vec::new(),
-        };
-        let Some(Shaped { places, touched, accepted: singles }) = walk.run(state, register)? else { return Ok(None) };
+        let start = (state, register);
+        let mut walk = ShapeWalk::new(arena, &self.vocabulary, frozen, true);
+        let mut all = walk.run(start)?;
+        if walk.characters.disagreed {
+            walk = ShapeWalk::new(arena, &self.vocabulary, frozen, false);
+            all = walk.run(start)?;
+        }
+        let Some(Shaped { places, touched, accepted: mut singles, partial }) = all else { return Ok(None) };
         let is_touched = |token: u32| !touched.is_empty() && bitmask::get(&touched, token);
         let mut found = Found::default();
+        let start = Local::One { state, register, parents: 0 };
         let walk = Walk { frozen, keep: framed, whole: Whole::Shapeless(shapes), ..Walk::over(arena, shapes.rest()) };
-        self.with_locals(|table| walk.run(table, Local::One { state, register, parents: 0 }, &mut found))?;
+        self.with_locals(|table| walk.run(table, start, &mut found))?;
         let rest = found.accepted(shapes.rest());
+        if !partial {
+            let mut found = Found::default();
+            let (_, trie) = shapes.partial();
+            let walk = Walk { frozen, keep: false, ..Walk::over(arena, trie) };
+            self.with_locals(|table| walk.run(table, start, &mut found))?;
+            found.accepted_into(trie, &mut singles);
+        }
         let many = places.iter().map(|&(start, end)| (end - start) as usize).sum::<usize>();
         let accepted = if many + rest.len() < self.vocabulary.words() {
             let classed = places.into_iter().flat_map(|run| shapes.strings().tokens_at(run)).copied().filter(|&token| !is_touched(token));
@@ -120,12 +125,17 @@ struct Shaped {
     touched: Box<[u32]>,
     /// Accepted as well.
     accepted: Vec<u32>,
+    /// Are those that end within a character among them?
+    partial: bool,
 }
 
 struct ShapeWalk<'a> {
     arena: &'a Arena,
     vocabulary: &'a Vocabulary,
     shapes: &'a ShapeIndex,
+    /// What is known of characters beyond ASCII.
+    characters: Characters,
+    start: (StateId, u64),
     /// Registers stay as they are.
     frozen: bool,
     ways: HashMap<StateId, Ways, foldhash::fast::RandomState>,
@@ -139,9 +149,28 @@ struct ShapeWalk<'a> {
     accepted: Vec<u32>,
 }
 
-impl ShapeWalk<'_> {
+impl<'a> ShapeWalk<'a> {
+    fn new(arena: &'a Arena, vocabulary: &'a Vocabulary, frozen: bool, told_apart: bool) -> Self {
+        Self {
+            arena,
+            vocabulary,
+            shapes: vocabulary.shapes(),
+            characters: Characters::new(told_apart),
+            start: (StateId(0), 0),
+            frozen,
+            ways: HashMap::default(),
+            ahead: AHEAD,
+            parted: PARTED,
+            singles: SINGLES,
+            looked_at: LOOKED_AT,
+            touched: Box::default(),
+            accepted: Vec::new(),
+        }
+    }
+
     /// `None`: somewhere a class does not do.
-    fn run(mut self, state: StateId, register: u64) -> Result<Option<Shaped>, EngineError> {
+    fn run(&mut self, start: (StateId, u64)) -> Result<Option<Shaped>, EngineError> {
+        self.start = start;
         let (arena, shapes) = (self.arena, self.shapes);
         let mut places: Vec<(u32, u32)> = Vec::new();
         let mut accept = |(start, end): (u32, u32)| match places.last_mut() {
@@ -150,7 +179,7 @@ impl ShapeWalk<'_> {
             _ => places.push((start, end)),
         };
         // By depth.
-        let mut path = vec![(state, register); 1];
+        let mut path = vec![start; 1];
         let mut letters: Vec<u8> = Vec::new();
         let (mut visited, mut i) = (0, 0);
         while let Some(shape) = shapes.strings().shapes().get(i) {
@@ -159,7 +188,10 @@ impl ShapeWalk<'_> {
             let (state, register) = path[depth - 1];
             letters.truncate(depth - 1);
             letters.push(shape.letter());
-            let Most { after, apart } = self.after(state, shape.class())?;
+            let Most { after, apart } = self.after(state, shape.class(), depth == 1)?;
+            if self.characters.disagreed {
+                return Ok(None);
+            }
             if apart != ByteSet::default() {
                 let kinds = shape.kinds() | shapes.strings().below(shape);
                 let (first, last) = shapes.strings().places_below(i);
@@ -167,6 +199,7 @@ impl ShapeWalk<'_> {
                 let alive = kinds & !arena.loops(state).known_alive() == 0
                     || last - first > MANY && arena.facts(state).is_simple() && loops::stays_alive(arena, state, kinds, &mut self.ahead)?;
                 if alive {
+                    self.take(false, kinds);
                     accept((first, last));
                     i = shape.end as usize;
                     continue;
@@ -188,6 +221,7 @@ impl ShapeWalk<'_> {
                     if !arena.facts(state).is_simple() || !loops::stays_alive(arena, state, kinds, &mut self.ahead)? {
                         return Ok(None);
                     }
+                    self.take(false, kinds);
                     accept(shapes.strings().places_below(i));
                     i = shape.end as usize;
                     continue;
@@ -212,6 +246,7 @@ impl ShapeWalk<'_> {
                     && (below & !arena.loops(state).known_alive() == 0
                         || visited > LONG && loops::stays_alive(arena, state, below, &mut self.ahead)?);
             if all {
+                self.take(false, below);
                 accept(shapes.strings().places_below(i));
                 i = shape.end as usize;
                 continue;
@@ -221,7 +256,14 @@ impl ShapeWalk<'_> {
             path.push((state, register));
             i += 1;
         }
-        Ok(Some(Shaped { places, touched: self.touched, accepted: self.accepted }))
+        if self.characters.disagreed {
+            return Ok(None);
+        }
+        let partial = self.characters.refused.iter().flatten().any(|refused| !refused.is_empty());
+        if partial && (!self.partial()? || !self.refused_somewhere()?) {
+            return Ok(None);
+        }
+        Ok(Some(Shaped { places, touched: std::mem::take(&mut self.touched), accepted: std::mem::take(&mut self.accepted), partial }))
     }
 
     /// Read by themselves, from where `from` stands before its last character, the tokens of shape `i` and below in which that begins with one of
@@ -258,19 +300,25 @@ impl ShapeWalk<'_> {
         for &token in &shapes.strings().tokens()[start as usize..end as usize] {
             let bytes = vocabulary.token_bytes(token);
             let at = if ascii { before.len() } else { offset(bytes, before.len()) };
-            if apart.contains(bytes[at]) && !self.single(token, at, from)? {
+            // Some characters beyond ASCII may have been refused before.
+            let (from, begin) = if before.contains(&BEYOND) { (self.start, 0) } else { (from, at) };
+            if apart.contains(bytes[at]) && !self.single(token, begin, from)? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// Read a token from one of its bytes on, unless that was done; false if there were too many.
-    fn single(&mut self, token: u32, at: usize, (mut state, mut register): (StateId, u64)) -> Result<bool, EngineError> {
+    fn touched_mut(&mut self) -> &mut [u32] {
         if self.touched.is_empty() {
             self.touched = vec![0; self.vocabulary.words()].into();
         }
-        if bitmask::get(&self.touched, token) {
+        &mut self.touched
+    }
+
+    /// Read a token from one of its bytes on, unless that was done; false if there were too many.
+    fn single(&mut self, token: u32, at: usize, (mut state, mut register): (StateId, u64)) -> Result<bool, EngineError> {
+        if bitmask::get(self.touched_mut(), token) {
             return Ok(true);
         }
         let Some(left) = self.singles.checked_sub(1) else { return Ok(false) };
@@ -295,7 +343,14 @@ impl ShapeWalk<'_> {
         Ok(true)
     }
 
-    fn after(&mut self, state: StateId, class: Class) -> Result<Most, EngineError> {
+    fn after(&mut self, state: StateId, class: Class, first: bool) -> Result<Most, EngineError> {
+        if class == Class::Beyond {
+            return self.after_beyond(state, first);
+        }
+        self.after_class(state, class)
+    }
+
+    fn after_class(&mut self, state: StateId, class: Class) -> Result<Most, EngineError> {
         let number = match class {
             Class::Byte(byte) => return after(self.arena, state, byte).map(Most::all),
             Class::Lower => 0,
@@ -418,6 +473,18 @@ mod tests {
         "^[a-zA-Z0-9 \u{a3}]*$",
         "^(?!x)[a-z]+(\\.(?!x)[a-z]+)*$",
         "ab7",
+        "^[\\p{L} ]+$",
+        "^\\p{Lu}\\p{L}*$",
+        "^[^\\p{P}]*$",
+        "^[a-z\u{c0}-\u{ff}]+( [a-z\u{c0}-\u{ff}]+)*$",
+        "^\\p{L}.*$",
+        "^.*\\p{L}$",
+        "^[\\p{L} ]+(-.*ab)?$",
+        "^[\\p{L} ]+(-[^\\p{L}a]*)?$",
+        "^\\p{L}+(-.x)*$",
+        "^(\\p{Lu}a|\\p{Ll}x)+$",
+        "^(\\p{Lu}|\\p{Ll}\\p{Lu})+$",
+        "^[\u{e9}\u{436}\u{2013}]?[a-z]*[^\u{e9}]*$",
     ];
 
     const PIECES: &[&[u8]] = &[
@@ -441,7 +508,13 @@ mod tests {
         b"\n",
         b"\xc3",
         b"\xa9",
+        b"\xe2\x80",
+        b"\xf0\x9f",
         "\u{e9}".as_bytes(),
+        "\u{c9}".as_bytes(),
+        "\u{436}".as_bytes(),
+        "\u{2013}".as_bytes(),
+        "\u{4e2d}".as_bytes(),
         "\u{2028}".as_bytes(),
         "\u{2029}".as_bytes(),
         "\u{202a}".as_bytes(),
@@ -515,5 +588,20 @@ mod tests {
             let store = MaskStore::new(Arc::clone(&vocabulary));
             assert_eq!(store.by_shapes(&arena, state, 0, true).unwrap().is_some(), expected, "{pattern}");
         }
+    }
+
+    #[test]
+    fn what_letters_are_refused_before_may_be_taken_behind() {
+        let words =
+            ["\u{436}-x\u{2013}", "\u{436}-x\u{436}", "\u{436}-xb", "\u{436}-xc", "\u{436}-xd", "\u{436}-xe", "\u{436}\u{2013}", "</s>"];
+        let vocabulary = Arc::new(Vocabulary::new(&words, words.len(), &[7], &[]).unwrap());
+        let arena = Arena::new(Limits::default());
+        let text = TextAutomaton::register(&arena);
+        let components = vec![Arc::new(PatternAutomaton::search("^[\\p{L} ]+(-.*ab)?$", &Limits::default()).unwrap()) as _];
+        let spec = TextSpec { components, lengths: Vec::new(), outcome: Outcome::all(1) };
+        let state = text.json_string_body(&arena, &spec).unwrap().unwrap();
+        let store = MaskStore::new(Arc::clone(&vocabulary));
+        let shaped = store.by_shapes(&arena, state, 0, true).unwrap().unwrap();
+        assert_eq!(shaped.accepted.ids(), [0, 1, 2, 3, 4, 5]);
     }
 }

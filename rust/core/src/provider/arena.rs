@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 
 use smallvec::SmallVec;
 
-use super::{Also, Alternative, ByteSet, Facts, Named, Provider};
+use super::{Also, Alternative, ByteSet, Facts, Named, Provider, Ranges};
 use crate::characters::{self, Kinds};
 use crate::error::EngineError;
 use crate::ids::{ProviderId, StateId};
@@ -535,6 +535,15 @@ impl Arena {
             return Ok(None);
         }
         self.providers[s.provider.index()].beyond_ascii(self, s.local, kind)
+    }
+
+    /// See [`Provider::beyond_each`]. Not known where the alphabet lacks some of the bytes.
+    pub fn beyond_each(&self, state: StateId) -> Result<Option<Ranges>, EngineError> {
+        let s = &self.states[state.index()];
+        if characters::BEYOND & !self.spelled != 0 {
+            return Ok(None);
+        }
+        self.providers[s.provider.index()].beyond_each(self, s.local)
     }
 
     /// See [`Provider::along`]. Only for states that are named.

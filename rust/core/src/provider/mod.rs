@@ -238,6 +238,9 @@ pub struct Named<'a> {
     pub apart: bool,
 }
 
+/// Where characters lead: those from the first to the second, to this state. Ascending.
+pub type Ranges = Vec<(u32, u32, StateId)>;
+
 /// Makes states and says what they do. `local` is the number that the provider gave the state when it made it.
 pub trait Provider: Send + Sync {
     /// What the state does on `byte`.
@@ -295,6 +298,12 @@ pub trait Provider: Send + Sync {
 
     /// Where the characters of one of the kinds beyond ASCII lead, if the provider knows: only to save time.
     fn beyond_ascii(&self, _arena: &Arena, _local: u32, _kind: Kinds) -> Result<Option<Beyond>, EngineError> {
+        Ok(None)
+    }
+
+    /// Where whole characters beyond ASCII lead, if the provider knows: to which state those of each range, ascending; all others are refused. Nothing
+    /// returns within one, and what is in flight is settled like a state that it may lead to.
+    fn beyond_each(&self, _arena: &Arena, _local: u32) -> Result<Option<Ranges>, EngineError> {
         Ok(None)
     }
 

@@ -3,6 +3,7 @@
 //! Invariant: the trie holds exactly the tokens that are text: not empty, not special, not a stop token, below `vocab_size`.
 //! Must not know: grammars, or any tokenizer library.
 
+mod beyond;
 mod items;
 mod lengths;
 mod quotes;
@@ -10,6 +11,7 @@ mod shapes;
 mod spell;
 pub mod trie;
 
+pub use beyond::{BeyondIndex, Partial, Runs};
 pub use items::{InString, Inside, ItemIndex};
 pub use lengths::LengthIndex;
 pub use quotes::QuoteIndex;

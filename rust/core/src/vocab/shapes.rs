@@ -5,11 +5,13 @@
 //! every length of a word.
 //!
 //! Invariant: a token has a shape if it is whole characters; among the shapes of strings of JSON, if these stand for themselves there. Of the others,
-//! those that have a control character before any quotation mark or backslash are nowhere there: no string has them.
+//! those that have a control character before any quotation mark or backslash, or bytes that are no part of a character, are nowhere there: no string has
+//! them.
 //! Must not know: states.
 
 use hashbrown::HashMap;
 
+use super::beyond::{BeyondIndex, Partial};
 use super::trie::Trie;
 use crate::bitmask;
 use crate::characters::{self, Kinds};
@@ -245,8 +247,14 @@ pub struct TextShapes {
 #[derive(Default)]
 pub struct ShapeIndex {
     string: Shapes,
-    /// Those that have no shape and may be in a string.
+    /// Those with a quotation mark or a backslash that may be in a string.
     rest: Trie,
+    /// Those without that end within a character.
+    partial: Vec<Partial>,
+    /// The same as a trie.
+    partial_trie: Trie,
+    /// Those that have a shape, in a string or not, by their characters beyond ASCII.
+    beyond: BeyondIndex,
     /// By node of these: the node of the vocabulary's trie with the same bytes, if all that lies below that is here as well.
     whole: Vec<u32>,
 }
@@ -266,13 +274,16 @@ pub fn index<'a>(tokens: impl Iterator<Item = (u32, &'a [u8])>, words: usize, tr
     let mut of_token: Vec<(u32, u32, u16)> = Vec::new();
     let mut rest: Vec<(u32, &[u8])> = Vec::new();
     let mut broken: Vec<(u32, &[u8])> = Vec::new();
+    let mut partial: Vec<(Partial, &[u8])> = Vec::new();
+    let mut beyond: Vec<u64> = Vec::new();
     let mut shape = Vec::new();
     for (id, bytes) in tokens {
         let special = bytes.iter().find(|&&byte| is_special(byte));
         let text = std::str::from_utf8(bytes);
-        match (special, &text) {
-            (Some(0..0x20), _) | (None, Ok(_)) => {}
-            _ => rest.push((id, bytes)),
+        match special {
+            Some(0..0x20) => {}
+            Some(_) => rest.push((id, bytes)),
+            None => partial.extend(Partial::of(id, bytes).map(|partial| (partial, bytes))),
         }
         let Ok(text) = text else {
             broken.push((id, bytes));
@@ -280,6 +291,9 @@ pub fn index<'a>(tokens: impl Iterator<Item = (u32, &'a [u8])>, words: usize, tr
         };
         shape.clear();
         shape.extend(text.chars().map(letter));
+        if shape.contains(&BEYOND) {
+            beyond.extend(text.char_indices().filter_map(|(at, character)| BeyondIndex::entry(id, character, at == 0)));
+        }
         let number = if let Some(&number) = numbers.get(shape.as_slice()) {
             number
         } else {
@@ -330,7 +344,10 @@ pub fn index<'a>(tokens: impl Iterator<Item = (u32, &'a [u8])>, words: usize, tr
     let rest = Trie::build(rest);
     let whole = whole(&rest, trie);
     let texts = TextShapes::new(shapes, lengths, Trie::build(broken));
-    (texts, ShapeIndex { string, rest, whole })
+    let partial_trie = Trie::build(partial.iter().map(|(partial, bytes)| (partial.token, *bytes)).collect());
+    let partial = partial.into_iter().map(|(partial, _)| partial).collect();
+    let beyond = BeyondIndex::new(beyond);
+    (texts, ShapeIndex { string, rest, partial, partial_trie, beyond, whole })
 }
 
 impl TextShapes {
@@ -381,9 +398,19 @@ impl ShapeIndex {
         &self.string
     }
 
-    /// The tokens that have no shape and may be in a string: with a quotation mark, a backslash or a part of a character.
+    /// The tokens that may be in a string, but for those that stand for themselves there: with a quotation mark or a backslash.
     pub fn rest(&self) -> &Trie {
         &self.rest
+    }
+
+    /// The tokens that stand for themselves in a string, and end within a character.
+    pub fn partial(&self) -> (&[Partial], &Trie) {
+        (&self.partial, &self.partial_trie)
+    }
+
+    /// All tokens that have a shape, by their characters beyond ASCII.
+    pub fn beyond(&self) -> &BeyondIndex {
+        &self.beyond
     }
 
     /// The node of the vocabulary's trie below which lies just what lies below this node of the rest.
@@ -393,7 +420,8 @@ impl ShapeIndex {
 
     /// Bytes held.
     pub fn memory_bytes(&self) -> usize {
-        self.string.memory_bytes() + self.whole.len() * 4 + self.rest.memory_bytes()
+        let partial = self.partial.len() * size_of::<Partial>() + self.partial_trie.memory_bytes();
+        self.string.memory_bytes() + self.whole.len() * 4 + self.rest.memory_bytes() + partial + self.beyond.memory_bytes()
     }
 }
 
@@ -559,7 +587,10 @@ mod tests {
         let (index, trie) = index();
         let mut rest = index.rest().tokens().to_vec();
         rest.sort_unstable();
-        assert_eq!(rest, [9, 10, 11, 13, 14, 15]);
+        assert_eq!(rest, [9, 10, 11, 13, 15]);
+        let (partial, partial_trie) = index.partial();
+        assert_eq!(partial, [Partial { token: 14, whole: 1, low: 0xC0, high: 0xFF }]);
+        assert_eq!(partial_trie.tokens(), [14]);
         for (bytes, whole) in [(&b"\""[..], true), (b"a\"", true), (b"\\", true), (b"a", false)] {
             let node = index.rest().find(bytes).unwrap();
             assert_eq!(index.whole(node), whole.then(|| trie.find(bytes).unwrap() as u32), "{bytes:?}");

@@ -20,7 +20,7 @@ use crate::ids::StateId;
 use crate::limits::Limits;
 use crate::loops::{self, Beyond};
 use crate::provider;
-use crate::provider::{Also, Alternative, Arena, ByteSet, Cell, Facts, Provider, Step};
+use crate::provider::{Also, Alternative, Arena, ByteSet, Cell, Facts, Provider, Ranges, Step};
 
 /// What a state is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -512,17 +512,22 @@ impl TextAutomaton {
     /// What is left of a list once `count` characters have been begun.
     fn settle_list(&self, arena: &Arena, list: ListId, count: u64) -> Result<Option<ListId>, EngineError> {
         let mut settled = Entries::new();
+        // Mostly, all entries but few lead to one product.
+        let mut before: Option<(Goal, Option<Goal>)> = None;
         for &Entry { low, high, goal } in self.entries(list) {
-            let goal = match goal {
-                Goal::Product(product) => self.products.settle(product, count, arena.limits())?.map(|s| match s {
+            let same = before.filter(|before| before.0 == goal).map(|before| before.1);
+            let then = match (same, goal) {
+                (Some(same), _) => same,
+                (None, Goal::Product(product)) => self.products.settle(product, count, arena.limits())?.map(|s| match s {
                     Settled::Product(product) => Goal::Product(product),
                     Settled::Close(leaf) => Goal::Close(leaf),
                 }),
-                Goal::Close(_) => Some(goal),
+                (None, Goal::Close(_)) => Some(goal),
                 // Second halves lead to characters only: this goes one level deep.
-                Goal::Low(low) => self.settle_list(arena, low, count)?.map(Goal::Low),
+                (None, Goal::Low(low)) => self.settle_list(arena, low, count)?.map(Goal::Low),
             };
-            if let Some(goal) = goal {
+            before = Some((goal, then));
+            if let Some(goal) = then {
                 lift::push(&mut settled, Entry { low, high, goal });
             }
         }
@@ -645,6 +650,22 @@ impl Provider for TextAutomaton {
             None if lift::are_refused(moves, ranges) => Beyond::Dead,
             None => Beyond::Apart,
         }))
+    }
+
+    fn beyond_each(&self, arena: &Arena, local: u32) -> Result<Option<Ranges>, EngineError> {
+        let (Kind::Body(product) | Kind::Start(product)) = self.kind(local) else { return Ok(None) };
+        let moves = self.products.live_moves(product, arena.limits())?;
+        let mut ranges = Vec::new();
+        let mut last: Option<(ProductId, StateId)> = None;
+        for m in &moves[moves.partition_point(|m| m.high < 0x80)..] {
+            let target = match last.filter(|last| last.0 == m.target) {
+                Some((_, target)) => target,
+                None => self.state(arena, Kind::Body(m.target))?,
+            };
+            last = Some((m.target, target));
+            ranges.push((m.low.max(0x80), m.high, target));
+        }
+        Ok(Some(ranges))
     }
 
     fn along(&self, arena: &Arena, local: u32, bytes: &[u8]) -> Result<Option<(StateId, usize)>, EngineError> {
