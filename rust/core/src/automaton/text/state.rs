@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::TextAutomaton;
-use super::guard::Settled;
+use super::guard::{Guard, Settled};
 use super::lift::{self, Entries, Entry, Goal, ListId};
 use super::names::{NameMapId, Names};
 use super::product::{Move, ProductId};
@@ -542,6 +542,13 @@ impl TextAutomaton {
 
     /// How many further characters may matter before the limit of `product` does; `None`: any number.
     fn distance(&self, product: ProductId) -> Option<u64> {
+        // Where no count leads into a trap, none is near.
+        let free = self.products.guard_cell(product).get().is_some_and(Guard::is_free);
+        if free { Some(0) } else { self.within_segment(product) }
+    }
+
+    /// With how few more characters the texts of `product`, and all that they lead to, are accepted before its limit is out of the way; `None`: not all are.
+    fn within_segment(&self, product: ProductId) -> Option<u64> {
         let key = self.products.key(product);
         if !key.counts() || key.is_plain() {
             return Some(0);
@@ -549,8 +556,7 @@ impl TextAutomaton {
         if let Some((_, anywhere)) = self.products.ends_within(product) {
             return Some(anywhere);
         }
-        let guard = self.products.guard_cell(product).get()?;
-        if guard.is_free() { Some(0) } else { guard.distance() }
+        self.products.guard_cell(product).get()?.distance()
     }
 
     fn kind(&self, local: u32) -> Kind {
@@ -613,7 +619,8 @@ impl Provider for TextAutomaton {
     fn unlimited(&self, arena: &Arena, local: u32, register: u64, horizon: u64) -> Result<Option<StateId>, EngineError> {
         let Kind::Body(product) = self.kind(local) else { return Ok(None) };
         let left = self.products.limit(product).saturating_sub(register);
-        match self.distance(product) {
+        // What only a later segment accepts is none of the state without limits.
+        match self.within_segment(product) {
             Some(far) if left >= horizon.saturating_add(far).saturating_add(2) => {}
             _ => return Ok(None),
         }
