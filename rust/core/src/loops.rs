@@ -58,10 +58,14 @@ impl Once {
 }
 
 impl Loops {
-    /// Of a state of which these kinds are known to be all, unless there are none.
-    pub fn born(kinds: Kinds) -> Self {
+    /// Of a state of which these kinds are known to be all, unless there are none: over which it leads back, and over which it stays alive.
+    pub fn born(kinds: Kinds, alive: Kinds) -> Self {
         let asked = if kinds == 0 { 0 } else { u64::MAX };
-        Self { asked: AtomicU64::new(asked), found: AtomicU64::new(kinds), ..Self::default() }
+        let known = Self { asked: AtomicU64::new(asked), found: AtomicU64::new(kinds), ..Self::default() };
+        if alive != 0 {
+            known.alive.set(alive);
+        }
+        known
     }
 
     /// The kinds over which the state is known to lead back to itself.

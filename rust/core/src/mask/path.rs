@@ -30,7 +30,7 @@ pub(super) struct Path<'a> {
     registers: Vec<u64>,
     /// Of states that count and may be left at any time: where. Else 0.
     limits: Vec<u64>,
-    /// The kinds of characters over which the states are known to lead back to themselves; none if their registers could matter.
+    /// The kinds of characters over which the states are known to lead back to themselves, or to stay alive; none if their registers could matter.
     loops: Vec<Kinds>,
     /// Those over which they are known neither to lead back nor to stay alive: one of them below a node is enough.
     hopeless: Vec<Kinds>,
@@ -179,10 +179,11 @@ impl<'a> Path<'a> {
             return Ok(false);
         }
         let state = self.states[depth];
-        let covered = loops(self.arena, state, self.registers[depth], self.frozen, kinds, reach)?;
         let kept = self.arena.at(state);
+        let alive = if kept.facts().is_simple() { kept.loops().known_alive() } else { 0 };
+        let covered = kinds & !alive == 0 || loops(self.arena, state, self.registers[depth], self.frozen, kinds, reach)?;
         if !kept.facts().counting {
-            self.loops[depth] = kept.loops().known();
+            self.loops[depth] = kept.loops().known() | alive;
             self.hopeless[depth] = kept.loops().hopeless(self.ahead > 0);
         }
         // The first answers may have made the row.

@@ -21,7 +21,7 @@ use crate::bitmask;
 use crate::characters::{Kinds, OTHER, SEPARATORS, SPACES};
 use crate::error::EngineError;
 use crate::ids::StateId;
-use crate::loops::{self, Beyond};
+use crate::loops::{self, Beyond, CHARACTERS};
 use crate::provider::{Arena, ByteSet, Cell};
 use crate::vocab::{BEYOND, Class, ShapeIndex, Vocabulary};
 
@@ -118,6 +118,7 @@ impl MaskStore {
 }
 
 /// What a walk over shapes finds.
+#[derive(Default)]
 struct Shaped {
     /// Accepted, as runs of places.
     places: Vec<(u32, u32)>,
@@ -178,6 +179,10 @@ impl<'a> ShapeWalk<'a> {
             Some(last) if last.1 == start => last.1 = end,
             _ => places.push((start, end)),
         };
+        if CHARACTERS & !arena.loops(start.0).known_alive() == 0 {
+            let all = shapes.strings().tokens().len() as u32;
+            return Ok(Some(Shaped { places: vec![(0, all)], ..Shaped::default() }));
+        }
         // By depth.
         let mut path = vec![start; 1];
         let mut letters: Vec<u8> = Vec::new();
@@ -241,10 +246,10 @@ impl<'a> ShapeWalk<'a> {
             // A character is one of a shape and up to four bytes of which the first is counted.
             let reach = shape.deepest - shape.depth;
             let below = shapes.strings().below(shape);
-            let all = loops(arena, state, register, self.frozen, below, reach)?
-                || facts.is_simple()
-                    && (below & !arena.loops(state).known_alive() == 0
-                        || visited > LONG && loops::stays_alive(arena, state, below, &mut self.ahead)?);
+            let simple = facts.is_simple();
+            let all = simple && below & !arena.loops(state).known_alive() == 0
+                || loops(arena, state, register, self.frozen, below, reach)?
+                || simple && visited > LONG && loops::stays_alive(arena, state, below, &mut self.ahead)?;
             if all {
                 self.take(false, below);
                 accept(shapes.strings().places_below(i));
@@ -446,6 +451,7 @@ mod tests {
 
     use super::*;
     use crate::automaton::text::{Length, Outcome, TextAutomaton, TextSpec};
+    use crate::formula::{Formula, Formulas};
     use crate::frontend::regex::PatternAutomaton;
     use crate::limits::Limits;
     use crate::mask::named::tests::leaving;
@@ -524,6 +530,27 @@ mod tests {
         "\u{1f600}".as_bytes(),
     ];
 
+    /// All of some conditions, or one or more, or not all, or some but not all.
+    fn asked_of(n: u32, asked: i32) -> Outcome {
+        let mut store = Formulas::new(1000);
+        let (mut all, mut any) = (Formula::TRUE, Formula::FALSE);
+        for variable in 0..n {
+            let one = store.variable(variable).unwrap();
+            all = store.and(all, one).unwrap();
+            any = store.or(any, one).unwrap();
+        }
+        let formula = match asked {
+            0 => all,
+            1 => any,
+            2 => store.not(all).unwrap(),
+            _ => {
+                let not_all = store.not(all).unwrap();
+                store.and(any, not_all).unwrap()
+            }
+        };
+        Outcome::from_formula(&store, formula, |v| v).unwrap()
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 300 } else { 4000 }))]
 
@@ -535,6 +562,7 @@ mod tests {
             read in proptest::collection::vec(0..PIECES.len(), 0..5),
             tokens in proptest::collection::vec(proptest::collection::vec(0..PIECES.len(), 1..7), 30..200),
             (framed, frozen, all_bytes) in proptest::prelude::any::<(bool, bool, bool)>(),
+            asked in 0..4,
         ) {
             let mut tokens: Vec<Vec<u8>> = tokens.iter().map(|parts| parts.iter().flat_map(|&part| PIECES[part]).copied().collect()).collect();
             let stop = tokens.len() as u32;
@@ -549,7 +577,7 @@ mod tests {
                 .map(|pattern| Arc::new(PatternAutomaton::search(PATTERNS[pattern], &Limits::default()).unwrap()) as _)
                 .collect();
             let lengths: Vec<Length> = length.iter().map(|&(min, more)| Length { min, max: Some(min + more) }).collect();
-            let outcome = Outcome::all(components.len() as u32 + lengths.len() as u32);
+            let outcome = asked_of(components.len() as u32 + lengths.len() as u32, asked);
             let Some(mut state) = text.json_string_body(&arena, &TextSpec { components, lengths, outcome }).unwrap() else { return Ok(()) };
             let mut register = 0;
             for &byte in read.iter().flat_map(|&piece| PIECES[piece]) {
@@ -603,5 +631,22 @@ mod tests {
         let store = MaskStore::new(Arc::clone(&vocabulary));
         let shaped = store.by_shapes(&arena, state, 0, true).unwrap().unwrap();
         assert_eq!(shaped.accepted.ids(), [0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn what_only_long_texts_may_have_is_allowed_from_the_first_character() {
+        let vocabulary = Arc::new(Vocabulary::new(&["a", "b", "ab", "</s>"], 4, &[3], &[]).unwrap());
+        for (pattern, asked) in [("b", 2), ("^a*$", 1)] {
+            let arena = Arena::new(Limits::default());
+            let text = TextAutomaton::register(&arena);
+            let components = vec![Arc::new(PatternAutomaton::search(pattern, &Limits::default()).unwrap()) as _];
+            // No b, or 20 characters and more.
+            let length = if asked == 2 { Length { min: 0, max: Some(19) } } else { Length { min: 20, max: None } };
+            let spec = TextSpec { components, lengths: vec![length], outcome: asked_of(2, asked) };
+            let state = text.json_string_body(&arena, &spec).unwrap().unwrap();
+            let store = MaskStore::new(Arc::clone(&vocabulary));
+            let mask = store.mask(&arena, state, 0, true, Effort::Learn).unwrap().unwrap();
+            assert_eq!(mask.accepted.ids(), [0, 1, 2], "{pattern}");
+        }
     }
 }

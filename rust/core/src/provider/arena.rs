@@ -228,7 +228,7 @@ impl Arena {
         Ok(StateId(self.states.push(State {
             provider,
             local,
-            loops: Loops::born(facts.loops & self.spelled),
+            loops: Loops::born(facts.loops & self.spelled, facts.alive & self.spelled),
             facts,
             row: OnceLock::new(),
             settled: OnceLock::new(),

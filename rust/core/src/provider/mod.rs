@@ -79,6 +79,8 @@ pub struct Facts {
     pub bare: bool,
     /// Kinds of characters over which the state leads back to itself, as [`crate::loops`] means it; if there are any, then these are all.
     pub loops: Kinds,
+    /// The kinds over all texts of which the state is alive, wherever they lead; none: that is not known.
+    pub alive: Kinds,
 }
 
 impl Facts {
@@ -117,6 +119,7 @@ impl Default for Facts {
             string: false,
             bare: false,
             loops: 0,
+            alive: 0,
         }
     }
 }
@@ -384,6 +387,11 @@ pub trait CodepointAutomaton: Send + Sync {
 
     /// True if from every state some text is accepted; then no search for one is needed.
     fn always_ends(&self) -> bool {
+        false
+    }
+
+    /// True if from every state and after whatever text, some text is accepted with which all that go on are accepted as well: nothing is ever refused.
+    fn can_always_be_found(&self) -> bool {
         false
     }
 

@@ -379,6 +379,15 @@ impl Products {
         self.key(id).outcomes[0].evaluate(|_| false).map_or(0, |v| v.saturating_add(1))
     }
 
+    /// Is no text ever refused? Each part can be found whatever comes first, and stays found; once all are, the text is accepted.
+    pub(super) fn can_always_be_found(&self, id: ProductId) -> bool {
+        let key = self.key(id);
+        !key.counts()
+            && key.names.is_none()
+            && key.parts.iter().all(|&part| self.automaton(part).can_always_be_found())
+            && key.outcomes[0].evaluate(|_| true).is_some()
+    }
+
     /// Where each character leads, dead ends included as long as some outcome is not refused.
     pub(super) fn moves(&self, id: ProductId, bound: &Limits) -> Result<&[Move], EngineError> {
         let product = self.get(id);

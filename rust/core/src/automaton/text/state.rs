@@ -109,6 +109,9 @@ impl TextAutomaton {
                 if !facts.guarded && self.products.key(product).is_plain() {
                     facts.loops = if self.raw { ANY } else { loops::CHARACTERS };
                 }
+                if self.products.can_always_be_found(product) {
+                    facts.alive = if self.raw { ANY } else { loops::CHARACTERS };
+                }
                 facts.named = self.has_names(product);
                 facts.string = !self.raw && self.products.key(product).names.is_none();
                 // While the length may still grow by more than a token, a string of any characters is the plain body.

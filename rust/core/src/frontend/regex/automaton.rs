@@ -32,6 +32,7 @@ pub struct PatternAutomaton {
     identity: u128,
     plainly_matches: bool,
     always_ends: bool,
+    always_found: bool,
     counted_class: Option<CountedClass>,
     max_states: usize,
     inner: Mutex<Inner>,
@@ -96,6 +97,7 @@ impl PatternAutomaton {
     fn new(mut ast: Ast, limits: &Limits, kind: &str, search: bool) -> Self {
         let identity = ast.identity(kind);
         let (plainly_matches, always_ends) = (lower::plainly_matches(&ast), lower::always_ends(&ast));
+        let always_found = search && lower::can_always_be_found(&ast);
         if search {
             lower::unanchor(&mut ast);
         }
@@ -112,7 +114,15 @@ impl PatternAutomaton {
             })
             .collect();
         let inner = Inner { unfolder, main, behinds, states: Vec::new(), ids: HashMap::new(), edges: Vec::new(), start: Start::Unknown };
-        Self { identity, plainly_matches, always_ends, max_states: limits.max_states, counted_class: None, inner: Mutex::new(inner) }
+        Self {
+            identity,
+            plainly_matches,
+            always_ends,
+            always_found,
+            max_states: limits.max_states,
+            counted_class: None,
+            inner: Mutex::new(inner),
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -128,6 +138,10 @@ impl CodepointAutomaton for PatternAutomaton {
 
     fn always_ends(&self) -> bool {
         self.always_ends
+    }
+
+    fn can_always_be_found(&self) -> bool {
+        self.always_found
     }
 
     fn start(&self) -> Result<Option<u32>, EngineError> {

@@ -255,6 +255,13 @@ pub(super) fn always_ends(ast: &Ast) -> bool {
     branches(ast).into_iter().all(|branch| inside(ast, branch).iter().all(|&id| free[id as usize]))
 }
 
+/// Is the pattern found in some text that begins with this one, whatever that is, and in all that go on with it? It is so where an alternative has no
+/// conditions at all.
+pub(super) fn can_always_be_found(ast: &Ast) -> bool {
+    let free = free_of_conditions(ast, true);
+    branches(ast).into_iter().any(|branch| free[branch as usize])
+}
+
 /// By node: can it be matched on every way, or on some, without asking what is around, by characters that there are?
 fn free_of_conditions(ast: &Ast, every: bool) -> Vec<bool> {
     let mut free: Vec<bool> = Vec::with_capacity(ast.root as usize + 1);

@@ -565,6 +565,7 @@ proptest! {
         let matched = PatternAutomaton::whole(&ours, &limits()).unwrap();
         let grammar = grammar(&ours, &limits()).unwrap();
         prop_assert!(always_ends(&searched) && always_ends(&matched), "{}", ours);
+        prop_assert!(can_always_be_found(&searched) && can_always_be_found(&matched), "{}", ours);
         let (find, full) = (reference(&pattern), reference(&format!("^(?:{pattern})$")));
         for text in &texts {
             prop_assert_eq!(accepts(&searched, text), find.is_match(text), "search {} in {:?}", ours, text);
@@ -632,6 +633,37 @@ fn a_pattern_that_always_ends_has_no_traps() {
     }
     for &(pattern, ..) in FOUND {
         assert!(always_ends(&made(pattern)), "{pattern}");
+    }
+}
+
+/// If that is said of it: nothing is refused, and from everywhere a state is reached from which every text is accepted.
+fn can_always_be_found(automaton: &PatternAutomaton) -> bool {
+    let goes_on = |state: u32| {
+        let (mut next, mut all) = (0, true);
+        for edge in automaton.edges(state).unwrap().iter() {
+            all &= edge.low == next || next == 0xD800 && edge.low == 0xE000;
+            next = edge.high + 1;
+        }
+        all && next == 0x11_0000
+    };
+    let stays = |state: u32| automaton.accepts(state).unwrap() && automaton.edges(state).unwrap().iter().all(|edge| edge.target == state);
+    let found = |state: u32| goes_on(state) && reached(automaton, state).into_iter().any(|state| stays(state) && goes_on(state));
+    let start = automaton.start().unwrap();
+    !automaton.can_always_be_found() || start.is_some_and(|start| reached(automaton, start).into_iter().all(found))
+}
+
+#[test]
+fn a_pattern_without_conditions_can_always_be_found() {
+    let made = |pattern: &str| PatternAutomaton::search(pattern, &limits()).unwrap_or_else(|e| panic!("{pattern}: {e}"));
+    for pattern in ["", "a", "[a-z]+", "(a|b){2,5}", "^a$|b", "(?=a)b|ab", "a.c|^x"] {
+        assert!(made(pattern).can_always_be_found() && can_always_be_found(&made(pattern)), "{pattern}");
+    }
+    for pattern in ["^a", "a$", "^a|b$", "a[^\\s\\S]", "(?!b)a", "a\\b", "(^a|b)c", "(a|b$)*", "a(?<=a)"] {
+        assert!(!made(pattern).can_always_be_found(), "{pattern}");
+    }
+    assert!(!PatternAutomaton::whole("a", &limits()).unwrap().can_always_be_found());
+    for &(pattern, ..) in FOUND {
+        assert!(can_always_be_found(&made(pattern)), "{pattern}");
     }
 }
 

@@ -14,9 +14,6 @@ use crate::mask::token_set::TokenSet;
 use crate::mask::walk::Found;
 use crate::vocab::Shapes;
 
-/// Fewer accepted tokens are put in order one by one.
-const SORTED: usize = 64;
-
 /// What a walk over shapes finds.
 #[derive(Default)]
 pub(in crate::mask) struct Classed {
@@ -34,10 +31,11 @@ pub(in crate::mask) struct Classed {
 impl Classed {
     /// The accepted tokens.
     pub(super) fn accepted(&self, store: &MaskStore) -> TokenSet {
-        if let Some(count) = self.listed().filter(|&count| count < SORTED) {
+        let words = store.vocabulary.words();
+        if let Some(count) = self.listed().filter(|&count| TokenSet::is_list(count, words)) {
             let mut tokens = Vec::with_capacity(count);
             self.list(&store.vocabulary.text_shapes().shapes, &mut tokens);
-            return TokenSet::from_ids(tokens, store.vocabulary.words());
+            return TokenSet::from_ids(tokens, words);
         }
         let mut bits = store.of_runs(Order::Texts, &self.places);
         self.masks.iter().for_each(|mask| mask.accepted.add_to(&mut bits));
