@@ -180,7 +180,7 @@ impl<'a> Path<'a> {
         }
         let state = self.states[depth];
         let kept = self.arena.at(state);
-        let alive = if kept.facts().is_simple() { kept.loops().known_alive() } else { 0 };
+        let alive = kept.loops().known_alive();
         let covered = kinds & !alive == 0 || loops(self.arena, state, self.registers[depth], self.frozen, kinds, reach)?;
         if !kept.facts().counting {
             self.loops[depth] = kept.loops().known() | alive;

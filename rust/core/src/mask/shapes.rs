@@ -246,10 +246,9 @@ impl<'a> ShapeWalk<'a> {
             // A character is one of a shape and up to four bytes of which the first is counted.
             let reach = shape.deepest - shape.depth;
             let below = shapes.strings().below(shape);
-            let simple = facts.is_simple();
-            let all = simple && below & !arena.loops(state).known_alive() == 0
+            let all = below & !arena.loops(state).known_alive() == 0
                 || loops(arena, state, register, self.frozen, below, reach)?
-                || simple && visited > LONG && loops::stays_alive(arena, state, below, &mut self.ahead)?;
+                || facts.is_simple() && visited > LONG && loops::stays_alive(arena, state, below, &mut self.ahead)?;
             if all {
                 self.take(false, below);
                 accept(shapes.strings().places_below(i));
@@ -264,7 +263,7 @@ impl<'a> ShapeWalk<'a> {
         if self.characters.disagreed {
             return Ok(None);
         }
-        let partial = self.characters.refused.iter().flatten().any(|refused| !refused.is_empty());
+        let partial = self.characters.are_apart();
         if partial && (!self.partial()? || !self.refused_somewhere()?) {
             return Ok(None);
         }
@@ -306,7 +305,7 @@ impl<'a> ShapeWalk<'a> {
             let bytes = vocabulary.token_bytes(token);
             let at = if ascii { before.len() } else { offset(bytes, before.len()) };
             // Some characters beyond ASCII may have been refused before.
-            let (from, begin) = if before.contains(&BEYOND) { (self.start, 0) } else { (from, at) };
+            let (from, begin) = if before.iter().any(|&letter| letter >= BEYOND) { (self.start, 0) } else { (from, at) };
             if apart.contains(bytes[at]) && !self.single(token, begin, from)? {
                 return Ok(false);
             }
@@ -349,10 +348,13 @@ impl<'a> ShapeWalk<'a> {
     }
 
     fn after(&mut self, state: StateId, class: Class, first: bool) -> Result<Most, EngineError> {
-        if class == Class::Beyond {
-            return self.after_beyond(state, first);
-        }
-        self.after_class(state, class)
+        let kind = match class {
+            Class::Beyond => OTHER,
+            Class::Separator => SEPARATORS,
+            Class::Space => SPACES,
+            _ => return self.after_class(state, class),
+        };
+        self.after_beyond(state, class, kind, first)
     }
 
     fn after_class(&mut self, state: StateId, class: Class) -> Result<Most, EngineError> {
@@ -486,6 +488,8 @@ mod tests {
         "^\\p{L}.*$",
         "^.*\\p{L}$",
         "^[\\p{L} ]+(-.*ab)?$",
+        "^[\\p{L}\u{a0}\u{2028} ]+(-\\S*)?$",
+        "^(\\s\u{e9}|[\\p{L}\u{2029}])*[^\u{3000}]?$",
         "^[\\p{L} ]+(-[^\\p{L}a]*)?$",
         "^\\p{L}+(-.x)*$",
         "^(\\p{Lu}a|\\p{Ll}x)+$",

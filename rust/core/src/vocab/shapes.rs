@@ -291,7 +291,7 @@ pub fn index<'a>(tokens: impl Iterator<Item = (u32, &'a [u8])>, words: usize, tr
         };
         shape.clear();
         shape.extend(text.chars().map(letter));
-        if shape.contains(&BEYOND) {
+        if shape.iter().any(|&letter| letter >= BEYOND) {
             beyond.extend(text.char_indices().filter_map(|(at, character)| BeyondIndex::entry(id, character, at == 0)));
         }
         let number = if let Some(&number) = numbers.get(shape.as_slice()) {

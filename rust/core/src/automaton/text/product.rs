@@ -379,13 +379,13 @@ impl Products {
         self.key(id).outcomes[0].evaluate(|_| false).map_or(0, |v| v.saturating_add(1))
     }
 
-    /// Is no text ever refused? Each part can be found whatever comes first, and stays found; once all are, the text is accepted.
+    /// Is no text ever refused? Each part can be found whatever comes first, and stays found; once all are, a text that is long enough is accepted.
     pub(super) fn can_always_be_found(&self, id: ProductId) -> bool {
         let key = self.key(id);
-        !key.counts()
+        key.limits.last() == Some(&u64::MAX)
             && key.names.is_none()
             && key.parts.iter().all(|&part| self.automaton(part).can_always_be_found())
-            && key.outcomes[0].evaluate(|_| true).is_some()
+            && key.outcomes.last().is_some_and(|outcome| outcome.evaluate(|_| true).is_some())
     }
 
     /// Where each character leads, dead ends included as long as some outcome is not refused.

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use super::{After, MOST_WAYS, Most, ShapeWalk, after, beyond};
 use crate::bitmask;
-use crate::characters::{Kinds, OTHER};
+use crate::characters::{self, BEYOND, EACH_BEYOND, Kinds};
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::provider::Ranges;
@@ -29,11 +29,11 @@ pub(super) struct Characters {
     told_apart: bool,
     /// They may not: too many fare in some states as they do not in others.
     pub(super) disagreed: bool,
-    /// The characters that are refused where the walk begins, and further on: by some states these, by others those.
-    pub(super) refused: [Vec<Rc<Runs>>; 2],
-    /// Are all taken somewhere?
-    taken: [bool; 2],
-    others: ByState<Option<Others>>,
+    /// By kind: the characters that are refused where the walk begins, and further on: by some states these, by others those.
+    refused: [[Vec<Rc<Runs>>; 2]; EACH_BEYOND.len()],
+    /// The kinds of which all are taken somewhere.
+    taken: [Kinds; 2],
+    others: HashMap<(StateId, usize), Option<Others>, foldhash::fast::RandomState>,
     each: ByState<Option<Rc<Ranges>>>,
 }
 
@@ -41,9 +41,14 @@ impl Characters {
     pub(super) fn new(told_apart: bool) -> Self {
         Self { told_apart, ..Self::default() }
     }
+
+    /// Are some refused where others of their kind are taken?
+    pub(super) fn are_apart(&self) -> bool {
+        self.refused.iter().flatten().flatten().any(|refused| !refused.is_empty())
+    }
 }
 
-/// Characters of [`OTHER`] that do not fare as most of a vocabulary's.
+/// Characters of a kind that do not fare as most of a vocabulary's.
 struct Others {
     most: After,
     /// Refused.
@@ -57,14 +62,21 @@ struct Others {
 impl ShapeWalk<'_> {
     /// All characters of these kinds are taken, as the first or further on.
     pub(super) fn take(&mut self, first: bool, kinds: Kinds) {
-        if kinds & OTHER != 0 && !std::mem::replace(&mut self.characters.taken[usize::from(!first)], true) {
-            self.refuse(first, &Rc::default());
+        let new = kinds & BEYOND & !self.characters.taken[usize::from(!first)];
+        if new == 0 {
+            return;
+        }
+        self.characters.taken[usize::from(!first)] |= new;
+        for (number, kind) in EACH_BEYOND.into_iter().enumerate() {
+            if new & kind != 0 {
+                self.refuse(number, first, &Rc::default());
+            }
         }
     }
 
-    /// These characters are refused, and no others.
-    fn refuse(&mut self, first: bool, refused: &Rc<Runs>) {
-        let known = &mut self.characters.refused[usize::from(!first)];
+    /// These characters of a kind are refused, and no others.
+    fn refuse(&mut self, kind: usize, first: bool, refused: &Rc<Runs>) {
+        let known = &mut self.characters.refused[kind][usize::from(!first)];
         if !known.contains(refused) {
             known.push(Rc::clone(refused));
             // What is refused here and taken there is read token by token.
@@ -74,39 +86,41 @@ impl ShapeWalk<'_> {
         }
     }
 
-    /// After a character of [`OTHER`].
-    pub(super) fn after_beyond(&mut self, state: StateId, first: bool) -> Result<Most, EngineError> {
+    /// After a character of a kind beyond ASCII, which is a class.
+    pub(super) fn after_beyond(&mut self, state: StateId, class: Class, kind: Kinds, first: bool) -> Result<Most, EngineError> {
         if self.characters.told_apart {
-            match beyond(self.arena, state, OTHER)? {
+            match beyond(self.arena, state, kind)? {
                 After::Apart => {}
                 to => {
                     if to != After::Dead {
-                        self.take(first, OTHER);
+                        self.take(first, kind);
                     }
                     return Ok(Most::all(to));
                 }
             }
-            if let Some(most) = self.most_others(state, first)? {
+            if let Some(most) = self.most_others(state, kind, first)? {
                 return Ok(Most::all(most));
             }
         }
-        self.after_class(state, Class::Beyond)
+        self.after_class(state, class)
     }
 
-    /// Where most characters of [`OTHER`] lead of those that the vocabulary has; the others are refused, or their tokens are read by themselves.
-    fn most_others(&mut self, state: StateId, first: bool) -> Result<Option<After>, EngineError> {
-        if !self.characters.others.contains_key(&state) {
-            let others = self.find_others(state)?;
-            self.characters.others.insert(state, others);
+    /// Where most characters of a kind lead of those that the vocabulary has; the others are refused, or their tokens are read by themselves.
+    fn most_others(&mut self, state: StateId, kind: Kinds, first: bool) -> Result<Option<After>, EngineError> {
+        let Some(number) = EACH_BEYOND.iter().position(|&each| each == kind) else { return Ok(None) };
+        let key = (state, number);
+        if !self.characters.others.contains_key(&key) {
+            let others = self.find_others(state, kind)?;
+            self.characters.others.insert(key, others);
         }
-        let Some(others) = self.characters.others.get_mut(&state).and_then(Option::as_mut) else { return Ok(None) };
+        let Some(others) = self.characters.others.get_mut(&key).and_then(Option::as_mut) else { return Ok(None) };
         let most = others.most;
         if std::mem::replace(&mut others.asked[usize::from(!first)], true) {
             return Ok(Some(most));
         }
         let refused = Rc::clone(&others.refused);
-        self.refuse(first, &refused);
-        let others = self.characters.others.get(&state).and_then(Option::as_ref);
+        self.refuse(number, first, &refused);
+        let others = self.characters.others.get(&key).and_then(Option::as_ref);
         let elsewhere = others.map(|others| others.elsewhere.clone()).unwrap_or_default();
         self.characters.disagreed |= !self.read(&elsewhere, first)?;
         Ok(Some(most))
@@ -128,23 +142,39 @@ impl ShapeWalk<'_> {
     /// The tokens with characters that are refused by some states; false if there are too many of those that others take.
     pub(super) fn refused_somewhere(&mut self) -> Result<bool, EngineError> {
         let beyond = self.shapes.beyond();
-        for first in [true, false] {
-            let (everywhere, somewhere) = beyond.parted(&self.characters.refused[usize::from(!first)]);
-            if !self.read(&somewhere, first)? {
-                return Ok(false);
+        for of_kind in std::mem::take(&mut self.characters.refused) {
+            for (first, refused) in [true, false].into_iter().zip(of_kind) {
+                let (everywhere, somewhere) = beyond.parted(&refused);
+                if !self.read(&somewhere, first)? {
+                    return Ok(false);
+                }
+                beyond.set(self.touched_mut(), &everywhere, first);
             }
-            beyond.set(self.touched_mut(), &everywhere, first);
         }
         Ok(true)
     }
 
-    fn find_others(&mut self, state: StateId) -> Result<Option<Others>, EngineError> {
+    fn find_others(&mut self, state: StateId, kind: Kinds) -> Result<Option<Others>, EngineError> {
         let Some(each) = self.each(state)? else { return Ok(None) };
         let beyond = self.shapes.beyond();
-        let runs: Vec<((u32, u32), StateId)> =
-            each.iter().map(|&(low, high, to)| (beyond.range(low, high), to)).filter(|((start, end), _)| start < end).collect();
+        let (mut taken, mut refused) = (Vec::new(), Runs::new());
+        for &(first, last) in characters::ranges_of(kind) {
+            let (mut next, end) = beyond.range(first, last);
+            for &(low, high, to) in &each[each.partition_point(|range| range.1 < first)..] {
+                if low > last {
+                    break;
+                }
+                let run = beyond.range(low.max(first), high.min(last));
+                if run.0 < run.1 {
+                    refused.extend((next < run.0).then_some((next, run.0)));
+                    taken.push((run, to));
+                    next = run.1;
+                }
+            }
+            refused.extend((next < end).then_some((next, end)));
+        }
         let mut counts: SmallVec<[(StateId, usize); 4]> = SmallVec::new();
-        for &(run, to) in &runs {
+        for &(run, to) in &taken {
             match counts.iter().position(|known| known.0 == to) {
                 Some(at) => counts[at].1 += beyond.count(run),
                 None if counts.len() < MOST_WAYS => counts.push((to, beyond.count(run))),
@@ -155,14 +185,7 @@ impl ShapeWalk<'_> {
         if counts.iter().filter(|known| Some(known.0) != most).map(|known| known.1).sum::<usize>() > self.singles {
             return Ok(None);
         }
-        let (mut refused, mut next): (Runs, u32) = (Vec::new(), 0);
-        for &((start, end), _) in runs.iter().chain([&((beyond.all().1, beyond.all().1), state)]) {
-            if next < start {
-                refused.push((next, start));
-            }
-            next = end;
-        }
-        let elsewhere = runs.iter().filter(|&&(_, to)| Some(to) != most).map(|&(run, _)| run).collect();
+        let elsewhere = taken.iter().filter(|&&(_, to)| Some(to) != most).map(|&(run, _)| run).collect();
         let most = most.map_or(After::Dead, |to| After::To(to, self.arena.facts(to).counting));
         Ok(Some(Others { most, refused: Rc::new(refused), elsewhere, asked: [false; 2] }))
     }
