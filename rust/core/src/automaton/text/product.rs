@@ -84,6 +84,8 @@ pub(super) struct Product {
     guard: OnceLock<Guard>,
     /// With how few more characters it is accepted, where that is known not to be many.
     shortest: OnceLock<u64>,
+    /// Once the count has left the first segment.
+    next_segment: OnceLock<Option<ProductId>>,
     pub(super) endless: [OnceLock<bool>; 2],
     /// What it is by content, if that is known, within the limits of the grammar.
     pub(super) identity: OnceLock<Option<u128>>,
@@ -280,6 +282,7 @@ impl Products {
                 viable: AtomicU8::new(0),
                 guard: OnceLock::new(),
                 shortest: OnceLock::new(),
+                next_segment: OnceLock::new(),
                 endless: Default::default(),
                 identity: OnceLock::new(),
             };
@@ -337,8 +340,12 @@ impl Products {
 
     /// The product once the count has left the first segment.
     pub(super) fn next_segment(&self, id: ProductId, bound: &Limits) -> Result<Option<ProductId>, EngineError> {
-        let key = self.key(id);
-        self.make(&key.parts, key.names, key.outcomes[1..].to_vec(), key.limits[1..].to_vec(), bound)
+        let Product { key, next_segment, .. } = self.get(id);
+        if let Some(&next) = next_segment.get() {
+            return Ok(next);
+        }
+        let next = self.make(&key.parts, key.names, key.outcomes[1..].to_vec(), key.limits[1..].to_vec(), bound)?;
+        Ok(*next_segment.get_or_init(|| next))
     }
 
     /// The product of the texts that are none of the names; `None`: they are refused.
