@@ -183,7 +183,9 @@ impl<'a> Path<'a> {
         let alive = kept.loops().known_alive();
         let covered = kinds & !alive == 0 || loops(self.arena, state, self.registers[depth], self.frozen, kinds, reach)?;
         if !kept.facts().counting {
-            self.loops[depth] = kept.loops().known() | alive;
+            // Over kinds of either alone: what one of these leads to may refuse one of those.
+            let known = kept.loops().known();
+            self.loops[depth] = if known & !alive == 0 { alive } else { known };
             self.hopeless[depth] = kept.loops().hopeless(self.ahead > 0);
         }
         // The first answers may have made the row.

@@ -653,4 +653,20 @@ mod tests {
             assert_eq!(mask.accepted.ids(), [0, 1, 2], "{pattern}");
         }
     }
+
+    #[test]
+    fn kinds_that_lead_back_and_kinds_that_stay_alive_are_not_mixed() {
+        let vocabulary = Arc::new(Vocabulary::new(&["xab", "xa", "xb", "xba", "xbab", "</s>"], 6, &[5], &[]).unwrap());
+        let arena = Arena::new(Limits::default());
+        let text = TextAutomaton::register(&arena);
+        let components = vec![Arc::new(PatternAutomaton::search("ab", &Limits::default()).unwrap()) as _];
+        let spec = TextSpec { components, lengths: Vec::new(), outcome: asked_of(1, 2) };
+        let state = text.json_string_body(&arena, &spec).unwrap().unwrap();
+        // All but an a leads back, and over all but the kind of b it stays alive.
+        assert!(loops::cover(&arena, state, crate::characters::kind(b'b')).unwrap());
+        assert!(loops::stays_alive(&arena, state, crate::characters::kind(b'a'), &mut 100).unwrap());
+        let store = MaskStore::new(Arc::clone(&vocabulary));
+        assert_eq!(store.walked(&arena, state, 0, true).unwrap().accepted.ids(), [1, 2, 3]);
+        assert_eq!(store.mask(&arena, state, 0, true, Effort::Learn).unwrap().unwrap().accepted.ids(), [1, 2, 3]);
+    }
 }
