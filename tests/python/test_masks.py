@@ -51,6 +51,28 @@ def test_every_token_of_a_real_vocabulary(llama3, name, prefixes):
         oracle.check_mask(matcher, info.vocab_size)
 
 
+@pytest.mark.parametrize(
+    ("text", "prefixes"),
+    [
+        ({"not": {"pattern": "ab"}}, ["x", "a"]),
+        ({"pattern": "^(?!.*ing)"}, ["", "in"]),
+        ({"pattern": "foo|[0-9]{3}"}, ["", "fo"]),
+        ({"pattern": "[0-9]-[a-f]{8}", "minLength": 20}, ["1-abc"]),
+        ({"anyOf": [{"not": {"pattern": "b"}}, {"minLength": 200}]}, ["", "b"]),
+        ({"pattern": "^[\\p{L}\\p{Z}'-]{1,80}$"}, ["", "é", "x" * 78]),
+        ({"pattern": "^\\p{Lu}\\p{L}*( \\p{L}+)*$"}, ["", "Ж "]),
+        ({"format": "iri"}, ["http://é/", "http://a/?"]),
+    ],
+)
+def test_every_token_where_texts_are_refused_late_or_by_one_character(llama3, text, prefixes):
+    info, _ = llama3
+    compiled = maskwright.GrammarCompiler(info).compile_json_schema({"type": "string", **text})
+    for prefix in prefixes:
+        matcher = maskwright.GrammarMatcher(compiled)
+        assert matcher.accept_string('"' + prefix)
+        oracle.check_mask(matcher, info.vocab_size)
+
+
 @pytest.mark.parametrize("name", list(ALL_SCHEMAS))
 def test_every_token_of_a_tiny_vocabulary(tiny, compiler, name):
     rng = random.Random(name)
