@@ -54,8 +54,9 @@ def test_every_token_of_a_real_vocabulary(llama3, name, prefixes):
 @pytest.mark.parametrize(
     ("text", "prefixes"),
     [
-        ({"not": {"pattern": "ab"}}, ["x", "a"]),
-        ({"pattern": "^(?!.*ing)"}, ["", "in"]),
+        ({"not": {"pattern": "in"}}, ["", "x", "i", "x\\\\"]),
+        ({"pattern": "^(?!.*foo)"}, ["", "fo"]),
+        ({"pattern": "^(a[^b]|[^a])*$"}, ["", "a"]),
         ({"pattern": "foo|[0-9]{3}"}, ["", "fo"]),
         ({"pattern": "[0-9]-[a-f]{8}", "minLength": 20}, ["1-abc"]),
         ({"anyOf": [{"not": {"pattern": "b"}}, {"minLength": 200}]}, ["", "b"]),
