@@ -94,6 +94,12 @@ def patterns() -> Iterator[Case]:
     yield schema(
         "a search", {"type": "string", "pattern": "https?://[a-z]+\\.org"}, [PROSE + " http://harbour.org/ " + PROSE], ["http://", PROSE]
     )
+    zones = "|".join(
+        f"{region}{number}-az{zone}" for region in ("afs", "ape", "euc", "sae", "usw") for number in range(1, 6) for zone in range(1, 5)
+    )
+    yield schema(
+        "a search for one of 100 names", {"type": "string", "pattern": f"({zones})"}, ["in usw2-az3 or euc1-az4"], ["usw9-az1", ""]
+    )
     parts = [{"pattern": "[0-9]{3}"}, {"pattern": "[A-Z]"}, {"not": {"pattern": "[<>]"}}, {"maxLength": 120}]
     both = {"type": "string", "allOf": parts}
     yield schema("patterns together and one denied", both, [filled(100) + " 1234"], [filled(100), "A<100"])
@@ -122,6 +128,8 @@ def patterns() -> Iterator[Case]:
         ["Ein Übermaß an Wörtern, naïve café, Привет мир, 例え"],
         ["a;b"],
     )
+    separated = {"type": "string", "pattern": r"^[\p{L}\p{Z}\p{N}_.:/%&#=+@-]{1,200}$"}
+    yield schema("letters and spaces of any script, 1 to 200", separated, ["Größe:\u00a05 / Привет мир"], ["a;b", "a\ufeffb"])
 
 
 def free_text() -> Iterator[Case]:
