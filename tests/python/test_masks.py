@@ -74,6 +74,20 @@ def test_every_token_where_texts_are_refused_late_or_by_one_character(llama3, te
         oracle.check_mask(matcher, info.vocab_size)
 
 
+@pytest.mark.parametrize("layout", [{}, {"any_whitespace": False}, {"any_whitespace": False, "separators": (",", ":")}, {"any_whitespace": False, "indent": 1}])
+def test_every_token_where_only_used_keys_begin_so(llama3, layout):
+    info, _ = llama3
+    schema = {"type": "object", "patternProperties": {"^(id|name|x-.*)$": {"enum": [0, 1]}}, "additionalProperties": False}
+    compiled = maskwright.GrammarCompiler(info).compile_json_schema(schema, **layout)
+    item, colon = layout.get("separators", ("," if "indent" in layout else ", ", ": "))
+    line = "\n " if "indent" in layout else ""
+    members = [f'{line}"{key}"{colon}1' for key in ("id", "x-1", "name")]
+    for end in ["", item, item + line, item + line + '"']:
+        matcher = maskwright.GrammarMatcher(compiled)
+        assert matcher.accept_string("{" + item.join(members) + end)
+        oracle.check_mask(matcher, info.vocab_size)
+
+
 @pytest.mark.parametrize("name", list(ALL_SCHEMAS))
 def test_every_token_of_a_tiny_vocabulary(tiny, compiler, name):
     rng = random.Random(name)

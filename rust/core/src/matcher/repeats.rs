@@ -43,9 +43,12 @@ impl Matcher {
                 collect_memories(&item.parents, &mut levels, vocabulary.longest_token());
             }
             let most = levels.iter().filter_map(|memory| memory.used()).map(Used::len).max().unwrap_or(0);
-            if few.is_some_and(|few| most as u64 + 1 >= few) && !levels.is_empty() {
+            if few.is_some_and(|few| most as u64 + 1 >= few) {
                 // With the key that the token may end there may be no other.
                 self.clear_repeating(row, quotes.commas())?;
+                if arena.awaits_before_comma() {
+                    self.clear_repeating(row, quotes.spaced())?;
+                }
             }
             for memory in levels {
                 self.clear_repeating(row, memory.noted(false, |used| holding(vocabulary, used)))?;

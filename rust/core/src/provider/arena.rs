@@ -171,6 +171,7 @@ pub struct Arena {
     spelled: Kinds,
     tracks_keys: AtomicBool,
     fewest_keys: AtomicU64,
+    awaits_before_comma: AtomicBool,
     tracks_items: AtomicBool,
     step_bytes: AtomicUsize,
 }
@@ -193,6 +194,7 @@ impl Arena {
             spelled: characters::kinds_within(|byte| alphabet.contains(byte)),
             tracks_keys: AtomicBool::new(false),
             fewest_keys: AtomicU64::new(u64::MAX),
+            awaits_before_comma: AtomicBool::new(false),
             tracks_items: AtomicBool::new(false),
             step_bytes: AtomicUsize::new(0),
         }
@@ -221,6 +223,7 @@ impl Arena {
         }
         if let Some(awaited) = facts.awaits {
             self.fewest_keys.fetch_min(awaited.keys, Ordering::Relaxed);
+            self.awaits_before_comma.fetch_or(awaited.before_comma, Ordering::Relaxed);
         }
         if facts.tracks_items {
             self.tracks_items.store(true, Ordering::Relaxed);
@@ -247,6 +250,12 @@ impl Arena {
     pub fn fewest_keys(&self) -> Option<u64> {
         let fewest = self.fewest_keys.load(Ordering::Relaxed);
         (fewest < u64::MAX).then_some(fewest)
+    }
+
+    /// Is there any state that awaits a key before the comma that comes before it?
+    #[inline]
+    pub fn awaits_before_comma(&self) -> bool {
+        self.awaits_before_comma.load(Ordering::Relaxed)
     }
 
     /// Is there any state with `tracks_items`?

@@ -133,6 +133,8 @@ pub struct Awaited {
     pub return_to: StateId,
     /// There are at least so many such keys.
     pub keys: u64,
+    /// That is so already behind whitespace, before the comma.
+    pub before_comma: bool,
 }
 
 /// A frame to push: where to go on when the called rule returns.

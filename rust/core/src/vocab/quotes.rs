@@ -24,6 +24,8 @@ pub struct QuoteIndex {
     many: Vec<u32>,
     /// Tokens with a comma.
     commas: Vec<u32>,
+    /// Tokens without one that end in whitespace.
+    spaced: Vec<u32>,
 }
 
 impl QuoteIndex {
@@ -33,6 +35,8 @@ impl QuoteIndex {
         for (id, bytes) in tokens {
             if bytes.contains(&b',') {
                 index.commas.push(id);
+            } else if bytes.last().is_some_and(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')) {
+                index.spaced.push(id);
             }
             let marks: Vec<usize> = memchr::memchr_iter(b'"', bytes).collect();
             if marks.is_empty() {
@@ -96,6 +100,11 @@ impl QuoteIndex {
     pub fn commas(&self) -> &[u32] {
         &self.commas
     }
+
+    /// Tokens without a comma that end in whitespace, behind which it may come.
+    pub fn spaced(&self) -> &[u32] {
+        &self.spaced
+    }
 }
 
 /// Are these bytes there one after the other, whatever stands between them?
@@ -125,13 +134,26 @@ mod tests {
 
     #[test]
     fn tokens_are_listed_by_the_texts_they_hold() {
-        let tokens: &[&[u8]] =
-            &[br#""a""#, br#"a":""#, br#""\"a""#, br#""\u0061":"#, br#"":1,"a""#, br#""a":1,"a""#, br#"","a":"#, br#"\",\""#, b"a,b"];
+        let tokens: &[&[u8]] = &[
+            br#""a""#,
+            br#"a":""#,
+            br#""\"a""#,
+            br#""\u0061":"#,
+            br#"":1,"a""#,
+            br#""a":1,"a""#,
+            br#"","a":"#,
+            br#"\",\""#,
+            b"a,b",
+            b"1\n",
+            b", ",
+            b" a",
+        ];
         let index = QuoteIndex::new(tokens.iter().enumerate().map(|(id, bytes)| (id as u32, *bytes)));
         assert_eq!(index.holding(b"a").collect::<Vec<_>>(), [0, 2, 3, 4, 5, 6]);
         assert_eq!(index.holding(b"\"a").collect::<Vec<_>>(), [2]);
         assert_eq!(index.many(), [4, 5]);
         assert_eq!(index.pairs(), [4, 5]);
-        assert_eq!(index.commas(), [4, 5, 6, 7, 8]);
+        assert_eq!(index.commas(), [4, 5, 6, 7, 8, 10]);
+        assert_eq!(index.spaced(), [9]);
     }
 }

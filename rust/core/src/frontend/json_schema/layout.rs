@@ -144,6 +144,23 @@ impl Layout {
         }
     }
 
+    /// Is the opening quote of a key all that may come, but for whitespace?
+    pub fn awaits_key(&self, gap: Gap, depth: u32, progress: Progress) -> bool {
+        if !matches!(self, Self::Exact { .. }) {
+            return gap == Gap::NextKey;
+        }
+        let (read, which) = ((progress >> 1) as usize, (progress & 1) as usize);
+        let all = self.spellings(gap, depth);
+        let Some(done) = all.get(which).and_then(|(text, _)| text.get(..read)) else { return false };
+        all.iter().filter(|(text, _)| text.starts_with(done)).all(|(_, exit)| *exit == Exit::Key)
+    }
+
+    /// Between members, exactly laid out: was the comma read?
+    pub fn has_comma(&self, progress: Progress) -> bool {
+        let Self::Exact { item, .. } = self else { return false };
+        item.find(',').is_some_and(|comma| (progress >> 1) as usize > comma)
+    }
+
     /// The bytes that may lead on from here; the others are refused, whatever the place.
     pub fn candidates(&self, gap: Gap, depth: u32, progress: Progress) -> ByteSet {
         let of = |bytes: &[u8]| {

@@ -249,13 +249,14 @@ impl SchemaProvider {
                     facts.limit = of_array.high;
                 }
             }
-            Spot::Gap { gap: Gap::NextKey, place: Place::Object(object), depth, .. }
-                if inner.space.may_run_out_of_keys(self.tools(arena), object)? =>
+            Spot::Gap { gap, place: Place::Object(object), depth, progress }
+                if self.layout.awaits_key(gap, depth, progress) && inner.space.may_run_out_of_keys(self.tools(arena), object)? =>
             {
                 let table = inner.space.key_table(self.tools(arena), object)?;
                 if let (Some(body), Some(keys)) = (table.body, table.undeclared_keys) {
                     let return_to = self.state(arena, inner, Spot::KeyReturn { object, depth })?;
-                    facts.awaits = Some(Awaited { body, return_to, keys });
+                    let before_comma = gap == Gap::ObjectNext && !self.layout.has_comma(progress);
+                    facts.awaits = Some(Awaited { body, return_to, keys, before_comma });
                 }
             }
             Spot::KeyReturn { object, .. } => {
