@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 
@@ -38,3 +39,47 @@ def test_too_few_keys_are_no_object(compiler, tiny, names, more, most, any_order
     for seed in range(3):
         document = oracle.walk(maskwright.GrammarMatcher(compiled), tiny, random.Random(seed), 6 * seed, words=oracle.words_of(read))
         assert oracle.validator_for(read, formats=True).is_valid(oracle.read(document)), document
+
+
+SEPARATED = {"any_whitespace": False, "separators": (",", ":")}
+
+
+@pytest.mark.parametrize("options", [{}, {"any_order": True}, SEPARATED])
+def test_keys_that_no_schema_declares_come_in_any_order(compiler, options):
+    schemas = [
+        {"type": "object", "propertyNames": {"pattern": "^[a-c]$"}},
+        {"type": "object", "propertyNames": {"enum": ["b", "a", "c"]}, "minProperties": 2},
+        {"type": "object", "patternProperties": {"^(a|b|c)$": {"type": "integer"}}, "additionalProperties": False},
+        {"type": "object", "patternProperties": {"^[ac]$": {}, "[b-d]": {}}, "propertyNames": {"maxLength": 1}, "additionalProperties": False},
+    ]
+    for schema in schemas:
+        compiled = compiler.compile_json_schema(json.dumps(schema), **options)
+        for keys in itertools.permutations("abc"):
+            text = json.dumps(dict.fromkeys(keys, 1), separators=(",", ":"))
+            matcher = maskwright.GrammarMatcher(compiled)
+            assert matcher.accept_string(text), (schema, text)
+            assert matcher.is_completed(), (schema, text)
+        matcher = maskwright.GrammarMatcher(compiled)
+        assert not matcher.accept_string('{"b":1,"a":1,"b"'), schema
+
+
+def test_declared_keys_come_in_order_until_one_that_is_not_declared(compiler):
+    schema = {"type": "object", "properties": {"x": {}, "y": {}}, "patternProperties": {"^[ab]$": {}}, "additionalProperties": False}
+    compiled = compiler.compile_json_schema(json.dumps(schema), **SEPARATED)
+    for keys, holds in [("xy", True), ("yx", False), ("bxya", True), ("xba", True), ("ayxb", True), ("yb", True), ("ybx", True), ("aa", False)]:
+        text = "{" + ",".join(f'"{key}":1' for key in keys) + "}"
+        matcher = maskwright.GrammarMatcher(compiled)
+        assert (matcher.accept_string(text) and matcher.is_completed()) == holds, text
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"propertyNames": {"pattern": "^(ab|[A-Z]+)$"}, "patternProperties": {"b": {"const": "ab"}}, "additionalProperties": False, "minProperties": 2},
+        {"propertyNames": {"maxLength": 1}, "patternProperties": {"^(a|b)$": {"type": "object"}, "^a*b?$": {"const": 1}}, "required": ["b"]},
+        {"propertyNames": {"pattern": "^[ab]"}, "patternProperties": {"^[^z]{2}": False, "^.z": False}, "minProperties": 3},
+    ],
+)
+def test_keys_are_counted_where_all_that_is_said_of_them_leaves_few(compiler, schema):
+    with pytest.raises(maskwright.UnsatisfiableSchema):
+        compiler.compile_json_schema(json.dumps({"type": "object", **schema}))

@@ -154,7 +154,7 @@ impl Options {
     }
 
     /// The separators in force: between items, and between key and value.
-    pub(super) fn separators(&self) -> (String, String) {
+    pub(crate) fn separators(&self) -> (String, String) {
         let item = if self.indent.is_some() { "," } else { ", " };
         self.separators.clone().unwrap_or_else(|| (item.to_owned(), ": ".to_owned()))
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 use indexmap::IndexMap;
 
+use super::object::Key;
 use super::space::{Atom, NameId, Space};
 use super::strings::Tools;
 use crate::automaton::text::Length;
@@ -116,9 +117,7 @@ impl Space {
             return Ok(formula);
         }
         let all = self.all_atoms(formula)?;
-        // With fewer keys than are listed all would be names, which the search counts.
-        let bounds = all.iter().filter_map(|a| if let Atom::Count(n) = a { Some(*n) } else { None }).filter(|&n| n > MAX_LISTED as u64);
-        let bounds: Vec<u64> = bounds.collect();
+        let bounds: Vec<u64> = all.iter().filter_map(|a| if let Atom::Count(n) = a { Some(*n) } else { None }).collect();
         let Some(&most) = bounds.iter().max() else { return Ok(formula) };
         let hopeful = self.hopeful_groups(tools, formula)?;
         let undeclared = self.undeclared(tools, formula)?;
@@ -128,7 +127,8 @@ impl Space {
             self.formulas.substitute(undeclared.demand, |_, _| Ok(None), |store, leaf| store.leaf(u32::from(may_come(leaf))).map(Some))?;
         let mut keys = 0u64;
         for &name in names {
-            keys += u64::from(self.demand_on_name(demand, name)? == 0);
+            let counted_below = self.demand_on_name(demand, name)? != 0;
+            keys += u64::from(!counted_below && !self.key_partition(formula, Key::Name(name))?.results.is_empty());
         }
         if let Some(body) = self.string_body(tools, demand)? {
             if tools.arena.is_endless(body, true)? {

@@ -299,7 +299,8 @@ impl Space {
             return Vec::new();
         }
         let ahead: HashSet<NameId> = key.lists.iter().flat_map(|&list| self.orders.names(list).map(|(name, _)| name)).collect();
-        self.names_in(key.remaining).into_iter().filter(|name| !ahead.contains(name) && !self.name_str(*name).is_empty()).collect()
+        let comes = |name: NameId| ahead.contains(&name) || self.objects.names.contains(key.loose, name);
+        self.names_in(key.remaining).into_iter().filter(|&name| !comes(name) && !self.name_str(name).is_empty()).collect()
     }
 
     /// The names that a key may be, or not: offered ones return their class, refused ones are refused, and those passed over with all other keys

@@ -348,7 +348,7 @@ impl Space {
         demand: Formula,
         (enough, depth): (usize, usize),
     ) -> Result<Listed, EngineError> {
-        let names = self.order_of(obligation)?.names.clone();
+        let names = self.declared(tools, obligation, demand)?.names.clone();
         let (mut values, mut steps) = (Vec::new(), 0);
         let mut open: Vec<(usize, Formula, Named)> = vec![(0, demand, Vec::new())];
         while let Some((at, formula, members)) = open.pop() {

@@ -117,6 +117,25 @@ impl NameSets {
         }
     }
 
+    /// The names of the set that come after this one.
+    pub fn behind(&mut self, set: NamesId, name: NameId) -> NamesId {
+        let (block, bit_of) = place(name);
+        match self.node(set) {
+            Some(Node::Leaf { block: own, bits }) if own == block => match bits & !(bit_of | (bit_of - 1)) {
+                0 => 0,
+                bits => self.intern(Node::Leaf { block, bits }),
+            },
+            Some(Node::Leaf { block: first, .. } | Node::Branch { prefix: first, .. }) if first > block => set,
+            Some(Node::Leaf { .. }) | None => 0,
+            Some(Node::Branch { bit, prefix, .. }) if above(block, bit) != prefix => 0,
+            Some(Node::Branch { bit, right, .. }) if block & bit != 0 => self.behind(right, name),
+            Some(Node::Branch { bit, prefix, left, right }) => match self.behind(left, name) {
+                0 => right,
+                left => self.intern(Node::Branch { bit, prefix, left, right }),
+            },
+        }
+    }
+
     /// Is the name in the set?
     pub fn contains(&self, mut set: NamesId, name: NameId) -> bool {
         let (block, wanted) = place(name);
@@ -181,6 +200,10 @@ mod tests {
             assert_eq!(sets.contains(set, name), expected.contains(&name));
             assert_eq!(sets.len(set), expected.len());
             if n % 97 == 0 {
+                for bound in [name, NameId(name.0 / 64 * 64), NameId(name.0 | 63), NameId(0), NameId(u32::MAX)] {
+                    let behind = sets.behind(set, bound);
+                    assert_eq!(behind, sets.of(expected.iter().copied().filter(|&other| other > bound)));
+                }
                 assert_eq!(sets.list(set), expected.iter().copied().collect::<Vec<_>>());
                 assert_eq!(sets.of(expected.iter().rev().copied()), set);
             }

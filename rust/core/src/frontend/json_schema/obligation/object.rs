@@ -35,6 +35,8 @@ pub(super) struct ObjectKey {
     pub(super) formula: Formula,
     /// What is left of the order lists; not in the free phase.
     pub(super) lists: SmallVec<[Rest; 1]>,
+    /// Declared names of no list, which come when they like and begin the free phase; not in the free phase.
+    pub(super) loose: NamesId,
     pub(super) free: bool,
     /// Declared names not used.
     pub(super) remaining: NamesId,
@@ -86,15 +88,15 @@ impl Space {
         if formula == Formula::FALSE {
             return Ok(None);
         }
-        let order = self.order_of(obligation)?;
+        let order = self.declared(tools, obligation, formula)?;
         let formula = self.within_capacity(tools, formula, &order.names)?;
         if formula == Formula::FALSE {
             return Ok(None);
         }
         let remaining = self.names_id(order.names.iter().copied());
         let free = self.schema.options.any_order;
-        let lists = if free { SmallVec::new() } else { order.lists.clone() };
-        let object = self.object(tools, ObjectKey { formula, lists, free, remaining, used: 0, count: 0 })?;
+        let (lists, loose) = if free { (SmallVec::new(), 0) } else { (order.lists.clone(), self.names_id(order.loose.iter().copied())) };
+        let object = self.object(tools, ObjectKey { formula, lists, loose, free, remaining, used: 0, count: 0 })?;
         let search = self.search_of(object)?;
         Ok(self.satisfiable(tools, Goal::Object(search))?.then_some(object))
     }
@@ -109,7 +111,7 @@ impl Space {
         (key.formula, key.count) = self.counted(key.formula, key.count)?;
         if !self.is_open(tools, key.formula)? {
             key.used = 0;
-            if !key.free {
+            if !key.free && key.loose == 0 {
                 key.remaining = 0;
             }
         }
@@ -154,7 +156,7 @@ impl Space {
     /// What a completion of the object depends on.
     pub(super) fn search_of(&self, object: ObjectId) -> Result<Search, EngineError> {
         let key = self.object_key(object)?;
-        let remaining = if key.free { key.remaining } else { 0 };
+        let remaining = if key.free { key.remaining } else { key.loose };
         Ok(Search { formula: key.formula, lists: key.lists.clone(), free: key.free, remaining, count: key.count })
     }
 
@@ -243,15 +245,17 @@ impl Space {
         Ok(done.get(&formula).cloned().flatten().map_or_else(Vec::new, |names| names.to_vec()))
     }
 
-    /// The declared names that may come next: in each list up to the first one that must come, in the free phase all that remain.
+    /// The declared names that may come next: in each list up to the first one that must come, and those of no list; in the free phase all that
+    /// remain.
     pub(super) fn offers(&mut self, search: &Search) -> Result<(Vec<Offer>, Arc<[NameId]>), EngineError> {
         let needed = self.needed_keys(search.formula)?;
         if search.free {
             return Ok((self.names_in(search.remaining).into_iter().map(|name| (name, SmallVec::new())).collect(), needed));
         }
+        let loose: Vec<Offer> = self.names_in(search.remaining).into_iter().map(|name| (name, SmallVec::new())).collect();
         if let &[list] = search.lists.as_slice() {
             // No list has a name twice.
-            let mut offers: Vec<Offer> = Vec::new();
+            let mut offers = loose;
             for (name, rest) in self.orders.names(list) {
                 offers.push((name, SmallVec::from_buf([rest])));
                 if needed.binary_search(&name).is_ok() {
@@ -260,7 +264,7 @@ impl Space {
             }
             return Ok((offers, needed));
         }
-        let mut offers: NumberedMap<NameId, SmallVec<[Rest; 1]>> = NumberedMap::default();
+        let mut offers: NumberedMap<NameId, SmallVec<[Rest; 1]>> = loose.into_iter().collect();
         for &list in &search.lists {
             for (name, rest) in self.orders.names(list) {
                 let rests = offers.entry(name).or_default();
@@ -281,16 +285,21 @@ impl Space {
     /// The search state after a key, when the obligation became `result`.
     pub(super) fn search_after(&mut self, search: &Search, key: Key, lists: &[Rest], result: Formula) -> Result<Search, EngineError> {
         let (formula, count) = self.counted(result, search.count.saturating_add(1))?;
-        let remaining = match key {
-            Key::Name(name) if search.free => self.objects.names.without(search.remaining, name),
-            // Names that were passed over do not count on being written later.
-            Key::Undeclared(_) if !search.free => {
-                let left: Numbered<NameId> = search.lists.iter().flat_map(|&list| self.orders.names(list).map(|(name, _)| name)).collect();
-                self.names_id(left)
-            }
-            _ => search.remaining,
+        let comes_free = match key {
+            Key::Name(name) => self.objects.names.contains(search.remaining, name),
+            Key::Undeclared(_) => true,
         };
-        let free = search.free || matches!(key, Key::Undeclared(_));
+        let mut remaining = search.remaining;
+        if comes_free && !search.free {
+            // Names that were passed over do not count on being written later.
+            let listed = search.lists.iter().flat_map(|&list| self.orders.names(list).map(|(name, _)| name));
+            let left: Numbered<NameId> = listed.chain(self.names_in(remaining)).collect();
+            remaining = self.names_id(left);
+        }
+        if let Key::Name(name) = key {
+            remaining = self.objects.names.without(remaining, name);
+        }
+        let free = search.free || comes_free;
         Ok(Search { formula, lists: lists.into(), free, remaining, count })
     }
 
@@ -481,15 +490,17 @@ impl Space {
         let next = match key {
             Key::Name(name) => {
                 let (formula, _) = self.counted(result, count)?;
-                let keeps = before.free || self.is_open(tools, formula)?;
+                let free = before.free || self.objects.names.contains(before.loose, name);
+                let keeps = free || before.loose != 0 || self.is_open(tools, formula)?;
                 let (mut remaining, mut used) = (0, 0);
                 if keeps {
                     remaining = self.objects.names.without(before.remaining, name);
                     used = self.objects.names.with(before.used, name);
                 }
-                ObjectKey { formula: result, lists: lists.into(), free: before.free, remaining, used, count }
+                let loose = if free { 0 } else { before.loose };
+                ObjectKey { formula: result, lists: lists.into(), loose, free, remaining, used, count }
             }
-            Key::Undeclared(_) => ObjectKey { formula: result, lists: SmallVec::new(), free: true, count, ..before },
+            Key::Undeclared(_) => ObjectKey { formula: result, lists: SmallVec::new(), loose: 0, free: true, count, ..before },
         };
         self.object(tools, next)
     }

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use super::kinds::Kind;
 use super::space::{Atom, NameId, SchemaId, Source, Space};
+use super::strings::Tools;
 use super::typed::Logic;
 use crate::error::EngineError;
 use crate::formula::Formula;
@@ -29,6 +30,21 @@ pub(crate) struct Order {
     lists: Vec<Vec<NameId>>,
     /// Names that come after.
     tail: Vec<NameId>,
+    /// Names of languages with few strings: they come when they like, as undeclared keys do.
+    loose: Vec<NameId>,
+}
+
+impl Order {
+    /// In these lists, and nothing else.
+    fn of(lists: Vec<Vec<NameId>>) -> Self {
+        Self { lists, ..Self::default() }
+    }
+
+    /// All names of the part come after those that are there, but for those that come when they like.
+    fn append_all(&mut self, part: &Self) {
+        append(&mut self.tail, part.lists.iter().flatten().chain(&part.tail).copied().collect::<Vec<_>>());
+        append(&mut self.loose, part.loose.iter().copied());
+    }
 }
 
 /// The orders of an object's keys.
@@ -36,8 +52,20 @@ pub(crate) struct Order {
 pub(crate) struct Declared {
     /// Alternatives.
     pub lists: SmallVec<[Rest; 1]>,
+    /// The names that are in no list, since they come when they like, sorted.
+    pub loose: Box<[NameId]>,
     /// All names, sorted.
     pub names: Box<[NameId]>,
+}
+
+impl Declared {
+    fn new(lists: SmallVec<[Rest; 1]>, ordered: Vec<NameId>, mut loose: Vec<NameId>) -> Self {
+        let mut names = ordered;
+        names.extend_from_slice(&loose);
+        names.sort_unstable();
+        loose.sort_unstable();
+        Self { lists, loose: loose.into(), names: names.into() }
+    }
 }
 
 /// All lists.
@@ -90,7 +118,7 @@ impl Space {
         for variable in self.formulas.variables(obligation) {
             if let Atom::Schema(id) = self.atom(variable)? {
                 let order = self.schema_order(id)?;
-                if !(order.lists.iter().all(Vec::is_empty) && order.tail.is_empty()) {
+                if !(order.lists.iter().all(Vec::is_empty) && order.tail.is_empty() && order.loose.is_empty()) {
                     all_needed &= self.decide(obligation, Atom::Schema(id), false)? == Formula::FALSE;
                     // A constant is no object: it has no order.
                     let (Source::Schema(node) | Source::Value(node)) = self.source_of(id) else { continue };
@@ -102,17 +130,17 @@ impl Space {
         parts.sort_by_key(|&(place, _)| place);
         let parts: Vec<_> = parts.into_iter().map(|(_, order)| order).collect();
         if let ([part], true) = (parts.as_slice(), all_needed)
-            && let ([list], []) = (part.lists.as_slice(), part.tail.as_slice())
+            && let ([list], [], []) = (part.lists.as_slice(), part.tail.as_slice(), part.loose.as_slice())
         {
             // The usual case.
             let rest = list.iter().rev().fold(0, |rest, &name| self.orders.cell(name, rest));
             let mut names: Box<[NameId]> = list.as_slice().into();
             names.sort_unstable();
-            let known = Arc::new(Declared { lists: SmallVec::from_buf([rest]), names });
+            let known = Arc::new(Declared { lists: SmallVec::from_buf([rest]), loose: Box::default(), names });
             self.orders.of_obligation.insert(obligation, known.clone());
             return Ok(known);
         }
-        let mut order = Order { lists: vec![Vec::new()], tail: Vec::new() };
+        let mut order = Order::of(vec![Vec::new()]);
         if all_needed {
             // A conjunction: as allOf.
             for part in &parts {
@@ -121,7 +149,9 @@ impl Space {
         } else {
             // One of several: each goes first in one list.
             order.lists = parts.iter().flat_map(|p| p.lists.iter().cloned()).take(MAX_LISTS).collect();
-            order.tail = parts.iter().flat_map(|p| p.lists.iter().flatten().chain(&p.tail).copied()).collect();
+            for part in &parts {
+                order.append_all(part);
+            }
         }
         let mut everything: Vec<NameId> = Vec::new();
         append(&mut everything, order.lists.iter().flatten().copied().collect::<Vec<_>>());
@@ -134,8 +164,23 @@ impl Space {
         }
         rests.sort_unstable();
         rests.dedup();
-        everything.sort_unstable();
-        let known = Arc::new(Declared { lists: rests, names: everything.into_boxed_slice() });
+        let ordered: HashSet<NameId> = everything.iter().copied().collect();
+        let known = Arc::new(Declared::new(rests, everything, order.loose.into_iter().filter(|name| !ordered.contains(name)).collect()));
+        self.orders.of_obligation.insert(obligation, known.clone());
+        Ok(known)
+    }
+
+    /// The same for objects of such an obligation, of which `formula` is what it asks: keys that it does not declare are among the names as well if
+    /// there are but few of their kind.
+    pub(super) fn declared(&mut self, tools: Tools<'_>, obligation: Formula, formula: Formula) -> Result<Arc<Declared>, EngineError> {
+        let known = self.order_of(obligation)?;
+        let undeclared = self.undeclared(tools, formula)?;
+        let more: Vec<NameId> = undeclared.few.iter().copied().filter(|name| known.names.binary_search(name).is_err()).collect();
+        if more.is_empty() {
+            return Ok(known);
+        }
+        let ordered = known.names.iter().copied().filter(|name| known.loose.binary_search(name).is_err()).collect();
+        let known = Arc::new(Declared::new(known.lists.clone(), ordered, known.loose.iter().copied().chain(more).collect()));
         self.orders.of_obligation.insert(obligation, known.clone());
         Ok(known)
     }
@@ -158,7 +203,7 @@ impl Space {
                 continue;
             }
             let part = &typed.object;
-            let mut order = Order { lists: vec![part.properties.keys().copied().collect()], tail: Vec::new() };
+            let mut order = Order::of(vec![part.properties.keys().copied().collect()]);
             for logic in &typed.logic {
                 order = self.extend_order(order, logic);
             }
@@ -171,11 +216,11 @@ impl Space {
             if let Some(names) = part.names {
                 let demand = self.for_kind(names, Kind::String)?;
                 let finite = self.names_in_demand(demand)?;
-                append(&mut order.tail, finite.iter().flat_map(|names| names.iter().copied()));
+                append(&mut order.loose, finite.iter().flat_map(|names| names.iter().copied()));
             }
             for (component, _) in &part.patterns {
                 let finite = self.finite_language(*component)?;
-                append(&mut order.tail, finite.iter().flat_map(|names| names.iter().copied()));
+                append(&mut order.loose, finite.iter().flat_map(|names| names.iter().copied()));
             }
             self.orders.of_schema.insert(top, Arc::new(order));
             stack.pop();
@@ -190,7 +235,7 @@ impl Space {
     fn extend_order(&self, order: Order, logic: &Logic) -> Order {
         let parts: Vec<_> = logic.parts().into_iter().map(|f| self.known_order(f)).collect();
         let after = |mut order: Order, part: &Order| {
-            append(&mut order.tail, part.lists.iter().flatten().chain(&part.tail).copied().collect::<Vec<_>>());
+            order.append_all(part);
             order
         };
         match logic {
@@ -199,6 +244,7 @@ impl Space {
                 let mut order = order;
                 append(&mut order.lists[0], parts.iter().flat_map(|part| part.lists.iter().flatten().copied()).collect::<Vec<_>>());
                 append(&mut order.tail, parts.iter().flat_map(|p| p.lists.iter().flatten().chain(&p.tail).copied()).collect::<Vec<_>>());
+                append(&mut order.loose, parts.iter().flat_map(|p| p.loose.iter().copied()).collect::<Vec<_>>());
                 order
             }
             Logic::All(_) => parts.iter().fold(order, |order, part| sequence(order, part)),
@@ -219,7 +265,7 @@ impl Space {
 
 /// First the one, then the other.
 fn sequence(order: Order, part: &Order) -> Order {
-    let mut out = Order { lists: Vec::new(), tail: order.tail };
+    let mut out = Order { lists: Vec::new(), ..order };
     for list in &order.lists {
         for more in &part.lists {
             if out.lists.len() < MAX_LISTS {
@@ -232,18 +278,16 @@ fn sequence(order: Order, part: &Order) -> Order {
     if part.lists.is_empty() {
         out.lists = order.lists;
     }
-    append(&mut out.tail, part.lists.iter().flatten().chain(&part.tail).copied().collect::<Vec<_>>());
+    out.append_all(part);
     out
 }
 
 /// One of the branches after what is there.
 fn alternatives(order: Order, branches: &[Arc<Order>]) -> Order {
-    let mut out = Order { lists: Vec::new(), tail: order.tail.clone() };
-    let mut tail = Vec::new();
+    let mut out = Order { lists: Vec::new(), tail: order.tail.clone(), loose: order.loose.clone() };
     for branch in branches {
-        tail.extend(branch.lists.iter().flatten().chain(&branch.tail));
         if out.lists.len() < MAX_LISTS {
-            let part = sequence(Order { lists: order.lists.clone(), tail: Vec::new() }, branch);
+            let part = sequence(Order::of(order.lists.clone()), branch);
             for list in part.lists {
                 if out.lists.len() < MAX_LISTS && !out.lists.contains(&list) {
                     out.lists.push(list);
@@ -251,7 +295,9 @@ fn alternatives(order: Order, branches: &[Arc<Order>]) -> Order {
             }
         }
     }
-    append(&mut out.tail, tail);
+    for branch in branches {
+        out.append_all(branch);
+    }
     if out.lists.is_empty() {
         out.lists = order.lists;
     }

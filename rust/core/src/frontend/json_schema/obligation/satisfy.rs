@@ -32,7 +32,7 @@ pub(crate) struct Search {
     pub formula: Formula,
     pub lists: SmallVec<[Rest; 1]>,
     pub free: bool,
-    /// In the free phase: the declared names that may come.
+    /// The declared names that may come when they like: in the free phase all, before it those of no list.
     pub remaining: NamesId,
     pub count: u64,
 }
@@ -421,10 +421,11 @@ impl Space {
                 let search = if self.formulas.as_leaf(formula).is_some() {
                     Search { formula, lists: SmallVec::new(), free: true, remaining: 0, count: 0 }
                 } else {
-                    let order = self.order_of(obligation)?;
+                    let order = self.declared(tools, obligation, formula)?;
                     let formula = self.within_capacity(tools, formula, &order.names)?;
+                    let remaining = self.names_id(order.loose.iter().copied());
                     // An order can always be found: in the ordered phase as in the free one.
-                    Search { formula, lists: order.lists.clone(), free: false, remaining: 0, count: 0 }
+                    Search { formula, lists: order.lists.clone(), free: false, remaining, count: 0 }
                 };
                 vec![vec![Goal::Object(search)]]
             }
@@ -499,8 +500,9 @@ impl Space {
         let (mut gone, mut held) = (Vec::new(), Vec::new());
         for &atom in self.atoms_of(search.formula)?.iter() {
             let mut comes = |space: &Self, name: NameId| {
-                if search.free {
-                    return space.objects.names.contains(search.remaining, name);
+                let at_will = space.objects.names.contains(search.remaining, name);
+                if search.free || at_will {
+                    return at_will;
                 }
                 let all = || search.lists.iter().flat_map(|&list| space.orders.names(list).map(|(name, _)| name)).collect();
                 listed.get_or_insert_with(all).contains(&name)
@@ -532,7 +534,7 @@ impl Space {
             return needed.iter().all(|&name| self.objects.names.contains(search.remaining, name));
         }
         search.lists.iter().any(|&list| {
-            let mut missing = needed.len();
+            let mut missing = needed.iter().filter(|&&name| !self.objects.names.contains(search.remaining, name)).count();
             for (name, _) in self.orders.names(list) {
                 if missing == 0 {
                     break;
@@ -551,6 +553,12 @@ impl Space {
         let next_bound = atoms.iter().filter_map(|a| if let Atom::Count(n) = a { Some(*n) } else { None }).min();
         for (class, &result) in partition.results.iter().enumerate() {
             let mut after = self.search_after(search, key, lists, result)?;
+            if let Key::Name(name) = key
+                && after.free
+            {
+                // Those before it are tried before it: otherwise all sets of names would be.
+                after.remaining = self.objects.names.behind(after.remaining, name);
+            }
             if result == search.formula {
                 let Some(bound) = next_bound else { continue };
                 if matches!(key, Key::Undeclared(_)) && search.free {

@@ -1,6 +1,6 @@
 //! Keys that no schema of an object declares: groups of those that patterns and demands on keys do not tell apart.
 //!
-//! Invariant: each undeclared key is in one group. Keys of languages with few strings are in none: those are names.
+//! Invariant: each undeclared key is in one group. Keys of languages with few strings, and of groups with few, are in none: those are names.
 //! Must not know: order of keys.
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use indexmap::IndexSet;
 
 use super::object::Key;
-use super::space::{Atom, ComponentId, Space};
+use super::space::{Atom, ComponentId, NameId, Space};
 use super::strings::Tools;
 use crate::error::EngineError;
 use crate::formula::Formula;
@@ -38,6 +38,8 @@ pub(super) struct Undeclared {
     /// A demand on keys: leaf i + 1 is the group `groups[i]`.
     pub demand: Formula,
     pub groups: Vec<u32>,
+    /// The keys of which there are but few of a kind: names of the object.
+    pub few: Vec<NameId>,
 }
 
 impl Space {
@@ -71,11 +73,13 @@ impl Space {
             }
             Limits::check("max_subset_positions", groups.len(), self.limits.max_subset_positions)?;
         }
+        let mut few = Vec::new();
         if demand != Formula::TRUE {
             demand = self.drop_impossible(tools, &mut groups, demand)?;
+            demand = self.drop_few(&mut groups, demand, &mut few)?;
         }
         let groups = groups.into_iter().map(|g| self.objects.groups.insert_full(g).0 as u32).collect();
-        let undeclared = Arc::new(Undeclared { demand, groups });
+        let undeclared = Arc::new(Undeclared { demand, groups, few });
         self.objects.undeclared.insert(splits, undeclared.clone());
         Ok(undeclared)
     }
@@ -127,13 +131,35 @@ impl Space {
         self.formulas.if_then_else(condition, holds, fails)
     }
 
-    /// Keep only the groups that some key is in, numbered anew.
+    /// Keep only the groups that some key is in.
     fn drop_impossible(&mut self, tools: Tools<'_>, groups: &mut Vec<Group>, demand: Formula) -> Result<Formula, EngineError> {
         let mut possible = self.string_leaves(tools, demand)?;
         possible.sort_unstable();
+        self.keep_groups(groups, demand, &possible)
+    }
+
+    /// Keep only the groups of many keys, and note the keys of the others.
+    // Where an object owes less, groups are joined: one of few keys then consists of such, so all its keys are names from the object's beginning on.
+    fn drop_few(&mut self, groups: &mut Vec<Group>, demand: Formula, few: &mut Vec<NameId>) -> Result<Formula, EngineError> {
+        let mut many = Vec::new();
+        for leaf in 1..=groups.len() as u32 {
+            let of_group =
+                self.formulas.substitute(demand, |_, _| Ok(None), |store, other| store.leaf(u32::from(other == leaf)).map(Some))?;
+            match self.names_in_demand(of_group)? {
+                Some(names) => few.extend(names.iter().copied()),
+                None => many.push(leaf),
+            }
+        }
+        few.sort_unstable();
+        few.dedup();
+        if many.len() == groups.len() { Ok(demand) } else { self.keep_groups(groups, demand, &many) }
+    }
+
+    /// Keep the groups of these leaves, ascending, numbered anew.
+    fn keep_groups(&mut self, groups: &mut Vec<Group>, demand: Formula, leaves: &[u32]) -> Result<Formula, EngineError> {
         let mut number: HashMap<u32, u32> = HashMap::new();
         let mut kept = Vec::new();
-        for leaf in possible {
+        for &leaf in leaves {
             if let Some(group) = (leaf as usize).checked_sub(1).and_then(|at| groups.get(at)) {
                 kept.push(group.clone());
                 number.insert(leaf, kept.len() as u32);
