@@ -60,13 +60,14 @@ impl Decimal {
 
     /// Is it an integer times `divisor`, which is not zero? Long division, digit by digit; at most some thousand digits.
     pub fn is_multiple_of(&self, divisor: &Self) -> bool {
-        // Both as integers in units of the smallest digit that either has.
+        // Both as integers in units of the smallest digit that either has. A digit of the divisor has at most three factors of two or five, so more
+        // zeros than four for each make no difference; as many zeros of the divisor as there are digits, and one, make it too large.
         let unit = |d: &Self| d.exponent - d.digits.len() as i128;
-        let smallest = unit(self).min(unit(divisor));
-        let integer = |d: &Self| -> Vec<u8> { d.digits.iter().copied().chain((smallest..unit(d)).map(|_| 0)).collect() };
-        let divisor = integer(divisor);
+        let zeros = (unit(self) - unit(divisor)).clamp(-(self.digits.len() as i128) - 1, 4 * divisor.digits.len() as i128);
+        let integer = |d: &Self, zeros: i128| -> Vec<u8> { d.digits.iter().copied().chain((0..zeros).map(|_| 0)).collect() };
+        let (this, divisor) = (integer(self, zeros), integer(divisor, -zeros));
         let mut rest: Vec<u8> = Vec::new();
-        for digit in integer(self) {
+        for digit in this {
             if digit > 0 || !rest.is_empty() {
                 rest.push(digit);
             }
@@ -146,7 +147,15 @@ mod tests {
                 assert_eq!(x.is_multiple_of(&y), a % b == 0, "{a} {b}");
             }
         }
-        for (a, b, multiple) in [("0.30", "0.1", true), ("1e308", "0.123456789", false), ("1e308", "0.5", true), ("3", "9", false)] {
+        for (a, b, multiple) in [
+            ("0.30", "0.1", true),
+            ("1e308", "0.123456789", false),
+            ("1e308", "0.5", true),
+            ("3", "9", false),
+            ("1e300000000000", "7", false),
+            ("1e300000000000", "1024e-2", true),
+            ("1e-300000000000", "7", false),
+        ] {
             assert_eq!(Decimal::parse(a).unwrap().is_multiple_of(&Decimal::parse(b).unwrap()), multiple, "{a} {b}");
         }
     }

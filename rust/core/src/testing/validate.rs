@@ -53,6 +53,9 @@ const OF_ONE_TYPE: &[&str] = &[
     "patternProperties",
     "additionalProperties",
     "required",
+    "propertyNames",
+    "minProperties",
+    "maxProperties",
 ];
 
 fn check_keyword(
@@ -150,6 +153,12 @@ fn check_keyword(
             }
             Ok(true)
         }
+        ("propertyNames", Document::Object(members)) => {
+            let names: Vec<Document> = members.iter().map(|(key, _)| Document::String(key.clone())).collect();
+            all(names.iter().map(|name| (value, name)).collect())
+        }
+        ("minProperties", Document::Object(members)) => Ok(members.len() as u64 >= count(value)?),
+        ("maxProperties", Document::Object(members)) => Ok(members.len() as u64 <= count(value)?),
         ("required", Document::Object(members)) => {
             Ok(list(value)?.iter().all(|name| members.iter().any(|(key, _)| Some(key.as_str()) == name.as_str())))
         }

@@ -8,6 +8,7 @@ pub mod cache_file;
 pub mod front_ends;
 pub mod grammars;
 pub mod history;
+pub mod keys;
 pub mod schemas;
 pub mod serialize;
 pub mod unique;

@@ -12,6 +12,7 @@ use crate::limits::Limits;
 use crate::matcher::CompiledGrammar;
 use crate::provider::ByteSet;
 use crate::testing::document::{Document, Space, Spelling};
+use crate::testing::properties::keys::layout;
 use crate::testing::source::Source;
 use crate::testing::validate::is_valid;
 use crate::testing::vocabulary::{self, TinyVocabulary};
@@ -22,6 +23,7 @@ use serde_json::Value;
 /// A schema, documents for it, and the grammar unless nothing satisfies the schema.
 pub(super) struct Case {
     pub schema: Value,
+    pub options: json_schema::Options,
     pub documents: Vec<Document>,
     pub vocabulary: TinyVocabulary,
     pub grammar: Grammar,
@@ -30,16 +32,21 @@ pub(super) struct Case {
 
 /// A random case; `None` if nothing satisfies the schema.
 pub(super) fn case(source: &mut Source) -> Result<Option<Case>, String> {
+    case_with(source, |_| json_schema::Options::default())
+}
+
+fn case_with(source: &mut Source, options: impl Fn(&mut Source) -> json_schema::Options) -> Result<Option<Case>, String> {
     let schema = schema::schema(source, 2);
     let documents: Vec<Document> = (0..4).filter_map(|_| schema::document(source, &schema, 3)).collect();
     let samples: Vec<Vec<u8>> = documents.iter().map(|d| d.write(&mut Spelling::compact()).into_bytes()).collect();
     let vocabulary = vocabulary::vocabulary(source, &ByteSet::ALL, &samples);
-    let grammar = json_schema::grammar(&schema.to_string(), &json_schema::Options::default(), &Limits::default());
+    let options = options(source);
+    let grammar = json_schema::grammar(&schema.to_string(), &options, &Limits::default());
     let compiled = grammar.and_then(|g| Ok((oracle::compile(&g, &vocabulary)?, g)));
     match compiled {
-        Ok((compiled, grammar)) => Ok(Some(Case { schema, documents, vocabulary, grammar, compiled })),
+        Ok((compiled, grammar)) => Ok(Some(Case { schema, options, documents, vocabulary, grammar, compiled })),
         Err(CompileError::UnsatisfiableSchema { .. }) if documents.is_empty() => Ok(None),
-        Err(error) => Err(format!("{error}\n{schema}\n{documents:?}")),
+        Err(error) => Err(format!("{error}\n{schema}, {options:?}\n{documents:?}")),
     }
 }
 
@@ -148,8 +155,8 @@ fn takes_luck(schema: &Value) -> bool {
 /// Walks guided by masks end within a bound, in valid documents; on the way masks are what forks accept.
 pub fn walks(bytes: &[u8]) -> Result<(), String> {
     let mut source = Source::new(bytes);
-    let Some(case) = case(&mut source)? else { return Ok(()) };
-    let described = |e: String| format!("{e}\n{}", case.schema);
+    let Some(case) = case_with(&mut source, layout)? else { return Ok(()) };
+    let described = |e: String| format!("{e}\n{}, {:?}", case.schema, case.options);
     let mut hints = Vec::new();
     strings(&case.schema, &mut hints);
     for (pattern, samples) in schema::PATTERNS {
@@ -174,8 +181,10 @@ pub fn walks(bytes: &[u8]) -> Result<(), String> {
         };
         match walk::walk(&mut source, &mut matcher, &case.vocabulary, (free, 1_500), &hints, &mut each_step).map_err(described)? {
             End::Unfinished(_) if case.schema.to_string().contains(schema::RARE_DIVISOR) => {}
-            // It is enough that nothing says there is no end.
-            End::Unfinished(_) if takes_luck(&case.schema) => drop(walk::completion(&matcher, 20_000).map_err(described)?),
+            // It is enough that nothing says there is no end. Where lines are indented, a walk does not know which line break ends an object.
+            End::Unfinished(_) if takes_luck(&case.schema) || case.options.indent.is_some() => {
+                drop(walk::completion(&matcher, 20_000).map_err(described)?);
+            }
             End::Unfinished(text) => return Err(described(format!("no end in sight after {}", text.escape_ascii()))),
             End::Finished(text) => {
                 if !Document::read(&text).is_some_and(|d| is_valid(&case.schema, &d) == Ok(true)) {
