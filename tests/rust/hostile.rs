@@ -585,6 +585,28 @@ fn small_limits_are_errors_that_name_them() {
 }
 
 #[test]
+fn a_mask_of_many_parses_ends_in_a_named_limit() {
+    let text = r#"root ::= r "!"
+r ::= [^"] | r{3,40}"#;
+    guarded(|| {
+        let grammar = rules(text).unwrap();
+        let letters = (1..20).map(|length| "ab".repeat(length).into_bytes());
+        let vocabulary = TinyVocabulary::new(&ByteSet::ALL, letters);
+        let limits = Limits { max_mask_frames: 5_000, ..Limits::default() };
+        let compiled = oracle::compile_within(&grammar, &vocabulary, &limits).unwrap();
+        let mut matcher = oracle::matcher(&compiled);
+        let mut row = vec![0; compiled.vocabulary().words()];
+        for _ in 0..3 {
+            assert_eq!(matcher.fill(&mut row), Err(EngineError::Limit { name: "max_mask_frames", bound: 5_000 }));
+        }
+        // The text is as it was.
+        assert_eq!(matcher.accept_bytes(b"abc!"), Ok(true));
+        let wide = oracle::compile(&grammar, &vocabulary).unwrap();
+        oracle::check_mask(&mut oracle::matcher(&wide), &vocabulary).unwrap();
+    });
+}
+
+#[test]
 fn frames_with_many_frames_below_end_in_a_named_limit() {
     // A byte reaches about the square of the text's length in frames, and below each lie as many as the text is long. By the frames reached alone,
     // 226 bytes would be read within this limit.

@@ -32,6 +32,8 @@ pub struct Limits {
     pub max_items: usize,
     /// Frames that one configuration may reach newly in one byte; it also bounds the work of joining sets of them.
     pub max_step_frames: usize,
+    /// Frames that the parses of all tokens may reach while one mask is learned; likewise.
+    pub max_mask_frames: usize,
 }
 
 impl Default for Limits {
@@ -48,6 +50,7 @@ impl Default for Limits {
             max_number_digits: 5_000,
             max_items: 20_000,
             max_step_frames: 200_000,
+            max_mask_frames: 50_000_000,
         }
     }
 }

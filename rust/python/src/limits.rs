@@ -75,4 +75,6 @@ limits!(
     max_items,
     /// Stack frames that one byte may add.
     max_step_frames,
+    /// Stack frames that the parses of all tokens may add while one mask is learned.
+    max_mask_frames,
 );

@@ -54,7 +54,7 @@ impl MaskStore {
         };
         let known = match known {
             // Close to its limit a state differs on much from itself far away.
-            None if is_close(arena, state, register) => self.by_classes(arena, state, register, framed),
+            None if is_close(arena, state, register) => self.by_classes(arena, state, register, framed)?,
             known => known,
         };
         let known = match known {
@@ -62,7 +62,7 @@ impl MaskStore {
             known => known,
         };
         let known = match known {
-            None => self.by_classes(arena, state, register, framed),
+            None => self.by_classes(arena, state, register, framed)?,
             known => known,
         };
         let mask = match known {

@@ -13,6 +13,7 @@ use super::classes::Steps;
 use super::path::Buffers;
 use crate::error::EngineError;
 use crate::ids::StateId;
+use crate::limits::Limits;
 use crate::provider::{Arena, ByteSet};
 use crate::stack::{Configuration, Frame, Memory, Parents, Seen};
 
@@ -59,6 +60,8 @@ pub struct LocalTable {
     places: HashMap<Items, u32>,
     outcomes: Vec<Outcome>,
     steps: HashMap<(Local, u8), u32>,
+    /// What the steps of this walk took, in frames.
+    cost: usize,
     /// What the paths of earlier walks were kept in.
     buffers: Vec<Buffers>,
     /// Steps of configurations by byte and class.
@@ -66,16 +69,23 @@ pub struct LocalTable {
 }
 
 impl LocalTable {
-    /// Forget everything if that is much. Called before a walk, never within one.
+    /// Forget everything if that is much, and what the last walk took. Called before a walk, never within one.
     pub fn trim(&mut self) {
         if self.configurations.len() + self.parents.len() > KEPT || self.steps.len() > KEPT * 64 {
             *self = Self::default();
         }
         self.tables.trim();
+        self.cost = 0;
         if self.parents.is_empty() {
             self.parents.push(Parents::Bottom);
             self.parent_places.insert(SmallVec::from_slice(&[0]), 0);
         }
+    }
+
+    /// What this walk does is as much as reaching so many frames.
+    pub(super) fn spend(&mut self, arena: &Arena, frames: usize) -> Result<(), EngineError> {
+        self.cost += frames;
+        Limits::check("max_mask_frames", self.cost, arena.limits().max_mask_frames)
     }
 
     /// Room for a path.
@@ -192,7 +202,8 @@ impl LocalTable {
             return Ok(&self.outcomes[place as usize]);
         }
         let mut configuration = self.configuration(local);
-        let follow = configuration.step_following(arena, byte)?;
+        let (follow, cost) = configuration.step_following(arena, byte)?;
+        self.spend(arena, cost)?;
         let returned = std::mem::take(&mut configuration.returned);
         let outcome = Outcome { next: self.intern(configuration), returned, follow };
         let place = self.outcomes.len() as u32;

@@ -35,6 +35,12 @@ impl Part {
 /// Parts nest at most so deep; beyond, a walk goes on by itself.
 pub(super) const PART_DEPTH: usize = 24;
 
+/// Listing so many takes as long as reaching a frame.
+const LISTED_AS_A_FRAME: usize = 64;
+
+/// Lists longer than this are kept without what is there twice: many items of a configuration may allow the same.
+const LONG: usize = 1024;
+
 /// The parts of a store, seen from a walk.
 pub(super) struct PartStore<'a> {
     pub(super) arena: &'a Arena,
@@ -130,13 +136,33 @@ impl PartStore<'_> {
         for set in &found.sets {
             set.accepted.list_into(&mut found.tokens);
         }
+        if found.places.len() > LONG {
+            found.places = joined(found.places);
+        }
+        if found.tokens.len() > LONG {
+            ascending(&mut found.tokens);
+        }
         Arc::new(Part { places: found.places.into(), tokens: found.tokens.into(), residual })
     }
+}
+
+/// The same places, each once.
+fn joined(mut runs: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
+    runs.sort_unstable();
+    let mut out: Vec<(u32, u32)> = Vec::new();
+    for (start, end) in runs {
+        match out.last_mut() {
+            Some(last) if start <= last.1 => last.1 = last.1.max(end),
+            _ => out.push((start, end)),
+        }
+    }
+    out
 }
 
 impl Parts for PartStore<'_> {
     fn add(&self, table: &mut LocalTable, i: usize, item: &Item, into: &mut Found) -> Result<(), EngineError> {
         let part = self.part(table, i, item.state, item.register)?;
+        table.spend(self.arena, (part.places.len() + part.tokens.len()) / LISTED_AS_A_FRAME)?;
         into.places.extend_from_slice(&part.places);
         into.tokens.extend_from_slice(&part.tokens);
         let Found { sets, leaving, .. } = into;

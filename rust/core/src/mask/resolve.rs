@@ -156,7 +156,7 @@ impl MaskStore {
         if start.items.iter().all(|item| arena.facts(item.state).bare)
             && start.returned.is_empty()
             && let Some(start) = table.intern(start.clone())
-            && let Some(found_here) = self.classed(arena, table, start, Some(node), (true, false), depth)
+            && let Some(found_here) = self.classed(arena, table, start, Some(node), (true, false), depth)?
         {
             found_here.add_to(self, found);
             return Ok(());

@@ -84,7 +84,8 @@ impl Configuration {
     pub fn closed(arena: &Arena, state: StateId, register: u64) -> Result<(Self, ByteSet), EngineError> {
         let mut builder = Builder::new(arena, Text::default(), false);
         builder.add(state, register, Memory::NONE, Seen::NONE, Parents::Bottom)?;
-        builder.finish()
+        let (closed, follow, _) = builder.finish()?;
+        Ok((closed, follow))
     }
 
     /// Where an alternative leads from an item over the bottom whose register is zero; nothing is remembered.
@@ -95,8 +96,8 @@ impl Configuration {
         Ok(builder.finish()?.0)
     }
 
-    /// Like [`Self::step`]; gives the bytes that may follow a return at the bottom.
-    pub fn step_following(&mut self, arena: &Arena, byte: u8) -> Result<ByteSet, EngineError> {
+    /// Like [`Self::step`]; gives the bytes that may follow a return at the bottom, and what it took, in frames.
+    pub fn step_following(&mut self, arena: &Arena, byte: u8) -> Result<(ByteSet, usize), EngineError> {
         self.step_items(arena, byte)
     }
 
@@ -186,7 +187,7 @@ impl Configuration {
         Ok(Some(read))
     }
 
-    fn step_items(&mut self, arena: &Arena, byte: u8) -> Result<ByteSet, EngineError> {
+    fn step_items(&mut self, arena: &Arena, byte: u8) -> Result<(ByteSet, usize), EngineError> {
         let watching = self.watching && arena.tracks_items();
         let mut text = std::mem::take(&mut self.text);
         if watching {
@@ -210,11 +211,11 @@ impl Configuration {
                 }
             }
         }
-        let follow;
+        let (follow, cost);
         let watching = self.watching;
-        (*self, follow) = builder.finish()?;
+        (*self, follow, cost) = builder.finish()?;
         self.watching = watching;
-        Ok(follow)
+        Ok((follow, cost))
     }
 }
 
@@ -237,6 +238,9 @@ struct Builder<'a> {
 
 /// Joining sets may look at so many frames for each that a step may reach: the frames that are reached do not bound how many lie below them.
 const LOOKS_PER_FRAME: usize = 256;
+
+/// Looking at so many takes as long as making one.
+const LOOKS_AS_A_FRAME: usize = 16;
 
 /// So many items or frames are searched one by one, more by their index.
 const FEW: usize = 32;
@@ -385,7 +389,7 @@ impl<'a> Builder<'a> {
         self.index.items.get(&state).cloned().unwrap_or_default()
     }
 
-    fn finish(mut self) -> Result<(Configuration, ByteSet), EngineError> {
+    fn finish(mut self) -> Result<(Configuration, ByteSet, usize), EngineError> {
         let mut follow = ByteSet::default();
         // An item that gains parents after it returned has put the new ones into `pending` again, so this is a fixpoint.
         while let Some((state, memory, parents)) = self.pending.pop() {
@@ -423,7 +427,8 @@ impl<'a> Builder<'a> {
                 self.items.remove(i);
             }
         }
-        Ok((Configuration { items: self.items, returned: self.returned, text: self.text, watching: self.watching }, follow))
+        let cost = self.items.len() + self.made.len() + self.popped + self.joined / LOOKS_AS_A_FRAME;
+        Ok((Configuration { items: self.items, returned: self.returned, text: self.text, watching: self.watching }, follow, cost))
     }
 
     /// May an item that remembers keys still come to its end, for all that it remembers?

@@ -28,6 +28,7 @@ use super::residual::{Leaving, Leftover};
 use super::store::{FROZEN, MaskStore};
 use crate::bitmask;
 use crate::characters::{Kinds, MALFORMED};
+use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::loops;
 use crate::provider::{Arena, ByteSet};
@@ -52,14 +53,14 @@ const MANY: usize = 64;
 
 impl MaskStore {
     /// The mask of a place in a rule; `None` if it must be walked.
-    pub(super) fn by_classes(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Option<Mask> {
+    pub(super) fn by_classes(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Option<Mask>, EngineError> {
         if !arena.facts(state).bare {
-            return None;
+            return Ok(None);
         }
         let frozen = register == FROZEN;
         let start = Local::One { state, register: if frozen { 0 } else { register }, parents: 0 };
         let found = self.with_locals(|table| self.classed(arena, table, start, None, (framed, frozen), 0))?;
-        Some(self.mask_of(found))
+        Ok(found.map(|found| self.mask_of(found)))
     }
 
     /// The mask of what was found.
@@ -81,10 +82,10 @@ impl MaskStore {
         below: Option<u32>,
         (keep, frozen): (bool, bool),
         depth: usize,
-    ) -> Option<Classed> {
+    ) -> Result<Option<Classed>, EngineError> {
         #[cfg(test)]
         if self.walks_only() {
-            return None;
+            return Ok(None);
         }
         let vocabulary = &*self.vocabulary;
         let texts = vocabulary.text_shapes();
@@ -95,7 +96,7 @@ impl MaskStore {
             let token = trie.tokens()[trie.places_below(node as usize).start];
             path.extend_from_slice(&vocabulary.token_bytes(token)[..usize::from(trie.nodes()[node as usize].depth)]);
             if !path.iter().all(|&byte| is_plain(byte)) {
-                return None;
+                return Ok(None);
             }
             shapes = texts.shapes.find(&path).map_or(0..0, |at| at + 1..texts.shapes.shapes()[at].end as usize);
             broken = texts.broken.find(&path).map_or(0..0, |at| at + 1..texts.broken.nodes()[at].end as usize);
@@ -113,8 +114,11 @@ impl MaskStore {
         if !frozen {
             table.keep_tables(steps);
         }
-        done?;
-        Some(found)
+        if done.is_none() {
+            // It may have ended at a limit.
+            table.spend(arena, 0)?;
+        }
+        Ok(done.map(|()| found))
     }
 }
 

@@ -68,6 +68,7 @@ pub(super) fn limits() -> Limits {
         max_search_steps: 20_000,
         max_items: 500,
         max_step_frames: 5_000,
+        max_mask_frames: 100_000,
         ..Limits::default()
     }
 }
