@@ -63,6 +63,14 @@ def test_keys_that_no_schema_declares_come_in_any_order(compiler, options):
         assert not matcher.accept_string('{"b":1,"a":1,"b"'), schema
 
 
+def test_no_key_comes_twice_once_there_are_enough(compiler):
+    schema = {"propertyNames": {"pattern": "^a*b?$"}, "patternProperties": {"^[a-z]{2}$": {}}, "additionalProperties": False, "minProperties": 2}
+    compiled = compiler.compile_json_schema(json.dumps({"type": "object", **schema}), **SEPARATED)
+    for text, holds in [('{"aa":1,"ab":1}', True), ('{"aa":1,"ab":1,"aa":1}', False), ('{"ab":1,"aa":1,"ab":1}', False), ('{"ab":1}', False)]:
+        matcher = maskwright.GrammarMatcher(compiled)
+        assert (matcher.accept_string(text) and matcher.is_completed()) == holds, text
+
+
 def test_declared_keys_come_in_order_until_one_that_is_not_declared(compiler):
     schema = {"type": "object", "properties": {"x": {}, "y": {}}, "patternProperties": {"^[ab]$": {}}, "additionalProperties": False}
     compiled = compiler.compile_json_schema(json.dumps(schema), **SEPARATED)

@@ -56,6 +56,18 @@ fn language(source: &mut Source) -> Value {
     }
 }
 
+/// Objects of which several things are said at once, or one thing or another, now and then.
+fn objects(source: &mut Source) -> Value {
+    let mut schema = object(source, 1);
+    for (word, percent) in [("allOf", 20), ("anyOf", 20), ("not", 10)] {
+        if source.chance(percent) {
+            let first = object(source, 0);
+            schema[word] = if word == "not" { first } else { json!([first, object(source, 0)]) };
+        }
+    }
+    schema
+}
+
 fn object(source: &mut Source, depth: usize) -> Value {
     let value = |source: &mut Source| match source.below(4) {
         0 if depth > 0 => object(source, depth - 1),
@@ -106,7 +118,7 @@ fn text(source: &mut Source, options: &Options) -> Vec<u8> {
 /// Masks are what forks accept, something may always come, and what is read is valid.
 pub fn used_up(bytes: &[u8]) -> Result<(), String> {
     let mut source = Source::new(bytes);
-    let schema = object(&mut source, 1);
+    let schema = objects(&mut source);
     let options = layout(&mut source);
     let texts: Vec<Vec<u8>> = (0..6).map(|_| text(&mut source, &options)).collect();
     let pieces = (0..10 + source.below(40)).map(|_| {

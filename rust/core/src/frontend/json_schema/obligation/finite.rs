@@ -3,12 +3,11 @@
 //! Invariant: a list has all strings of the language, and no others.
 //! Must not know: objects, but for how many keys they may have.
 
-use std::hash::Hash;
 use std::sync::Arc;
 
-use hashbrown::{HashMap, HashSet};
-use indexmap::IndexMap;
+use smallvec::SmallVec;
 
+use super::languages::{Edges, few_strings};
 use super::object::Key;
 use super::space::{Atom, NameId, Space};
 use super::strings::Tools;
@@ -16,12 +15,6 @@ use crate::automaton::text::Length;
 use crate::error::EngineError;
 use crate::formula::{Formula, Variable};
 use crate::provider::CodepointAutomaton;
-
-/// Languages with more strings than this count as infinite.
-const MAX_LISTED: usize = 512;
-
-/// From a state with these characters to the next.
-type Edges<S> = Vec<(u32, u32, S)>;
 
 /// What a demand on strings asks about.
 enum Asked {
@@ -32,7 +25,7 @@ enum Asked {
 /// A place in a string: the state of each automaton (`None`: it has failed), and how many characters there are, as far as it matters.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Place {
-    states: Box<[Option<u32>]>,
+    states: SmallVec<[Option<u32>; 8]>,
     count: u64,
 }
 
@@ -61,7 +54,19 @@ impl Space {
         if atoms.len() == 1 && matches!(atoms[0], Atom::Text(_)) {
             return Ok(None);
         }
-        let mut asked: Vec<(Variable, Asked)> = Vec::new();
+        let lists = self.names_by_leaf(demand, 1, |leaf| u32::from(leaf != 0))?;
+        Ok(lists.into_iter().next().flatten())
+    }
+
+    /// By leaf of a demand on keys, or as `kind` joins them, the names that lead there, if they are few: of kind 1, 2, and so on.
+    pub(super) fn names_by_leaf(
+        &mut self,
+        demand: Formula,
+        kinds: usize,
+        kind: impl Fn(u32) -> u32,
+    ) -> Result<Vec<Option<Arc<[NameId]>>>, EngineError> {
+        let atoms = self.atoms_of(demand)?;
+        let mut asked: Vec<(Variable, Asked)> = Vec::with_capacity(atoms.len());
         let mut most = 0;
         for &atom in atoms.iter() {
             let what = match atom {
@@ -71,11 +76,11 @@ impl Space {
                     most = most.max(length.min).max(length.max.map_or(0, |max| max.saturating_add(1)));
                     Asked::Length(length)
                 }
-                _ => return Ok(None),
+                _ => return Ok(vec![None; kinds]),
             };
             asked.push((self.variable(atom)?, what));
         }
-        let states: Result<Box<[Option<u32>]>, EngineError> = asked
+        let states: Result<SmallVec<[Option<u32>; 8]>, EngineError> = asked
             .iter()
             .map(|(_, what)| match what {
                 Asked::Text(automaton) => automaton.start(),
@@ -83,20 +88,22 @@ impl Space {
             })
             .collect();
         let start = Place { states: states?, count: 0 };
-        let accepts = |place: &Place| {
-            let mut holds: HashMap<Variable, bool> = HashMap::with_capacity(asked.len());
-            for ((variable, what), state) in asked.iter().zip(&place.states) {
-                let holding = match what {
-                    Asked::Text(automaton) => state.map_or(Ok(false), |at| automaton.accepts(at))?,
-                    Asked::Length(length) => length.min <= place.count && length.max.is_none_or(|max| place.count <= max),
-                };
-                holds.insert(*variable, holding);
-            }
-            Ok(self.formulas.evaluate(demand, |v| holds.get(&v).copied().unwrap_or(false)) != 0)
+        let of_place = |place: &Place| {
+            let holds: Result<SmallVec<[bool; 8]>, EngineError> = asked
+                .iter()
+                .zip(&place.states)
+                .map(|((_, what), state)| match what {
+                    Asked::Text(automaton) => state.map_or(Ok(false), |at| automaton.accepts(at)),
+                    Asked::Length(length) => Ok(length.min <= place.count && length.max.is_none_or(|max| place.count <= max)),
+                })
+                .collect();
+            let holds = holds?;
+            let which = |v: Variable| asked.iter().position(|&(variable, _)| variable == v);
+            Ok(kind(self.formulas.evaluate(demand, |v| which(v).is_some_and(|at| holds[at]))))
         };
         let edges = |place: &Place| {
             let count = place.count.saturating_add(1).min(most);
-            let states = vec![None; asked.len()].into_boxed_slice();
+            let states = SmallVec::from_elem(None, asked.len());
             let mut all: Edges<Place> =
                 [(0, 0xD7FF), (0xE000, 0x10_FFFF)].map(|(low, high)| (low, high, Place { states: states.clone(), count })).into();
             for (at, (_, what)) in asked.iter().enumerate() {
@@ -107,8 +114,8 @@ impl Space {
             }
             Ok(all)
         };
-        let listed = list_language(Some(start), accepts, edges)?;
-        Ok(listed.map(|list| list.iter().map(|text| self.name(text)).collect()))
+        let lists = few_strings(Some(start), kinds, of_place, edges)?;
+        Ok(lists.into_iter().map(|list| Some(list?.iter().map(|text| self.name(text)).collect())).collect())
     }
 
     /// The obligation of an object with these declared names without the numbers of members that there are too few keys for.
@@ -167,69 +174,4 @@ fn refined(all: Edges<Place>, own: &Edges<u32>, at: usize) -> Edges<Place> {
         }
     }
     out
-}
-
-/// All strings of a language, if they are few.
-pub(super) fn list_language<S: Clone + Eq + Hash>(
-    start: Option<S>,
-    mut accepts: impl FnMut(&S) -> Result<bool, EngineError>,
-    mut edges: impl FnMut(&S) -> Result<Edges<S>, EngineError>,
-) -> Result<Option<Vec<String>>, EngineError> {
-    let Some(start) = start else { return Ok(Some(Vec::new())) };
-    // Some states may lead nowhere: look at the whole automaton first, if it is small.
-    let mut states: IndexMap<S, Edges<S>> = IndexMap::new();
-    let mut hopeful: HashSet<S> = HashSet::new();
-    // With each state how many strings lead there, on one way.
-    let mut pending = vec![(start.clone(), 1_u64)];
-    let mut size = 0;
-    while let Some((state, ways)) = pending.pop() {
-        if states.contains_key(&state) {
-            continue;
-        }
-        if states.len() > 2 * MAX_LISTED || size > 100 * MAX_LISTED {
-            return Ok(None);
-        }
-        let next = edges(&state)?;
-        if accepts(&state)? {
-            if ways > MAX_LISTED as u64 || next.iter().any(|(_, _, target)| *target == state) {
-                return Ok(None);
-            }
-            hopeful.insert(state.clone());
-        }
-        size += next.len();
-        pending.extend(next.iter().map(|(low, high, target)| (target.clone(), ways.saturating_mul(u64::from(high - low + 1)))));
-        states.insert(state, next);
-    }
-    let accepting = hopeful.clone();
-    loop {
-        let before = hopeful.len();
-        for (state, edges) in states.iter().rev() {
-            if !hopeful.contains(state) && edges.iter().any(|(_, _, target)| hopeful.contains(target)) {
-                hopeful.insert(state.clone());
-            }
-        }
-        if hopeful.len() == before {
-            break;
-        }
-    }
-    let mut found = Vec::new();
-    let mut steps = 0;
-    let mut stack = vec![(start, String::new())];
-    while let Some((state, text)) = stack.pop() {
-        if accepting.contains(&state) {
-            found.push(text.clone());
-        }
-        for (low, high, target) in states.get(&state).into_iter().flatten().filter(|(_, _, target)| hopeful.contains(target)) {
-            steps += high - low + 1;
-            if steps > 4 * MAX_LISTED as u32 || found.len() > MAX_LISTED || text.len() > MAX_LISTED {
-                return Ok(None);
-            }
-            for c in (*low..=*high).filter_map(char::from_u32) {
-                let mut longer = text.clone();
-                longer.push(c);
-                stack.push((target.clone(), longer));
-            }
-        }
-    }
-    Ok(Some(found))
 }

@@ -14,6 +14,7 @@ mod compose;
 mod finite;
 mod keys;
 mod kinds;
+mod languages;
 mod listing;
 mod names;
 mod object;

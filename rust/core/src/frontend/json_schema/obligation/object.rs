@@ -63,7 +63,7 @@ pub(crate) struct Objects {
     pub(super) tables: HashMap<ObjectId, Arc<KeyTable>>,
     pub(super) after: HashMap<(ObjectId, u32, u32), ObjectId>,
     pub(super) partitions: HashMap<(Formula, Key), Arc<Partition>>,
-    pub(super) undeclared: HashMap<Vec<Split>, Arc<Undeclared>>,
+    pub(super) undeclared: HashMap<(Vec<Split>, bool), Arc<Undeclared>>,
     pub(super) open: HashMap<Formula, bool>,
     pub(super) closes: HashMap<Formula, Option<u32>>,
     pub(super) bounded: HashMap<Formula, bool>,
@@ -109,7 +109,8 @@ impl Space {
     /// Intern a state, without what no longer matters.
     fn object(&mut self, tools: Tools<'_>, mut key: ObjectKey) -> Result<ObjectId, EngineError> {
         (key.formula, key.count) = self.counted(key.formula, key.count)?;
-        if !self.is_open(tools, key.formula)? {
+        // Names that are undeclared keys of which there are few may be among undeclared keys again, once the object owes less.
+        if !self.is_open(tools, key.formula)? && self.undeclared(tools, key.formula)?.few.is_empty() {
             key.used = 0;
             if !key.free && key.loose == 0 {
                 key.remaining = 0;

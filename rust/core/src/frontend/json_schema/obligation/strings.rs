@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::finite::list_language;
+use super::languages::few_strings;
 use super::space::{Atom, ComponentId, NameId, Space};
 use crate::automaton::number::{ExponentAutomaton, NumberAutomaton, NumberSpec};
 use crate::automaton::text::{Outcome, StringSet, TextAutomaton, TextSpec};
@@ -250,7 +250,8 @@ impl Space {
                 Some(at) if automaton.plainly_accepts() => automaton.edges(at)?.iter().any(|e| e.target == at),
                 _ => false,
             };
-            if endless { None } else { list_language(start, |&at| automaton.accepts(at), edges)? }
+            let lists = if endless { Vec::new() } else { few_strings(start, 1, |&at| automaton.accepts(at).map(u32::from), edges)? };
+            lists.into_iter().next().flatten()
         };
         let names: Option<Arc<[NameId]>> = listed.map(|list| list.iter().map(|text| self.name(text)).collect());
         self.strings.finite.insert(id, names.clone());

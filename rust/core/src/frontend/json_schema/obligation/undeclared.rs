@@ -49,13 +49,14 @@ impl Space {
 
     /// The groups of undeclared keys that the obligation tells apart.
     pub(super) fn undeclared(&mut self, tools: Tools<'_>, formula: Formula) -> Result<Arc<Undeclared>, EngineError> {
-        let splits = self.splits(formula)?;
-        if let Some(known) = self.objects.undeclared.get(&splits) {
+        let asked = (self.splits(formula)?, self.may_need_keys(formula)?);
+        if let Some(known) = self.objects.undeclared.get(&asked) {
             return Ok(known.clone());
         }
+        let (splits, counted) = &asked;
         let mut groups = vec![Group::default()];
         let mut demand = Formula::TRUE;
-        for &split in &splits {
+        for &split in splits {
             match split {
                 // Strings of finite languages are names, whoever reads keys: no undeclared key is among them.
                 Split::Pattern(component) if self.finite_language(component)?.is_some() => {}
@@ -76,12 +77,32 @@ impl Space {
         let mut few = Vec::new();
         if demand != Formula::TRUE {
             demand = self.drop_impossible(tools, &mut groups, demand)?;
-            demand = self.drop_few(&mut groups, demand, &mut few)?;
+            if *counted {
+                demand = self.drop_few(&mut groups, demand, &mut few)?;
+            }
         }
         let groups = groups.into_iter().map(|g| self.objects.groups.insert_full(g).0 as u32).collect();
         let undeclared = Arc::new(Undeclared { demand, groups, few });
-        self.objects.undeclared.insert(splits, undeclared.clone());
+        self.objects.undeclared.insert(asked, undeclared.clone());
         Ok(undeclared)
+    }
+
+    /// May it be that undeclared keys must come, so that it makes a difference how many there are? No only where that is plain: they do no good where
+    /// all of what they could break must hold.
+    fn may_need_keys(&mut self, formula: Formula) -> Result<bool, EngineError> {
+        if self.is_bounded(formula)? || self.has_nested(formula)? {
+            return Ok(true);
+        }
+        let mut at = formula;
+        while let Some((variable, yes, no)) = self.formulas.branch(at) {
+            if no != Formula::FALSE
+                || !matches!(self.atom(variable)?, Atom::Members(_) | Atom::Keys(_) | Atom::Required(_) | Atom::Unevaluated(_))
+            {
+                return Ok(true);
+            }
+            at = yes;
+        }
+        Ok(false)
     }
 
     /// What tells undeclared keys apart.
@@ -140,12 +161,11 @@ impl Space {
 
     /// Keep only the groups of many keys, and note the keys of the others.
     // Where an object owes less, groups are joined: one of few keys then consists of such, so all its keys are names from the object's beginning on.
+    // One of many may consist of such as well: who reads keys knows the names.
     fn drop_few(&mut self, groups: &mut Vec<Group>, demand: Formula, few: &mut Vec<NameId>) -> Result<Formula, EngineError> {
         let mut many = Vec::new();
-        for leaf in 1..=groups.len() as u32 {
-            let of_group =
-                self.formulas.substitute(demand, |_, _| Ok(None), |store, other| store.leaf(u32::from(other == leaf)).map(Some))?;
-            match self.names_in_demand(of_group)? {
+        for (leaf, names) in (1..).zip(self.names_by_leaf(demand, groups.len(), |leaf| leaf)?) {
+            match names {
                 Some(names) => few.extend(names.iter().copied()),
                 None => many.push(leaf),
             }
