@@ -3,7 +3,7 @@
 //! Every case is a function of a few hundred bytes: proptest shrinks them, the fuzz targets mutate them. `PROPTEST_CASES=10000` runs
 //! more of each.
 
-use maskwright::testing::properties::{cache, cache_file, grammars, history, keys, schemas, serialize, unique};
+use maskwright::testing::properties::{cache, cache_file, counts, grammars, history, keys, schemas, serialize, unique};
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 
 /// Few cases by default, so that the suite stays quick; the environment asks for more.
@@ -56,5 +56,6 @@ property!(serialised_grammars_come_back, 80, 700, serialize::round_trip);
 property!(what_is_deserialised_is_refused_or_works, 200, 400, serialize::deserialize);
 property!(a_file_of_masks_is_refused_or_harmless, 100, 300, cache_file::any);
 property!(masks_know_which_items_would_repeat_others, 200, 400, unique::listed);
+property!(masks_know_every_counter, 300, 500, counts::nested);
 property!(masks_know_where_keys_run_out, 300, 400, keys::used_up);
 property!(masks_of_unique_items_are_what_forks_accept, 120, 400, unique::spelled);

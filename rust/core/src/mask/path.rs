@@ -172,7 +172,7 @@ impl<'a> Path<'a> {
             let mut number = 0;
             while let Some((state, register)) = self.table.item(place, number) {
                 number += 1;
-                if loops(self.arena, state, register, self.frozen, kinds, reach)? {
+                if loops(self.arena, state, register, false, kinds, reach)? {
                     return Ok(true);
                 }
             }
@@ -181,7 +181,7 @@ impl<'a> Path<'a> {
         let state = self.states[depth];
         let kept = self.arena.at(state);
         let alive = kept.loops().known_alive();
-        let covered = kinds & !alive == 0 || loops(self.arena, state, self.registers[depth], self.frozen, kinds, reach)?;
+        let covered = kinds & !alive == 0 || loops(self.arena, state, self.registers[depth], self.stays(depth), kinds, reach)?;
         if !kept.facts().counting {
             // Over kinds of either alone: what one of these leads to may refuse one of those.
             let known = kept.loops().known();
@@ -192,6 +192,17 @@ impl<'a> Path<'a> {
         self.rows[depth] = kept.row();
         let ahead = !covered && self.ahead > 0 && kept.facts().is_simple();
         Ok(covered || ahead && loops::stays_alive(self.arena, state, kinds, &mut self.ahead)?)
+    }
+
+    /// Does the register stay as it is? That of a rule which is called on the way is not that of the walk's beginning.
+    #[inline]
+    fn stays(&self, depth: usize) -> bool {
+        self.frozen && self.parents[depth] == 0
+    }
+
+    #[inline]
+    fn register_after(&self, depth: usize, increment: bool) -> u64 {
+        self.registers[depth] + u64::from(increment && !self.stays(depth))
     }
 
     /// The plain state that `byte` leads to from level `depth`, put into level `depth + 1`; `Some(false)` if it is refused, `None` if there is
@@ -220,11 +231,11 @@ impl<'a> Path<'a> {
                 Some(true)
             }
             // A state that counts may lead back to itself.
-            Glance::Same(increment) if register_after(self.registers[depth], increment, self.frozen) < self.limits[depth] => {
+            Glance::Same(increment) if self.register_after(depth, increment) < self.limits[depth] => {
                 self.rows[depth + 1] = Some(row);
                 self.states[depth + 1] = self.states[depth];
                 self.parents[depth + 1] = self.parents[depth];
-                self.registers[depth + 1] = register_after(self.registers[depth], increment, self.frozen);
+                self.registers[depth + 1] = self.register_after(depth, increment);
                 self.limits[depth + 1] = self.limits[depth];
                 self.gaps[depth + 1] = None;
                 self.loops[depth + 1] = 0;
@@ -284,7 +295,7 @@ impl<'a> Path<'a> {
             match self.arena.step(state, byte)? {
                 Cell::Dead => return Ok(Next::Dead),
                 Cell::Simple(target, increment) => {
-                    let register = register + u64::from(increment && !self.frozen);
+                    let register = register + u64::from(increment && !self.stays(depth));
                     let Some(state) = self.arena.settled(target, register)? else { return Ok(Next::Dead) };
                     let facts = self.arena.facts(state);
                     let next = Local::One { state, register: if facts.counting { register } else { 0 }, parents };
@@ -307,11 +318,6 @@ impl<'a> Path<'a> {
             (next, false) => Next::Left(next, outcome.returned.clone(), outcome.follow),
         })
     }
-}
-
-#[inline]
-fn register_after(register: u64, increment: bool, frozen: bool) -> u64 {
-    register + u64::from(increment && !frozen)
 }
 
 /// Is an item alive after any text of characters of these kinds, at most `reach` bytes long, and its rule not left before: since its state

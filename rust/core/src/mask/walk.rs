@@ -26,7 +26,7 @@ pub struct Walk<'a> {
     pub trie: &'a Trie,
     /// The part of the trie: nodes from the first to before the second.
     pub nodes: std::ops::Range<usize>,
-    /// Registers stay as they are: what would be allowed if no limit were near.
+    /// The register of the rule where the walk begins stays as it is: what would be allowed if no limit of it were near.
     pub frozen: bool,
     /// Whether tokens that leave are wanted: with nothing below the item they are refused.
     pub keep: bool,

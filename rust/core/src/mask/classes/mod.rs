@@ -368,7 +368,8 @@ impl<'a> ClassWalk<'a> {
             number += 1;
             // Of a few, to go on takes less than to ask what the state has not been asked.
             alive = kinds & !arena.loops(state).known() == 0 && !arena.facts(state).counting
-                || (size > FEW || arena.facts(state).counting) && loops(arena, state, register, self.stepping.frozen, kinds, reach).ok()?
+                || (size > FEW || arena.facts(state).counting)
+                    && loops(arena, state, register, self.stepping.stays(at), kinds, reach).ok()?
                 || long && arena.facts(state).is_simple() && loops::stays_alive(arena, state, kinds, &mut self.ahead).ok()?;
             if alive {
                 break;

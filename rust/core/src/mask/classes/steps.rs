@@ -99,7 +99,7 @@ pub(super) struct Stepping<'a> {
     pub(super) arena: &'a Arena,
     pub(super) table: &'a mut LocalTable,
     pub(super) steps: Steps,
-    /// The register of a single item stays as it is.
+    /// The register of a single item of the rule where the walk began stays as it is.
     pub(super) frozen: bool,
     /// So many steps may still be computed.
     pub(super) fuel: usize,
@@ -157,6 +157,11 @@ impl Stepping<'_> {
     /// State and register of an item.
     pub(super) fn item(&self, place: Place, number: usize) -> Option<(StateId, u64)> {
         item(self.table, self.local(place), number)
+    }
+
+    /// Does the register of the one item stay as it is? That of a rule which is called on the way is not that of the walk's beginning.
+    pub(super) fn stays(&self, place: Place) -> bool {
+        self.frozen && matches!(self.local(place), Local::One { parents: 0, .. })
     }
 
     /// What a byte does; `None`: it cannot be said here.
@@ -244,7 +249,7 @@ impl Stepping<'_> {
             match self.arena.step(state, byte)? {
                 Cell::Dead => return Ok(dead),
                 Cell::Simple(target, increment) => {
-                    let register = register + u64::from(increment && !self.frozen);
+                    let register = register + u64::from(increment && !(self.frozen && parents == 0));
                     let Some(state) = self.arena.settled(target, register)? else { return Ok(dead) };
                     let facts = self.arena.facts(state);
                     let next = Local::One { state, register: if facts.counting { register } else { 0 }, parents };
@@ -387,7 +392,7 @@ impl Stepping<'_> {
             let facts = arena.facts(state);
             let together = if facts.counting {
                 // The limit must not be met within a character.
-                (self.frozen || register + 1 < facts.limit) && loops::cover(arena, state, kind).ok()?
+                (self.stays(at) || register + 1 < facts.limit) && loops::cover(arena, state, kind).ok()?
             } else {
                 matches!(loops::beyond_ascii(arena, state, kind).ok()?, Beyond::To(to) if !arena.facts(to).counting)
             };

@@ -5,6 +5,7 @@
 
 pub mod cache;
 pub mod cache_file;
+pub mod counts;
 pub mod front_ends;
 pub mod grammars;
 pub mod history;
