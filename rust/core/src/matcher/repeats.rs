@@ -46,7 +46,7 @@ impl Matcher {
             if few.is_some_and(|few| most as u64 + 1 >= few) {
                 // With the key that the token may end there may be no other.
                 self.clear_repeating(row, quotes.commas())?;
-                if arena.awaits_before_comma() {
+                if arena.has_spaced() {
                     self.clear_repeating(row, quotes.spaced())?;
                 }
             }

@@ -84,6 +84,9 @@ impl Matcher {
         for item in configuration.items.iter().filter(|item| arena.facts(item.state).tracks_items) {
             crossed.insert((Inside::BETWEEN, may_run_out(item.seen.len(), arena.facts(item.state).values)));
         }
+        if arena.has_spaced() && crossed.iter().any(|&(_, run_out)| run_out) {
+            trials.extend_from_slice(vocabulary.quotes().spaced());
+        }
         for (inside, run_out) in crossed {
             let (trie, of) = if run_out { (items.commas(inside), Tokens::Ending) } else { (items.crossing(inside), Tokens::Crossing) };
             if let Some(trie) = trie {

@@ -171,7 +171,7 @@ pub struct Arena {
     spelled: Kinds,
     tracks_keys: AtomicBool,
     fewest_keys: AtomicU64,
-    awaits_before_comma: AtomicBool,
+    spaced: AtomicBool,
     tracks_items: AtomicBool,
     step_bytes: AtomicUsize,
 }
@@ -194,7 +194,7 @@ impl Arena {
             spelled: characters::kinds_within(|byte| alphabet.contains(byte)),
             tracks_keys: AtomicBool::new(false),
             fewest_keys: AtomicU64::new(u64::MAX),
-            awaits_before_comma: AtomicBool::new(false),
+            spaced: AtomicBool::new(false),
             tracks_items: AtomicBool::new(false),
             step_bytes: AtomicUsize::new(0),
         }
@@ -223,7 +223,9 @@ impl Arena {
         }
         if let Some(awaited) = facts.awaits {
             self.fewest_keys.fetch_min(awaited.keys, Ordering::Relaxed);
-            self.awaits_before_comma.fetch_or(awaited.before_comma, Ordering::Relaxed);
+        }
+        if facts.spaced {
+            self.spaced.store(true, Ordering::Relaxed);
         }
         if facts.tracks_items {
             self.tracks_items.store(true, Ordering::Relaxed);
@@ -252,10 +254,10 @@ impl Arena {
         (fewest < u64::MAX).then_some(fewest)
     }
 
-    /// Is there any state that awaits a key before the comma that comes before it?
+    /// Is there any state with `spaced`?
     #[inline]
-    pub fn awaits_before_comma(&self) -> bool {
-        self.awaits_before_comma.load(Ordering::Relaxed)
+    pub fn has_spaced(&self) -> bool {
+        self.spaced.load(Ordering::Relaxed)
     }
 
     /// Is there any state with `tracks_items`?

@@ -72,6 +72,8 @@ pub struct Facts {
     pub values: u64,
     /// The state stands in a gap between parts, and does not return.
     pub gap: Option<Gap>,
+    /// Between members or items, where whitespace may stand before a comma, and only then.
+    pub spaced: bool,
     /// The state stands between two characters of a string of JSON and tells no names apart: until its closing quotation mark no control
     /// character is taken, and nothing returns.
     pub string: bool,
@@ -116,6 +118,7 @@ impl Default for Facts {
             repeats: false,
             values: u64::MAX,
             gap: None,
+            spaced: false,
             string: false,
             bare: false,
             loops: 0,
@@ -133,8 +136,6 @@ pub struct Awaited {
     pub return_to: StateId,
     /// There are at least so many such keys.
     pub keys: u64,
-    /// That is so already behind whitespace, before the comma.
-    pub before_comma: bool,
 }
 
 /// A frame to push: where to go on when the called rule returns.

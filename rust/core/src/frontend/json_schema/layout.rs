@@ -155,10 +155,9 @@ impl Layout {
         all.iter().filter(|(text, _)| text.starts_with(done)).all(|(_, exit)| *exit == Exit::Key)
     }
 
-    /// Between members, exactly laid out: was the comma read?
-    pub fn has_comma(&self, progress: Progress) -> bool {
-        let Self::Exact { item, .. } = self else { return false };
-        item.find(',').is_some_and(|comma| (progress >> 1) as usize > comma)
+    /// Does whitespace come before commas, and nowhere else behind members and items?
+    pub fn is_spaced(&self) -> bool {
+        matches!(self, Self::Exact { item, .. } if !item.starts_with(','))
     }
 
     /// The bytes that may lead on from here; the others are refused, whatever the place.

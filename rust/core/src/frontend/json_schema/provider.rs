@@ -221,6 +221,7 @@ impl SchemaProvider {
             let start = begun.map(|begun| self.state(arena, inner, begun)).transpose()?;
             facts.gap = Some(spacing::Gap { spacing: spacing.clone(), progress, start });
         }
+        facts.spaced = matches!(spot, Spot::Gap { gap: Gap::ObjectNext | Gap::ArrayNext, .. }) && self.layout.is_spaced();
         facts.identity = self.free_identity(inner, spot)?;
         // Masks that others learned make no states here, but allow keys.
         facts.tracks_keys = facts.identity.is_some() && matches!(spot, Spot::Value { .. } | Spot::Gap { .. });
@@ -255,8 +256,7 @@ impl SchemaProvider {
                 let table = inner.space.key_table(self.tools(arena), object)?;
                 if let (Some(body), Some(keys)) = (table.body, table.undeclared_keys) {
                     let return_to = self.state(arena, inner, Spot::KeyReturn { object, depth })?;
-                    let before_comma = gap == Gap::ObjectNext && !self.layout.has_comma(progress);
-                    facts.awaits = Some(Awaited { body, return_to, keys, before_comma });
+                    facts.awaits = Some(Awaited { body, return_to, keys });
                 }
             }
             Spot::KeyReturn { object, .. } => {

@@ -51,7 +51,7 @@ pub fn nested(bytes: &[u8]) -> Result<(), String> {
     let options = layout(&mut source);
     let (item, colon) = options.separators();
     let pieces = (0..20 + source.below(60)).map(|_| {
-        let parts: String = (0..1 + source.below(5))
+        let parts: String = (0..=source.below(5))
             .map(|_| match source.below(9) {
                 0 => "[",
                 1 => "]",

@@ -446,8 +446,10 @@ impl Space {
                 if round == 0 && !(self.all_may_come(search, &needed) && self.enough_may_come(search, long)?) {
                     return Ok(None);
                 }
-                let of_round = offers.into_iter().filter(|(name, _)| needed.binary_search(name).is_ok() == (round == 0));
-                Some(of_round.map(|(name, lists)| (Key::Name(name), lists)).collect())
+                let mut of_round = offers;
+                of_round.retain(|(name, _)| needed.binary_search(name).is_ok() == (round == 0));
+                self.keep_unlike(search, &mut of_round)?;
+                Some(of_round.into_iter().map(|(name, lists)| (Key::Name(name), lists)).collect())
             }
             2 => {
                 let groups = self.hopeful_groups(tools, search.formula)?;
@@ -455,6 +457,55 @@ impl Space {
             }
             _ => None,
         })
+    }
+
+    /// Of names that come when they like, and of which all that the object asks is the same, only the first needs to be tried.
+    fn keep_unlike(&mut self, search: &Search, offers: &mut Vec<(NameId, Lists)>) -> Result<(), EngineError> {
+        if offers.len() < 3 {
+            return Ok(());
+        }
+        let mut asked: HashSet<SmallVec<[Formula; 4]>> = HashSet::new();
+        let mut kept = Vec::new();
+        for (name, lists) in offers.drain(..) {
+            let new = !self.objects.names.contains(search.remaining, name)
+                || self.asked_of(search.formula, name)?.is_none_or(|of_name| asked.insert(of_name));
+            if new {
+                kept.push((name, lists));
+            }
+        }
+        *offers = kept;
+        Ok(())
+    }
+
+    /// All that an object asks of a name, part by part; `None`: it is not plain.
+    fn asked_of(&mut self, formula: Formula, name: NameId) -> Result<Option<SmallVec<[Formula; 4]>>, EngineError> {
+        if let Some(known) = self.objects.asked.get(&(formula, name)) {
+            return Ok(known.clone());
+        }
+        let mut asked: Option<SmallVec<[Formula; 4]>> = Some(SmallVec::new());
+        for &atom in self.all_atoms(formula)?.iter() {
+            let of_atom = match atom {
+                Atom::Members(id) => self.member_condition(id, Key::Name(name))?,
+                Atom::Keys(demand) if !self.is_doubtful(demand, name)? => {
+                    if self.demand_on_name(demand, name)? == 0 {
+                        Formula::FALSE
+                    } else {
+                        Formula::TRUE
+                    }
+                }
+                Atom::Required(names) if !self.objects.names.contains(names, name) => Formula::TRUE,
+                Atom::Count(_) => Formula::TRUE,
+                _ => {
+                    asked = None;
+                    break;
+                }
+            };
+            if let Some(asked) = &mut asked {
+                asked.push(of_atom);
+            }
+        }
+        self.objects.asked.insert((formula, name), asked.clone());
+        Ok(asked)
     }
 
     /// Where all that the object owes must hold, its keys do not depend on each other: what must be possible then is the only way, if there is one.
