@@ -91,3 +91,28 @@ def test_declared_keys_come_in_order_until_one_that_is_not_declared(compiler):
 def test_keys_are_counted_where_all_that_is_said_of_them_leaves_few(compiler, schema):
     with pytest.raises(maskwright.UnsatisfiableSchema):
         compiler.compile_json_schema(json.dumps({"type": "object", **schema}))
+
+
+def test_hundreds_of_names_that_do_not_differ_are_no_work(compiler):
+    schema = {"type": "object", "patternProperties": {"^[\u0400-\u05ff]$": {"type": "integer"}}, "maxProperties": 2, "not": {"propertyNames": {"maxLength": 1}}}
+    limits = maskwright.Limits(max_search_steps=50_000)
+    compiled = maskwright.GrammarCompiler(compiler.tokenizer_info, limits=limits).compile_json_schema(json.dumps(schema), **SEPARATED)
+    for text, holds in [('{"\u0400":1,"ab":1}', True), ('{"\u0400":1}', False), ('{"ab":"x"}', True), ('{"\u0400":1,"\u0401":1', False)]:
+        matcher = maskwright.GrammarMatcher(compiled)
+        assert (matcher.accept_string(text) and matcher.is_completed()) == holds, text
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        {"type": "object", "maxProperties": 0},
+        {"type": "array", "maxItems": 0},
+        {"type": "object", "not": {"minProperties": 1}},
+        {"type": "object", "properties": {"a": True}, "maxProperties": 0},
+    ],
+)
+def test_items_of_which_there_is_one_are_not_two_that_differ(compiler, items):
+    schema = {"type": "array", "items": items, "uniqueItems": True}
+    compiler.compile_json_schema(json.dumps({**schema, "minItems": 1}))
+    with pytest.raises(maskwright.UnsatisfiableSchema):
+        compiler.compile_json_schema(json.dumps({**schema, "minItems": 2}))

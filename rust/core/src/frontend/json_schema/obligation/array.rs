@@ -369,7 +369,12 @@ impl Space {
     }
 
     /// Ways to complete an array: each a list of things that must be possible. `None`: no more.
-    pub(super) fn ways_to_close_array(&mut self, array: ArrayId, round: usize) -> Result<Option<Vec<Vec<Goal>>>, EngineError> {
+    pub(super) fn ways_to_close_array(
+        &mut self,
+        tools: Tools<'_>,
+        array: ArrayId,
+        round: usize,
+    ) -> Result<Option<Vec<Vec<Goal>>>, EngineError> {
         if round > 1 {
             return Ok(None);
         }
@@ -396,7 +401,7 @@ impl Space {
         }
         let mut ways = Vec::new();
         let items = self.items_after(array)?;
-        if self.runs_out(array)? {
+        if self.runs_out(tools, array)? {
             return Ok(Some(ways));
         }
         for (class, &next) in items.next.iter().enumerate() {

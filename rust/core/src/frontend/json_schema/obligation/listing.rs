@@ -322,6 +322,10 @@ impl Space {
             }
             let partition = self.item_partition(array)?;
             for (class, &result) in partition.results.iter().enumerate() {
+                let longer = self.plain_segment(result, items.len() as u64 + 1)?;
+                if self.array_key(longer)?.formula == Formula::FALSE {
+                    continue;
+                }
                 let of_class = self.only_class(partition.child, class)?;
                 let Listed::Few(list) = self.list_nested(Some(tools), of_class, enough, depth)? else {
                     return Ok(Listed::AtLeast((values.len() as u64).max(1)));
@@ -338,6 +342,19 @@ impl Space {
             }
         }
         Ok(Listed::Few(values))
+    }
+
+    /// May an undeclared key come in an object that has so many members?
+    fn may_have_others(&mut self, tools: Tools<'_>, formula: Formula, members: u64) -> Result<bool, EngineError> {
+        for group in self.hopeful_groups(tools, formula)? {
+            let partition = self.key_partition(formula, Key::Undeclared(group))?;
+            for &result in &partition.results {
+                if partition.child != Formula::FALSE && self.counted(result, members + 1)?.0 != Formula::FALSE {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// The objects that meet a demand, name by name.
@@ -357,7 +374,7 @@ impl Space {
             if formula == Formula::FALSE {
                 continue;
             }
-            if steps > 4 * enough + 64 || values.len() > enough || !self.hopeful_groups(tools, formula)?.is_empty() {
+            if steps > 4 * enough + 64 || values.len() > enough || self.may_have_others(tools, formula, members.len() as u64)? {
                 return Ok(Listed::AtLeast((values.len() as u64).max(1)));
             }
             let Some(&name) = names.get(at) else {
@@ -369,6 +386,9 @@ impl Space {
             open.push((at + 1, formula, members.clone()));
             let partition = self.key_partition(formula, Key::Name(name))?;
             for (class, &result) in partition.results.iter().enumerate() {
+                if self.counted(result, members.len() as u64 + 1)?.0 == Formula::FALSE {
+                    continue;
+                }
                 let of_class = self.only_class(partition.child, class)?;
                 let Listed::Few(list) = self.list_nested(Some(tools), of_class, enough, depth)? else {
                     return Ok(Listed::AtLeast((values.len() as u64).max(1)));

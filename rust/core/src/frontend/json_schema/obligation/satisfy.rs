@@ -267,7 +267,7 @@ impl Space {
                         }
                     }
                 }
-                Goal::Array(array) => self.ways_to_close_array(*array, round)?,
+                Goal::Array(array) => self.ways_to_close_array(tools, *array, round)?,
             };
             match ways {
                 None => return Ok(Step::Fails),

@@ -210,7 +210,7 @@ impl Space {
     }
 
     /// Is it plain that more items must come than there are values left? Without this the search would try every order of them.
-    pub(super) fn runs_out(&mut self, array: ArrayId) -> Result<bool, EngineError> {
+    pub(super) fn runs_out(&mut self, tools: Tools<'_>, array: ArrayId) -> Result<bool, EngineError> {
         let key = self.array_key(array)?;
         let Some(plan) = self.plan(key.watched).cloned() else { return Ok(false) };
         let seen = self.seen(key.watched).to_vec();
@@ -234,7 +234,7 @@ impl Space {
         for (value, _) in &plan.values {
             others = self.formulas.if_then_else(*value, Formula::FALSE, others)?;
         }
-        Ok(matches!(self.list_values(None, others, 0)?, Listed::Few(none) if none.is_empty()))
+        Ok(matches!(self.list_values(Some(tools), others, 0)?, Listed::Few(none) if none.is_empty()))
     }
 
     /// What must be watched from the start of an array that owes `formula`.
