@@ -93,6 +93,17 @@ def test_keys_are_counted_where_all_that_is_said_of_them_leaves_few(compiler, sc
         compiler.compile_json_schema(json.dumps({"type": "object", **schema}))
 
 
+def test_a_key_may_begin_like_one_that_was_passed_over_if_all_do(compiler, tiny):
+    schema = {"type": "object", "properties": {"a": {"const": 1}, "aa": {"const": 1}}, "propertyNames": {"pattern": "^a"}, "minProperties": 2}
+    compiled = compiler.compile_json_schema(json.dumps(schema), **SEPARATED)
+    for text, holds in [('{"aa":1,"ab":2}', True), ('{"aa":1,"ab":2,"a":1}', True), ('{"aa":1,"b":2', False), ('{"aa":1,"aa":1', False), ('{"a":1,"aa":1}', True)]:
+        matcher = maskwright.GrammarMatcher(compiled)
+        assert (matcher.accept_string(text) and matcher.is_completed()) == holds, text
+    matcher = maskwright.GrammarMatcher(compiled)
+    assert matcher.accept_string('{"aa":1,')
+    assert len(oracle.check_mask(matcher, tiny.vocab_size))
+
+
 def test_hundreds_of_names_that_do_not_differ_are_no_work(compiler):
     schema = {"type": "object", "patternProperties": {"^[\u0400-\u05ff]$": {"type": "integer"}}, "maxProperties": 2, "not": {"propertyNames": {"maxLength": 1}}}
     limits = maskwright.Limits(max_search_steps=50_000)
@@ -109,6 +120,9 @@ def test_hundreds_of_names_that_do_not_differ_are_no_work(compiler):
         {"type": "array", "maxItems": 0},
         {"type": "object", "not": {"minProperties": 1}},
         {"type": "object", "properties": {"a": True}, "maxProperties": 0},
+        {"type": "object", "unevaluatedProperties": False},
+        {"type": "array", "unevaluatedItems": False},
+        {"allOf": [{"type": "object"}], "unevaluatedProperties": False, "type": "object"},
     ],
 )
 def test_items_of_which_there_is_one_are_not_two_that_differ(compiler, items):

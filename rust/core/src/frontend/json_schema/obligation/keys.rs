@@ -138,7 +138,7 @@ impl Space {
             }
         }
         let demand = self.undeclared_demand(tools, object, &search, bare.as_ref(), &mut classes)?;
-        let passed_over = if demand == Formula::FALSE { Vec::new() } else { self.passed_over(&key) };
+        let mut passed_over = if demand == Formula::FALSE { Vec::new() } else { self.passed_over(&key) };
         let refused: Vec<NameId> = if demand == Formula::FALSE {
             Vec::new()
         } else {
@@ -146,7 +146,16 @@ impl Space {
             let all = self.names_in(key.remaining).into_iter().chain(self.names_in(key.used));
             all.filter(|name| !taken.contains(name)).collect()
         };
-        let names = self.names_of_keys(tools, &offered, &refused, &passed_over);
+        let mut names = self.names_of_keys(tools, &offered, &refused, &passed_over);
+        if !passed_over.is_empty() && self.keys_may_run_out(tools, search.formula)? {
+            let spec = self.text_spec(demand)?;
+            let declared = offered.len() as u64;
+            if tools.text.count(tools.arena, &spec, names, declared + 1)? <= declared {
+                // All others begin like those: better these than none.
+                passed_over.clear();
+                names = self.names_of_keys(tools, &offered, &refused, &passed_over);
+            }
+        }
         let body = self.key_body(tools, names, demand)?;
         classes.sort_unstable_by_key(|&(value, _)| value);
         let mut undeclared_keys = None;

@@ -259,7 +259,8 @@ impl Space {
         }
         let (Some(id), Some(depth)) = (self.as_schema(formula), depth.checked_sub(1)) else { return Ok(false) };
         let typed = self.typed(id)?;
-        if !typed.kinds.has(kind) || !typed.candidates.is_empty() {
+        let unevaluated = if kind == Kind::Array { typed.array.unevaluated } else { typed.object.unevaluated };
+        if !typed.kinds.has(kind) || !typed.candidates.is_empty() || unevaluated.is_some() {
             return Ok(false);
         }
         if let [Logic::All(parts)] = typed.logic.as_slice()
