@@ -5,14 +5,9 @@
 
 use serde_json::{Value, json};
 
-use crate::error::CompileError;
-use crate::frontend::json_schema;
-use crate::limits::Limits;
-use crate::provider::ByteSet;
-use crate::testing::oracle;
+use super::laid_out::walk;
 use crate::testing::properties::keys::layout;
 use crate::testing::source::Source;
-use crate::testing::vocabulary::TinyVocabulary;
 
 /// Bounds of one kind, now and then.
 fn bound(source: &mut Source, schema: &mut Value, words: [&str; 2]) {
@@ -66,31 +61,6 @@ pub fn nested(bytes: &[u8]) -> Result<(), String> {
         // Many begin with a quotation mark: only broad masks are told by their difference from others.
         if source.chance(40) { format!("\"{parts}") } else { parts }
     });
-    let vocabulary = TinyVocabulary::new(&ByteSet::ALL, pieces.map(String::into_bytes).collect::<Vec<_>>());
-    let described = |message: String| format!("{message}\nunder {schema}, {options:?}");
-    let grammar = json_schema::grammar(&schema.to_string(), &options, &Limits::default());
-    let compiled = match grammar.and_then(|grammar| oracle::compile(&grammar, &vocabulary)) {
-        Err(CompileError::UnsatisfiableSchema { .. }) => return Ok(()),
-        compiled => compiled.map_err(|e| described(e.to_string()))?,
-    };
-    let mut matcher = oracle::matcher(&compiled);
-    let mut read: Vec<u8> = Vec::new();
-    for _ in 0..30 {
-        if matcher.is_terminated() {
-            break;
-        }
-        let row = oracle::check_mask(&mut matcher, &vocabulary).map_err(|e| described(format!("after {}: {e}", read.escape_ascii())))?;
-        let allowed = oracle::allowed(&row);
-        let long: Vec<u32> = allowed.iter().copied().filter(|&id| id >= 256).collect();
-        let plain: Vec<u32> = allowed.iter().copied().filter(|&id| id >= 256 || b"[]{}\",: abc".contains(&(id as u8))).collect();
-        let from = if source.chance(50) { &long } else { &plain };
-        let Some(&id) = [from, &plain, &allowed].into_iter().find(|ids| !ids.is_empty()).map(|ids| source.pick(ids)) else {
-            return Err(described(format!("nothing may come after {}", read.escape_ascii())));
-        };
-        if matcher.accept_token(id) != Ok(true) {
-            return Err(described(format!("after {} token {id} is allowed and refused", read.escape_ascii())));
-        }
-        read.extend(vocabulary.text_of(id).unwrap_or_default());
-    }
-    Ok(())
+    let pieces: Vec<Vec<u8>> = pieces.map(String::into_bytes).collect();
+    walk(&mut source, &schema, &options, pieces, (30, |byte| b"[]{}\",: abc".contains(&byte)))
 }

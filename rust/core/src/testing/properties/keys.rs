@@ -5,15 +5,9 @@
 
 use serde_json::{Value, json};
 
-use crate::error::CompileError;
+use super::laid_out::walk;
 use crate::frontend::json_schema::{self, Options};
-use crate::limits::Limits;
-use crate::provider::ByteSet;
-use crate::testing::document::Document;
-use crate::testing::oracle;
 use crate::testing::source::Source;
-use crate::testing::validate::is_valid;
-use crate::testing::vocabulary::TinyVocabulary;
 
 /// With few keys, with no end of them, and with no end of them but behind some beginnings.
 const LANGUAGES: [&str; 10] = [
@@ -126,41 +120,7 @@ pub fn used_up(bytes: &[u8]) -> Result<(), String> {
         let at = source.below(text.len());
         text[at..(at + 1 + source.below(14)).min(text.len())].to_vec()
     });
-    let tokens: Vec<Vec<u8>> = pieces.collect();
-    let vocabulary = TinyVocabulary::new(&ByteSet::ALL, tokens);
-    let described = |message: String| format!("{message}\nunder {schema}, {options:?}");
-    let grammar = json_schema::grammar(&schema.to_string(), &options, &Limits::default());
-    let compiled = match grammar.and_then(|grammar| oracle::compile(&grammar, &vocabulary)) {
-        Err(CompileError::UnsatisfiableSchema { .. }) => return Ok(()),
-        compiled => compiled.map_err(|e| described(e.to_string()))?,
-    };
-    let mut matcher = oracle::matcher(&compiled);
-    let mut read: Vec<u8> = Vec::new();
-    for _ in 0..40 {
-        if matcher.is_terminated() {
-            break;
-        }
-        let row = oracle::check_mask(&mut matcher, &vocabulary).map_err(|e| described(format!("after {}: {e}", read.escape_ascii())))?;
-        let allowed = oracle::allowed(&row);
-        // Pieces of such texts, mostly, and what is printed: so that keys come again.
-        let liked = |id: &u32| *id >= 256 || (b'!'..=b'z').contains(&(*id as u8)) && *id != u32::from(b'\\');
-        let preferred: Vec<u32> = allowed.iter().copied().filter(liked).collect();
-        let long: Vec<u32> = preferred.iter().copied().filter(|&id| id >= 256).collect();
-        let from = match source.below(8) {
-            0 => &allowed,
-            1 | 2 => &preferred,
-            _ => &long,
-        };
-        let Some(&id) = [from, &preferred, &allowed].into_iter().find(|ids| !ids.is_empty()).map(|ids| source.pick(ids)) else {
-            return Err(described(format!("nothing may come after {}", read.escape_ascii())));
-        };
-        if matcher.accept_token(id) != Ok(true) {
-            return Err(described(format!("after {} token {id} is allowed and refused", read.escape_ascii())));
-        }
-        read.extend(vocabulary.text_of(id).unwrap_or_default());
-    }
-    if matcher.is_terminated() && !Document::read(&read).is_some_and(|document| is_valid(&schema, &document) == Ok(true)) {
-        return Err(described(format!("{} is accepted, and not valid", read.escape_ascii())));
-    }
-    Ok(())
+    let pieces: Vec<Vec<u8>> = pieces.collect();
+    // What is printed: so that keys come again.
+    walk(&mut source, &schema, &options, pieces, (40, |byte| byte.is_ascii_graphic() && byte != b'\\' && byte <= b'z'))
 }

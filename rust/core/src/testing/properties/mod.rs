@@ -10,6 +10,7 @@ pub mod front_ends;
 pub mod grammars;
 pub mod history;
 pub mod keys;
+mod laid_out;
 pub mod schemas;
 pub mod serialize;
 pub mod unique;
