@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::error::CompileError;
 use crate::frontend::json_schema;
 use crate::limits::Limits;
 use crate::provider::ByteSet;
@@ -84,7 +85,7 @@ fn arrays(items: &Values, unique: Option<bool>, least: usize, most: usize) -> Va
 /// A schema of few values, and they.
 fn few(source: &mut Source, depth: usize, any_order: bool) -> (Value, Values) {
     let one = |texts: &[&str]| texts.iter().map(|text| vec![(*text).to_owned()]).collect::<Values>();
-    let (schema, values) = match source.below(if depth == 0 { 4 } else { 8 }) {
+    let (schema, values) = match source.below(if depth == 0 { 5 } else { 10 }) {
         0 => {
             let all = ["\"a\"", "\"ab\"", "\"b\"", "\"aab\"", "\"\""];
             let some = &all[..=source.below(all.len())];
@@ -99,7 +100,12 @@ fn few(source: &mut Source, depth: usize, any_order: bool) -> (Value, Values) {
         }
         2 => (json!({ "type": "string", "pattern": "^[ab]{1,2}$" }), one(&["\"a\"", "\"b\"", "\"aa\"", "\"ab\"", "\"ba\"", "\"bb\""])),
         3 => (json!({ "enum": [1, "a", [1], {}, 11] }), one(&["1", "\"a\"", "[1]", "{}", "11"])),
-        4..=6 => {
+        4 => {
+            let most = 3 * source.below(5);
+            let values = (0..=most).step_by(3).map(|n| vec![n.to_string()]).collect();
+            (json!({ "type": "number", "multipleOf": 3, "minimum": 0, "maximum": most }), values)
+        }
+        5..=7 => {
             let names = ["a", "ab"];
             let members: Vec<(&str, Value, Values, bool)> = names
                 .iter()
@@ -115,6 +121,12 @@ fn few(source: &mut Source, depth: usize, any_order: bool) -> (Value, Values) {
                 members.into_iter().map(|(name, _, values, required)| (name, values, required)).collect();
             (schema, objects(&members, any_order))
         }
+        8 => {
+            let (item, values) = few(source, depth - 1, any_order);
+            let (least, most) = (source.below(2), 1);
+            let schema = json!({ "type": "array", "prefixItems": [item], "items": false, "minItems": least });
+            (schema, arrays(&values, None, least, most))
+        }
         _ => {
             let (items, values) = few(source, depth - 1, any_order);
             let unique = source.chance(70);
@@ -128,7 +140,8 @@ fn few(source: &mut Source, depth: usize, any_order: bool) -> (Value, Values) {
 /// A schema of arrays whose items are compared, and all its texts, sorted.
 fn case(source: &mut Source, any_order: bool) -> (Value, Vec<String>) {
     let (items, values) = few(source, 2, any_order);
-    let (least, most) = (source.below(3), if values.len() > 9 { 2 } else { 3 });
+    let most = if values.len() > 9 { 2 } else { 3 };
+    let least = source.below(most + 1);
     let unique = source.chance(85);
     let mut schema = json!({ "type": "array", "items": items, "minItems": least, "maxItems": most });
     let word = if unique { json!(true) } else { json!({ "uniqueItems": true }) };
@@ -163,9 +176,20 @@ pub fn listed(bytes: &[u8]) -> Result<(), String> {
     let mut source = Source::new(bytes);
     let any_order = source.chance(30);
     let (schema, texts) = case(&mut source, any_order);
-    if texts.is_empty() || texts.len() > MOST_TEXTS {
+    if texts.len() > MOST_TEXTS {
         return Ok(());
     }
+    let options = json_schema::Options { any_order, number_exponents: 0, ..json_schema::Options::default() };
+    let described = |message: String| format!("{message}\nunder {schema}{}", if any_order { " in any order" } else { "" });
+    let grammar = json_schema::grammar(&schema.to_string(), &options, &Limits::default());
+    if texts.is_empty() {
+        return match grammar {
+            Err(CompileError::UnsatisfiableSchema { .. }) => Ok(()),
+            Err(other) => Err(described(other.to_string())),
+            Ok(_) => Err(described("nothing is valid, and that is not said".to_owned())),
+        };
+    }
+    let grammar = grammar.map_err(|e| described(e.to_string()))?;
     let pieces = (0..source.below(40)).map(|_| {
         let mut text = source.pick(&texts).clone();
         for mark in [",", ":", "{", "[", "]", "}"] {
@@ -178,9 +202,6 @@ pub fn listed(bytes: &[u8]) -> Result<(), String> {
         [if source.chance(20) { "\n  " } else { "" }, &text[at..end]].concat().into_bytes()
     });
     let vocabulary = TinyVocabulary::new(&ByteSet::json(), pieces.collect::<Vec<_>>());
-    let options = json_schema::Options { any_order, number_exponents: 0, ..json_schema::Options::default() };
-    let described = |message: String| format!("{message}\nunder {schema}{}", if any_order { " in any order" } else { "" });
-    let grammar = json_schema::grammar(&schema.to_string(), &options, &Limits::default()).map_err(|e| described(e.to_string()))?;
     let compiled = oracle::compile(&grammar, &vocabulary).map_err(|e| described(e.to_string()))?;
     for _ in 0..3 {
         let mut matcher = oracle::matcher(&compiled);

@@ -6,6 +6,9 @@
 
 use std::sync::Arc;
 
+use num_bigint::{BigInt, BigUint};
+use num_integer::Integer;
+
 use super::kinds::{Kind, Kinds};
 use super::object::Key;
 use super::space::{Atom, NameId, Source, Space};
@@ -32,6 +35,9 @@ type Named = Vec<(NameId, Formula)>;
 
 /// Values nested deeper are not listed.
 const DEPTH: usize = 4;
+
+/// Numbers are not listed between bounds that differ by more digits.
+const MOST_ZEROS: usize = 1_000;
 
 /// The values that fulfil a formula.
 #[derive(Clone, Debug)]
@@ -75,11 +81,12 @@ impl Space {
         self.one_value(hash.finish(), Source::Constant(index))
     }
 
-    pub(super) fn read_constant(&mut self, index: u32) -> Result<Typed, EngineError> {
+    /// The schema of a constant whose value has this hash.
+    pub(super) fn read_constant(&mut self, index: u32, hash: u128) -> Result<Typed, EngineError> {
         let constant = self.constants.get(index as usize).cloned().ok_or(EngineError::Internal("an unknown constant"))?;
         let mut typed = Typed::anything();
         let (arrays, objects) = (Vec::new(), Vec::new());
-        let mut only = Candidates { kinds: Kinds::NONE, values: Vec::new(), strings: None, numbers: None, arrays, objects };
+        let mut only = Candidates { kinds: Kinds::NONE, values: vec![hash], strings: None, numbers: None, arrays, objects };
         match constant {
             Constant::Array(items) => {
                 typed.kinds = Kinds::NONE.with(Kind::Array);
@@ -194,31 +201,35 @@ impl Space {
         if self.formulas.as_leaf(demand).is_some() {
             return Ok(Listed::AtLeast(u64::MAX));
         }
-        let (mut low, mut high, mut integer, mut listed) = (None::<Decimal>, None::<Decimal>, false, None);
+        let (mut low, mut high, mut step, mut listed) = (None::<Decimal>, None::<Decimal>, None::<Decimal>, None);
+        let highest = |known: Option<Decimal>, bound: Decimal| Some(known.map_or(bound.clone(), |known| known.max(bound)));
+        let lowest = |known: Option<Decimal>, bound: Decimal| Some(known.map_or(bound.clone(), |known| known.min(bound)));
         for &atom in self.atoms_of(demand)?.iter() {
             let Atom::Number(index) = atom else { continue };
-            if self.decide(demand, atom, false)? != Formula::FALSE {
+            let must_not_be = self.decide(demand, atom, true)? == Formula::FALSE;
+            if !must_not_be && self.decide(demand, atom, false)? != Formula::FALSE {
                 continue;
             }
-            match self.number(index)? {
-                NumberAtom::Integer => integer = true,
-                NumberAtom::AtLeast { bound, .. } => low = Some(low.map_or(bound.clone(), |known| known.max(bound))),
-                NumberAtom::AtMost { bound, .. } => high = Some(high.map_or(bound.clone(), |known| known.min(bound))),
-                NumberAtom::OneOf(numbers) => listed = Some(numbers),
-                // Judged number by number below.
-                NumberAtom::MultipleOf(_) => {}
+            match (self.number(index)?, must_not_be) {
+                (NumberAtom::AtLeast { bound, .. }, false) | (NumberAtom::AtMost { bound, .. }, true) => low = highest(low, bound),
+                (NumberAtom::AtMost { bound, .. }, false) | (NumberAtom::AtLeast { bound, .. }, true) => high = lowest(high, bound),
+                (NumberAtom::Integer, false) => step = highest(step, Decimal::from(1)),
+                (NumberAtom::MultipleOf(divisor), false) => step = highest(step, divisor.abs()),
+                (NumberAtom::OneOf(numbers), false) => listed = Some(numbers),
+                (NumberAtom::Integer | NumberAtom::MultipleOf(_) | NumberAtom::OneOf(_), true) => {}
             }
         }
         let mut sure = true;
         let numbers: Vec<Decimal> = match (listed, low, high) {
             (Some(listed), _, _) => listed,
-            (None, Some(low), Some(high)) if integer => {
-                let Some((first, last)) = whole(&low).zip(whole(&high)) else { return Ok(Listed::AtLeast(1)) };
-                let most = first.saturating_add(4 * enough as i128 + 4);
-                sure = last <= most;
-                (first..=last.min(most)).filter_map(|n| Decimal::parse(&n.to_string())).collect()
-            }
             (None, Some(low), Some(high)) if low == high => vec![low],
+            (None, Some(low), Some(high)) => {
+                let Some(multiples) = step.and_then(|step| multiples(&step, &low, &high, 4 * enough + 4)) else {
+                    return Ok(Listed::AtLeast(1));
+                };
+                sure = multiples.1;
+                multiples.0
+            }
             _ => return Ok(Listed::AtLeast(1)),
         };
         let mut values = Vec::new();
@@ -405,8 +416,35 @@ impl Space {
     }
 }
 
-/// The number, if it is whole and not too large (rounded towards zero if it has a fraction).
-fn whole(number: &Decimal) -> Option<i128> {
-    let text = number.to_string();
-    text.split('.').next().filter(|whole| !whole.contains('e'))?.parse().ok()
+/// All multiples of `step` from `low` to `high`, and perhaps one just below; or the first `most` of them and `false`. `None`: the sizes of the
+/// numbers are too far apart.
+fn multiples(step: &Decimal, low: &Decimal, high: &Decimal, most: usize) -> Option<(Vec<Decimal>, bool)> {
+    // In units of the last digit of any.
+    let last_digit = |number: &Decimal| {
+        let (digits, point) = number.parts();
+        point.saturating_sub(i64::try_from(digits.len()).unwrap_or(i64::MAX))
+    };
+    if step.is_zero() {
+        return None;
+    }
+    if low > high {
+        return Some((Vec::new(), true));
+    }
+    let unit = [step, low, high].into_iter().filter(|number| !number.is_zero()).map(last_digit).min()?;
+    let in_units = |number: &Decimal| {
+        let mut digits = number.parts().0.to_vec();
+        if !number.is_zero() {
+            let zeros = usize::try_from(last_digit(number).saturating_sub(unit)).ok().filter(|&zeros| zeros <= MOST_ZEROS)?;
+            digits.resize(digits.len() + zeros, 0);
+        }
+        let size = BigInt::from(BigUint::from_radix_be(&digits, 10)?);
+        Some(if number.is_negative() { -size } else { size })
+    };
+    let (step, low, high) = (in_units(step)?, in_units(low)?, in_units(high)?);
+    let first = low.div_floor(&step);
+    let count = usize::try_from(high.div_floor(&step) - &first + 1u32).ok();
+    let sure = count.is_some_and(|count| count <= most);
+    let of = |index: usize| Decimal::parse(&((&first + index) * &step).to_string()).map(|number| number.times_power(unit));
+    let numbers = (0..count.unwrap_or(most).min(most)).map(of).collect::<Option<Vec<_>>>()?;
+    Some((numbers, sure))
 }

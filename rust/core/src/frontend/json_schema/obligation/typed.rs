@@ -162,7 +162,10 @@ impl Space {
         }
         let typed = Arc::new(match self.source_of(id) {
             Source::Value(node) => self.read_value(node)?,
-            Source::Constant(index) => self.read_constant(index)?,
+            Source::Constant(index) => {
+                let hash = self.hash_of_one_value(id).ok_or(EngineError::Internal("a constant without a hash"))?;
+                self.read_constant(index, hash)?
+            }
             Source::Schema(node) => self.read_schema(node)?,
         });
         self.remember_typed(id, typed.clone());

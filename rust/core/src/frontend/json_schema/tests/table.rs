@@ -335,6 +335,37 @@ fn values_that_must_be_there_are_possible_or_not() {
 }
 
 #[test]
+fn no_more_different_items_are_asked_for_than_there_are_values() {
+    let cases = [
+        ("{\"type\":\"number\",\"multipleOf\":0.5,\"minimum\":0,\"maximum\":1}", 3),
+        ("{\"type\":\"number\",\"multipleOf\":0.5,\"exclusiveMinimum\":0,\"exclusiveMaximum\":2}", 3),
+        ("{\"type\":\"number\",\"multipleOf\":0.5,\"not\":{\"anyOf\":[{\"maximum\":0},{\"minimum\":2}]}}", 3),
+        ("{\"type\":\"number\",\"multipleOf\":1e-7,\"minimum\":0.0000001,\"maximum\":0.00000035}", 3),
+        ("{\"type\":\"integer\",\"multipleOf\":0.5,\"minimum\":-1.5,\"maximum\":1.5}", 3),
+        ("{\"type\":\"integer\",\"multipleOf\":3,\"minimum\":-3,\"maximum\":5}", 3),
+        ("{\"type\":\"number\",\"multipleOf\":1e30,\"minimum\":-3,\"maximum\":1e30}", 2),
+        ("{\"type\":\"number\",\"multipleOf\":5e499,\"exclusiveMinimum\":1e400,\"maximum\":1e500}", 2),
+        ("{\"type\":\"integer\",\"minimum\":9007199254740991,\"maximum\":9007199254740993}", 3),
+        ("{\"type\":\"array\",\"prefixItems\":[{\"const\":1}],\"items\":false}", 2),
+        ("{\"type\":\"array\",\"items\":{\"enum\":[1,2]},\"maxItems\":1}", 3),
+        ("{\"type\":\"array\",\"items\":{\"const\":\"a\"},\"minItems\":1,\"maxItems\":2}", 2),
+        ("{\"type\":\"object\",\"properties\":{\"a\":{\"const\":1}},\"required\":[\"a\"],\"additionalProperties\":false}", 1),
+        ("{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"boolean\"},\"b\":{\"const\":null}},\"additionalProperties\":false}", 6),
+        ("{\"enum\":[1,2,1.0,[2],[2.0],\"2\",{\"a\":[]}]}", 5),
+    ];
+    for (items, values) in cases {
+        for (least, possible) in [(values, true), (values + 1, false)] {
+            let schema = format!("{{\"type\":\"array\",\"items\":{items},\"uniqueItems\":true,\"minItems\":{least}}}");
+            match compile(&schema, &Options::default()) {
+                Ok(_) => assert!(possible, "{schema}"),
+                Err(CompileError::UnsatisfiableSchema { .. }) => assert!(!possible, "{schema}"),
+                Err(other) => panic!("{schema}: {other}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn an_unsatisfiable_schema_names_the_keywords_that_contradict_each_other() {
     let cases: &[(&str, &[&str])] = &[
         ("{\"type\":\"string\",\"minLength\":3,\"maxLength\":2,\"pattern\":\"a\"}", &["/type", "/minLength", "/maxLength"]),
