@@ -227,8 +227,8 @@ impl Matcher {
                 }
                 child = end;
                 if !begins_with(arena, &node.at, &[byte])? {
-                    // A dead end that the mask knows, unless it reckons with an end that was not taken.
-                    if node.dropped {
+                    // A dead end that the mask knows, unless it reckons with an end that was not taken, or was taken as another.
+                    if node.dropped || node.changed {
                         trie.places_below(i).for_each(|place| write(row, trie.tokens()[place], false));
                     }
                     continue;
