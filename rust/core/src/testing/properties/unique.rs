@@ -59,16 +59,43 @@ fn objects(members: &[(&str, Values, bool)], any_order: bool) -> Values {
     found.iter().map(|object| all_orders(object).iter().flat_map(|order| write(order)).collect()).collect()
 }
 
-/// All arrays of items, each of them different (or, if not `unique`, at least two equal), with `least` to `most` items.
-fn arrays(items: &Values, unique: Option<bool>, least: usize, most: usize) -> Values {
+/// Which arrays are valid.
+#[derive(Clone, Copy, PartialEq)]
+enum Rule {
+    All,
+    Different,
+    /// At least two items are equal.
+    Equal,
+    /// So many items, or different ones.
+    DifferentPast(usize),
+}
+
+impl Rule {
+    fn allows(self, count: usize, different: bool) -> bool {
+        match self {
+            Self::All => true,
+            Self::Different => different,
+            Self::Equal => !different,
+            Self::DifferentPast(most) => different || count <= most,
+        }
+    }
+}
+
+/// All arrays of items that the rule allows, with `least` to `most` items.
+fn arrays(items: &Values, rule: Rule, least: usize, most: usize) -> Values {
+    some_arrays(items, rule, least, most, |_| true)
+}
+
+/// The same if they are also as `valid` says.
+fn some_arrays(items: &Values, rule: Rule, least: usize, most: usize, valid: impl Fn(&[usize]) -> bool) -> Values {
     let mut found = Values::new();
     let mut open: Vec<(Vec<usize>, Vec<String>)> = vec![(Vec::new(), vec![String::new()])];
     while let Some((values, texts)) = open.pop() {
         let different = values.iter().collect::<BTreeSet<_>>().len() == values.len();
-        if values.len() >= least && unique.is_none_or(|unique| unique == different) {
+        if values.len() >= least && rule.allows(values.len(), different) && valid(&values) {
             found.push(texts.iter().map(|inside| format!("[{inside}]")).collect());
         }
-        if values.len() == most || unique == Some(true) && !different {
+        if values.len() == most || rule != Rule::Equal && !rule.allows(values.len() + 1, different) {
             continue;
         }
         for (value, spellings) in items.iter().enumerate() {
@@ -125,13 +152,19 @@ fn few(source: &mut Source, depth: usize, any_order: bool) -> (Value, Values) {
             let (item, values) = few(source, depth - 1, any_order);
             let (least, most) = (source.below(2), 1);
             let schema = json!({ "type": "array", "prefixItems": [item], "items": false, "minItems": least });
-            (schema, arrays(&values, None, least, most))
+            (schema, arrays(&values, Rule::All, least, most))
         }
         _ => {
             let (items, values) = few(source, depth - 1, any_order);
             let unique = source.chance(70);
-            let schema = json!({ "type": "array", "items": items, "uniqueItems": unique, "maxItems": 2 });
-            (schema, arrays(&values, unique.then_some(true), 0, 2))
+            let (rule, mut most) = if unique { (Rule::Different, values.len()) } else { (Rule::All, 2) };
+            let mut schema = json!({ "type": "array", "items": items, "uniqueItems": unique });
+            // There are no more different ones in any case.
+            if most > 3 || !unique || source.chance(50) {
+                most = 2;
+                schema["maxItems"] = json!(most);
+            }
+            (schema, arrays(&values, rule, 0, most))
         }
     };
     if values.len() <= MOST_VALUES { (schema, values) } else { (json!({ "enum": [1, 11, "a"] }), one(&["1", "11", "\"a\""])) }
@@ -142,11 +175,36 @@ fn case(source: &mut Source, any_order: bool) -> (Value, Vec<String>) {
     let (items, values) = few(source, 2, any_order);
     let most = if values.len() > 9 { 2 } else { 3 };
     let least = source.below(most + 1);
-    let unique = source.chance(85);
-    let mut schema = json!({ "type": "array", "items": items, "minItems": least, "maxItems": most });
-    let word = if unique { json!(true) } else { json!({ "uniqueItems": true }) };
-    schema[if unique { "uniqueItems" } else { "not" }] = word;
-    let mut texts: Vec<String> = arrays(&values, Some(unique), least, most).into_iter().flatten().collect();
+    let mut schema = json!({ "type": "array", "items": items, "minItems": least });
+    let rule = match source.below(100) {
+        0..65 => Rule::Different,
+        65..80 => Rule::Equal,
+        _ => Rule::DifferentPast(source.below(most)),
+    };
+    // There may be no more in any case.
+    if rule != Rule::Different || values.len() > most || source.chance(50) {
+        schema["maxItems"] = json!(most);
+    }
+    match rule {
+        Rule::All => {}
+        Rule::Different => schema["uniqueItems"] = json!(true),
+        Rule::Equal => schema["not"] = json!({ "uniqueItems": true }),
+        Rule::DifferentPast(most) => schema["anyOf"] = json!([{ "maxItems": most }, { "uniqueItems": true }]),
+    }
+    let mut found = arrays(&values, rule, least, most);
+    if source.chance(35) {
+        // Objects among them would say in which order keys come.
+        let wanted: Vec<usize> = (0..values.len()).filter(|&value| !values[value][0].contains('{') && source.chance(50)).collect();
+        let fewest = source.below(3);
+        let range = fewest..=fewest + source.below(3);
+        let of_range = |items: &[usize]| range.contains(&items.iter().filter(|item| wanted.contains(item)).count());
+        let all: Vec<Value> = wanted.iter().filter_map(|&value| serde_json::from_str(&values[value][0]).ok()).collect();
+        let looks = json!({ "contains": { "enum": all }, "minContains": range.start(), "maxContains": range.end() });
+        let holds = source.chance(50);
+        schema["allOf"] = if holds { json!([looks]) } else { json!([{ "not": looks }]) };
+        found = some_arrays(&values, rule, least, most, |items| of_range(items) == holds);
+    }
+    let mut texts: Vec<String> = found.into_iter().flatten().collect();
     if source.chance(25) {
         schema = json!({ "type": "object", "properties": { "a": schema }, "required": ["a"], "additionalProperties": false });
         texts.iter_mut().for_each(|text| *text = format!("{{\"a\":{text}}}"));
@@ -192,6 +250,11 @@ pub fn listed(bytes: &[u8]) -> Result<(), String> {
     let grammar = grammar.map_err(|e| described(e.to_string()))?;
     let pieces = (0..source.below(40)).map(|_| {
         let mut text = source.pick(&texts).clone();
+        if source.chance(15) {
+            let at = source.below(text.len());
+            text.truncate(at);
+            text.push_str(source.pick(&texts).trim_start_matches(['[', '{']));
+        }
         for mark in [",", ":", "{", "[", "]", "}"] {
             if source.chance(10) {
                 text = text.replace(mark, &format!("{mark} "));

@@ -6,9 +6,11 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashSet;
 use num_bigint::{BigInt, BigUint};
 use num_integer::Integer;
 
+use super::array::ArrayId;
 use super::kinds::{Kind, Kinds};
 use super::object::Key;
 use super::space::{Atom, NameId, Source, Space};
@@ -35,6 +37,9 @@ type Named = Vec<(NameId, Formula)>;
 
 /// Values nested deeper are not listed.
 const DEPTH: usize = 4;
+
+/// Domains with more values than this are listed only where so many items may be needed.
+pub(super) const SMALL: usize = 64;
 
 /// Numbers are not listed between bounds that differ by more digits.
 const MOST_ZEROS: usize = 1_000;
@@ -334,12 +339,11 @@ impl Space {
             }
             let partition = self.item_partition(array)?;
             for (class, &result) in partition.results.iter().enumerate() {
-                let longer = self.plain_segment(result, items.len() as u64 + 1)?;
-                if self.array_key(longer)?.formula == Formula::FALSE {
+                if !self.may_close(tools, result, items.len() as u64 + 1, depth)? {
                     continue;
                 }
                 let of_class = self.only_class(partition.child, class)?;
-                let Listed::Few(list) = self.list_nested(Some(tools), of_class, enough, depth)? else {
+                let Listed::Few(list) = self.list_nested(Some(tools), of_class, enough.max(SMALL), depth)? else {
                     return Ok(Listed::AtLeast((values.len() as u64).max(1)));
                 };
                 for item in list {
@@ -354,6 +358,35 @@ impl Space {
             }
         }
         Ok(Listed::Few(values))
+    }
+
+    /// May an array with `count` items that owes `formula` be closed, at once or behind some more, equal or not? Yes if in doubt.
+    fn may_close(&mut self, tools: Tools<'_>, formula: Formula, count: u64, depth: usize) -> Result<bool, EngineError> {
+        let mut seen: HashSet<(ArrayId, u64)> = HashSet::new();
+        let mut open = vec![(formula, count)];
+        while let Some((formula, count)) = open.pop() {
+            let array = self.plain_segment(formula, count)?;
+            if self.array_key(array)?.formula == Formula::FALSE {
+                continue;
+            }
+            let facts = self.array_facts(array)?;
+            if facts.closes.is_some() || seen.len() > SMALL {
+                return Ok(true);
+            }
+            // Past the last bound nothing depends on the count.
+            if !seen.insert((array, if facts.high == u64::MAX { 0 } else { count })) {
+                continue;
+            }
+            let partition = self.item_partition(array)?;
+            for (class, &result) in partition.results.iter().enumerate() {
+                let of_class = self.only_class(partition.child, class)?;
+                match self.list_nested(Some(tools), of_class, SMALL, depth)? {
+                    Listed::Few(none) if none.is_empty() => {}
+                    _ => open.push((result, count + 1)),
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// May an undeclared key come in an object that has so many members?
@@ -402,7 +435,7 @@ impl Space {
                     continue;
                 }
                 let of_class = self.only_class(partition.child, class)?;
-                let Listed::Few(list) = self.list_nested(Some(tools), of_class, enough, depth)? else {
+                let Listed::Few(list) = self.list_nested(Some(tools), of_class, enough.max(SMALL), depth)? else {
                     return Ok(Listed::AtLeast((values.len() as u64).max(1)));
                 };
                 for value in list {

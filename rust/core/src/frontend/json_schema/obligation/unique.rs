@@ -17,7 +17,7 @@ use hashbrown::{HashMap, HashSet};
 use indexmap::IndexSet;
 
 use super::array::ArrayId;
-use super::listing::Listed;
+use super::listing::{Listed, SMALL};
 use super::space::{Atom, Space};
 use super::strings::Tools;
 use crate::error::EngineError;
@@ -67,9 +67,6 @@ pub(super) struct ItemWays {
     /// By class.
     pub next: Vec<ArrayId>,
 }
-
-/// Domains with more values than this are listed only where so many items may be needed.
-const SMALL: usize = 64;
 
 impl Space {
     /// The state of an empty array that owes `formula`.
@@ -256,6 +253,13 @@ impl Space {
     fn make_plan(&mut self, tools: Tools<'_>, formula: Formula) -> Result<Plan, EngineError> {
         let start = self.segment(formula, 0, Watched::NOTHING)?;
         let mut plan = Plan { values: Vec::new(), repeats: Vec::new(), fewest: u64::MAX };
+        let mut wanted: HashMap<Formula, u64> = HashMap::new();
+        for &atom in self.all_atoms(formula)?.iter() {
+            if let Atom::Matches(item, count) = atom {
+                let most = wanted.entry(item).or_default();
+                *most = count.max(*most);
+            }
+        }
         let mut visited: HashSet<ArrayId> = HashSet::from_iter([start]);
         let mut pending = VecDeque::from([start]);
         while let Some(array) = pending.pop_front() {
@@ -266,7 +270,7 @@ impl Space {
             }
             let facts = self.array_facts(array)?;
             let partition = self.item_partition(array)?;
-            self.watch_values(tools, array, &mut plan)?;
+            self.watch_values(tools, array, &wanted, &mut plan)?;
             for (class, &result) in partition.results.iter().enumerate() {
                 if self.decide(result, Atom::Unique, false)? != Formula::FALSE {
                     let of_class = self.only_class(partition.child, class)?;
@@ -285,19 +289,28 @@ impl Space {
         Ok(plan)
     }
 
-    /// Watch the values that can run out in this state while more items must come.
-    fn watch_values(&mut self, tools: Tools<'_>, array: ArrayId, plan: &mut Plan) -> Result<(), EngineError> {
+    /// Watch the values that can run out in this state while more items must come. `wanted`: how many of which items the array may look for.
+    fn watch_values(
+        &mut self,
+        tools: Tools<'_>,
+        array: ArrayId,
+        wanted: &HashMap<Formula, u64>,
+        plan: &mut Plan,
+    ) -> Result<(), EngineError> {
         let key = self.array_key(array)?;
         let facts = self.array_facts(array)?;
         let partition = self.item_partition(array)?;
         let mut most = 0;
         for &atom in self.all_atoms(key.formula)?.iter() {
-            if let Atom::Count(bound) | Atom::Matches(_, bound) = atom {
-                most = most.max(bound);
-            }
+            most = match atom {
+                Atom::Count(bound) => most.max(bound),
+                // Some may have been found already.
+                Atom::Matches(item, left) => most.max(left).max(wanted.get(&item).copied().unwrap_or(0)),
+                _ => most,
+            };
         }
         // Before an item so many others have come at most, as far as this state matters.
-        let before = if facts.high == key.low + 1 { key.low } else { most.saturating_sub(1) };
+        let before = if facts.high == key.low + 1 { key.low } else { most.saturating_sub(1).max(self.longest_that_may_fail(key.formula)?) };
         let before = usize::try_from(before).unwrap_or(usize::MAX).min(self.limits.max_subset_positions);
         let mut fewest = 0u64;
         for class in 0..partition.results.len() {
@@ -325,6 +338,19 @@ impl Space {
         }
         plan.fewest = plan.fewest.min(fewest.max(1));
         Ok(())
+    }
+
+    /// The longest of the prefixes that need not hold: an item behind it may be the one that does not, whatever came in its places.
+    fn longest_that_may_fail(&mut self, formula: Formula) -> Result<u64, EngineError> {
+        let mut longest = 0;
+        for &atom in self.atoms_of(formula)?.iter() {
+            if let Atom::Items(id) = atom
+                && self.decide(formula, atom, false)? != Formula::FALSE
+            {
+                longest = longest.max(self.typed(id)?.array.prefix.len() as u64);
+            }
+        }
+        Ok(longest)
     }
 
     fn longest_prefix(&mut self, formula: Formula) -> Result<u64, EngineError> {
