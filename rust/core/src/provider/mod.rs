@@ -398,6 +398,11 @@ pub trait CodepointAutomaton: Send + Sync {
         false
     }
 
+    /// True if from every state and after whatever text, some text is accepted.
+    fn is_never_lost(&self) -> bool {
+        self.can_always_be_found()
+    }
+
     /// False if from no state every text is accepted; then no state is asked whether it is one.
     fn settles(&self) -> bool {
         true
@@ -411,6 +416,16 @@ pub trait CodepointAutomaton: Send + Sync {
     /// The same of every state.
     fn always_ends_within(&self) -> Option<u64> {
         None
+    }
+
+    /// The same of every state that can be reached from this one.
+    fn stays_within(&self, _state: u32) -> Option<u64> {
+        self.always_ends_within()
+    }
+
+    /// True if [`Self::ends_within`], where it is known, is also the fewest characters that it takes.
+    fn ends_exactly_within(&self) -> bool {
+        false
     }
 
     /// Bounds on how many characters the accepted texts have.

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use hashbrown::{HashMap, HashSet};
 
 use super::outcome::Outcome;
-use super::product::{Key, ProductId, Products};
+use super::product::{Key, Product, ProductId, Products};
 use crate::error::EngineError;
 use crate::limits::Limits;
 
@@ -23,6 +23,17 @@ pub(super) struct Guard {
     /// The segment that the product is in first.
     segment: u32,
     distance: OnceLock<Option<u64>>,
+}
+
+/// How many more characters end a text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Ends {
+    /// At most, here.
+    pub here: u64,
+    /// At most, wherever one may come.
+    pub anywhere: u64,
+    /// Here, no fewer do.
+    pub exactly: bool,
 }
 
 /// A product after its register was looked at.
@@ -201,29 +212,50 @@ impl Products {
         self.guard_cell(id).get().ok_or(EngineError::Internal("a product that its own analysis missed"))
     }
 
-    /// Of a product that only has a greatest length, where that is known without an analysis: how many more characters end a text, at most, here and
-    /// wherever one may come.
-    pub(super) fn ends_within(&self, id: ProductId) -> Option<(u64, u64)> {
-        let key = self.key(id);
-        let (&[part], &[limit], None) = (&*key.parts, &*key.limits, key.names) else { return None };
-        if limit == u64::MAX || key.outcomes[0].evaluate(|_| true).is_none() {
+    /// Of a product that only has a greatest length, if each of its parts will do, where that is known without an analysis.
+    pub(super) fn ends_within(&self, id: ProductId) -> Option<Ends> {
+        let Product { key, ends, .. } = self.get(id);
+        *ends.get_or_init(|| self.find_ends(key))
+    }
+
+    fn find_ends(&self, key: &Key) -> Option<Ends> {
+        let (&[limit], [outcome], None) = (&*key.limits, &*key.outcomes, key.names) else { return None };
+        if limit == u64::MAX {
             return None;
         }
-        let automaton = self.automaton(part);
-        Some((automaton.ends_within(part.state)?, automaton.always_ends_within()?))
+        if outcome.refuses_nothing() {
+            return Some(Ends { here: 0, anywhere: 0, exactly: true });
+        }
+        let mut ends = Ends { here: u64::MAX, anywhere: 0, exactly: true };
+        for (index, &part) in (0..).zip(&*key.parts) {
+            if !outcome.is_enough(index) {
+                return None;
+            }
+            let automaton = self.automaton(part);
+            ends.here = ends.here.min(automaton.ends_within(part.state)?);
+            ends.anywhere = ends.anywhere.max(automaton.stays_within(part.state)?);
+            ends.exactly &= automaton.ends_exactly_within();
+        }
+        (ends.here != u64::MAX).then_some(ends)
     }
 
     /// Can a product that counts, and does more than that, be completed after `count` characters?
     fn can_be_completed(&self, id: ProductId, count: u64, bound: &Limits) -> Result<bool, EngineError> {
-        let Some((within, _)) = self.ends_within(id) else { return Ok(self.guard(id, bound)?.viable(count)) };
-        let limit = self.key(id).limits[0];
-        if count.saturating_add(within) < limit {
+        if self.refuses_nothing(id) {
             return Ok(true);
         }
-        if within > NEARBY {
+        let Some(ends) = self.ends_within(id) else { return Ok(self.guard(id, bound)?.viable(count)) };
+        let limit = self.key(id).limits[0];
+        if count.saturating_add(ends.here) < limit {
+            return Ok(true);
+        }
+        if ends.exactly {
+            return Ok(false);
+        }
+        if ends.here > NEARBY {
             return Ok(self.guard(id, bound)?.viable(count));
         }
-        Ok(count.saturating_add(self.shortest(id, within, bound)?) < limit)
+        Ok(count.saturating_add(self.shortest(id, ends.here, bound)?) < limit)
     }
 
     /// With how few more characters a product is accepted, which takes no more than `within`.
@@ -255,11 +287,14 @@ impl Products {
     /// From which count on the register must be looked at after each character; `None`: it need not be.
     pub(super) fn guarded_from(&self, id: ProductId, bound: &Limits) -> Result<Option<u64>, EngineError> {
         let key = self.key(id);
-        if !key.counts() || key.is_plain() {
+        if !key.counts() || key.is_plain() || self.refuses_nothing(id) {
             return Ok(None);
         }
-        if let Some((here, _)) = self.ends_within(id) {
-            return Ok(Some(key.limits[0].saturating_sub(here)));
+        match self.ends_within(id) {
+            // The end may come anywhere.
+            Some(Ends { anywhere: 0, .. }) => return Ok(None),
+            Some(ends) => return Ok(Some(key.limits[0].saturating_sub(ends.here))),
+            None => {}
         }
         let guard = self.guard(id, bound)?;
         Ok(if guard.is_free() { None } else { Some(guard.free_below()) })
@@ -267,7 +302,14 @@ impl Products {
 
     /// Can the product be completed after some count?
     pub(super) fn is_possible(&self, id: ProductId, bound: &Limits) -> Result<bool, EngineError> {
-        Ok(self.ends_within(id).is_some_and(|(here, _)| here < self.key(id).limits[0]) || self.guard(id, bound)?.possible())
+        if self.refuses_nothing(id) {
+            return Ok(true);
+        }
+        let Some(ends) = self.ends_within(id) else { return Ok(self.guard(id, bound)?.possible()) };
+        if ends.here < self.key(id).limits[0] {
+            return Ok(true);
+        }
+        Ok(!ends.exactly && self.guard(id, bound)?.possible())
     }
 
     /// The count at which a product must be settled.

@@ -217,6 +217,11 @@ impl Outcome {
         self.root == Ref::Leaf(0)
     }
 
+    /// Is no text refused for which this variable holds?
+    pub(super) fn is_enough(&self, variable: u32) -> bool {
+        self.map(|v| if v == variable { Mapped::Constant(true) } else { Mapped::Variable(v) }).refuses_nothing()
+    }
+
     /// Is no text refused?
     pub(crate) fn refuses_nothing(&self) -> bool {
         let refused = Ref::Leaf(0);

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use super::guard::Guard;
+use super::guard::{Ends, Guard};
 use super::names::{NameMapId, Names};
 use super::outcome::{Mapped, Outcome};
 use super::{Length, TextSpec};
@@ -82,6 +82,7 @@ pub(super) struct Product {
     /// What the search for a completion has found.
     pub(super) viable: AtomicU8,
     guard: OnceLock<Guard>,
+    pub(super) ends: OnceLock<Option<Ends>>,
     /// With how few more characters it is accepted, where that is known not to be many.
     shortest: OnceLock<u64>,
     /// Once the count has left the first segment.
@@ -281,6 +282,7 @@ impl Products {
                 live: OnceLock::new(),
                 viable: AtomicU8::new(0),
                 guard: OnceLock::new(),
+                ends: OnceLock::new(),
                 shortest: OnceLock::new(),
                 next_segment: OnceLock::new(),
                 endless: Default::default(),
@@ -386,13 +388,14 @@ impl Products {
         self.key(id).outcomes[0].evaluate(|_| false).map_or(0, |v| v.saturating_add(1))
     }
 
-    /// Is no text ever refused? Each part can be found whatever comes first, and stays found; once all are, a text that is long enough is accepted.
-    pub(super) fn can_always_be_found(&self, id: ProductId) -> bool {
+    /// Is no text ever refused? A text of any length may go on, and then it can end: as one of the parts, if that will do; or with all parts that it is
+    /// asked about, where each, once found, stays found.
+    pub(super) fn refuses_nothing(&self, id: ProductId) -> bool {
         let key = self.key(id);
-        key.limits.last() == Some(&u64::MAX)
-            && key.names.is_none()
-            && key.parts.iter().all(|&part| self.automaton(part).can_always_be_found())
-            && key.outcomes.last().is_some_and(|outcome| outcome.evaluate(|_| true).is_some())
+        let (Some(&u64::MAX), Some(last), None) = (key.limits.last(), key.outcomes.last(), key.names) else { return false };
+        let part = |v: u32| self.automaton(key.parts[v as usize]);
+        last.variables().any(|v| part(v).is_never_lost() && last.is_enough(v))
+            || last.evaluate(|_| true).is_some() && last.variables().all(|v| part(v).can_always_be_found())
     }
 
     /// Where each character leads, dead ends included as long as some outcome is not refused.

@@ -109,7 +109,7 @@ impl TextAutomaton {
                 if !facts.guarded && self.products.key(product).is_plain() {
                     facts.loops = if self.raw { ANY } else { loops::CHARACTERS };
                 }
-                if self.products.can_always_be_found(product) {
+                if self.products.refuses_nothing(product) {
                     facts.alive = if self.raw { ANY } else { loops::CHARACTERS };
                 }
                 facts.named = self.has_names(product);
@@ -546,7 +546,7 @@ impl TextAutomaton {
     /// How many further characters may matter before the limit of `product` does; `None`: any number.
     fn distance(&self, product: ProductId) -> Option<u64> {
         // Where no count leads into a trap, none is near.
-        let free = self.products.guard_cell(product).get().is_some_and(Guard::is_free);
+        let free = self.products.refuses_nothing(product) || self.products.guard_cell(product).get().is_some_and(Guard::is_free);
         if free { Some(0) } else { self.within_segment(product) }
     }
 
@@ -556,8 +556,8 @@ impl TextAutomaton {
         if !key.counts() || key.is_plain() {
             return Some(0);
         }
-        if let Some((_, anywhere)) = self.products.ends_within(product) {
-            return Some(anywhere);
+        if let Some(ends) = self.products.ends_within(product) {
+            return Some(ends.anywhere);
         }
         self.products.guard_cell(product).get()?.distance()
     }

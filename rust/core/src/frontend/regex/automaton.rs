@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 
 use super::Flags;
 use super::ast::{ANY, Ast, ClassId, LINE_END, Node, WORD, needs};
+use super::distance::{Distance, Distances};
 use super::lower;
 use super::parser;
 use super::unfold::{Before, Context, END, Piece, TRUE, TermId, Unfolder, Value};
@@ -28,11 +29,13 @@ use crate::provider::{CodepointAutomaton, CodepointEdge};
 pub type CountedClass = (CharClass, u64, Option<u64>);
 
 /// A pattern as an automaton over characters.
+#[allow(clippy::struct_excessive_bools)] // each is about another thing
 pub struct PatternAutomaton {
     identity: u128,
     plainly_matches: bool,
     always_ends: bool,
     always_found: bool,
+    never_lost: bool,
     counted_class: Option<CountedClass>,
     max_states: usize,
     inner: Mutex<Inner>,
@@ -54,6 +57,7 @@ struct Inner {
     ids: HashMap<State, u32>,
     edges: Vec<Option<Arc<[CodepointEdge]>>>,
     start: Start,
+    distances: Distances,
 }
 
 /// The start state, once it was asked for; `None`: nothing matches.
@@ -98,6 +102,7 @@ impl PatternAutomaton {
         let identity = ast.identity(kind);
         let (plainly_matches, always_ends) = (lower::plainly_matches(&ast), lower::always_ends(&ast));
         let always_found = search && lower::can_always_be_found(&ast);
+        let never_lost = search && lower::is_never_lost(&ast);
         if search {
             lower::unanchor(&mut ast);
         }
@@ -113,16 +118,36 @@ impl PatternAutomaton {
                 unfolder.link(anything, body)
             })
             .collect();
-        let inner = Inner { unfolder, main, behinds, states: Vec::new(), ids: HashMap::new(), edges: Vec::new(), start: Start::Unknown };
+        let inner = Inner {
+            unfolder,
+            main,
+            behinds,
+            states: Vec::new(),
+            ids: HashMap::new(),
+            edges: Vec::new(),
+            start: Start::Unknown,
+            distances: Distances::default(),
+        };
         Self {
             identity,
             plainly_matches,
             always_ends,
             always_found,
+            never_lost,
             max_states: limits.max_states,
             counted_class: None,
             inner: Mutex::new(inner),
         }
+    }
+
+    /// With how few characters a text in this state is accepted, if no conditions are in the way.
+    fn distance(&self, state: u32) -> Option<Distance> {
+        if !self.always_ends {
+            return None;
+        }
+        let mut inner = self.lock();
+        let Inner { states, unfolder, distances, .. } = &mut *inner;
+        distances.of(unfolder, states.get(state as usize)?.main)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -142,6 +167,10 @@ impl CodepointAutomaton for PatternAutomaton {
 
     fn can_always_be_found(&self) -> bool {
         self.always_found
+    }
+
+    fn is_never_lost(&self) -> bool {
+        self.never_lost
     }
 
     fn start(&self) -> Result<Option<u32>, EngineError> {
@@ -169,6 +198,18 @@ impl CodepointAutomaton for PatternAutomaton {
             *slot = Some(edges.clone());
         }
         Ok(edges)
+    }
+
+    fn ends_within(&self, state: u32) -> Option<u64> {
+        Some(self.distance(state)?.here)
+    }
+
+    fn stays_within(&self, state: u32) -> Option<u64> {
+        Some(self.distance(state)?.anywhere)
+    }
+
+    fn ends_exactly_within(&self) -> bool {
+        true
     }
 
     fn identity(&self) -> u128 {

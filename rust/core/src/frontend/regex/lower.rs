@@ -262,6 +262,15 @@ pub(super) fn can_always_be_found(ast: &Ast) -> bool {
     branches(ast).into_iter().any(|branch| free[branch as usize])
 }
 
+/// Is whatever comes, and whatever came before, the beginning of a text in which the pattern is found? It is so where an alternative has no conditions
+/// but the end of the text at its own.
+pub(super) fn is_never_lost(ast: &Ast) -> bool {
+    let free = free_of_conditions(ast, true);
+    let asks_for_start =
+        |branch: NodeId| pieces(ast, branch).first().is_some_and(|&id| *ast.node(id) == Node::Assert(Assertion::TextStart));
+    branches(ast).into_iter().any(|branch| !asks_for_start(branch) && inside(ast, branch).iter().all(|&id| free[id as usize]))
+}
+
 /// By node: can it be matched on every way, or on some, without asking what is around, by characters that there are?
 fn free_of_conditions(ast: &Ast, every: bool) -> Vec<bool> {
     let mut free: Vec<bool> = Vec::with_capacity(ast.root as usize + 1);

@@ -12,6 +12,7 @@
 mod ast;
 mod automaton;
 mod class;
+mod distance;
 mod lower;
 mod parser;
 mod unfold;

@@ -566,6 +566,8 @@ proptest! {
         let grammar = grammar(&ours, &limits()).unwrap();
         prop_assert!(always_ends(&searched) && always_ends(&matched), "{}", ours);
         prop_assert!(can_always_be_found(&searched) && can_always_be_found(&matched), "{}", ours);
+        prop_assert!(is_never_lost(&searched) && is_never_lost(&matched), "{}", ours);
+        prop_assert!(ends_where_it_says(&searched) && ends_where_it_says(&matched), "{}", ours);
         let (find, full) = (reference(&pattern), reference(&format!("^(?:{pattern})$")));
         for text in &texts {
             prop_assert_eq!(accepts(&searched, text), find.is_match(text), "search {} in {:?}", ours, text);
@@ -636,16 +638,100 @@ fn a_pattern_that_always_ends_has_no_traps() {
     }
 }
 
+/// The fewest characters with which a text is accepted from a state.
+fn distance(automaton: &PatternAutomaton, state: u32) -> Option<u64> {
+    let (mut layer, mut seen) = (vec![state], std::collections::HashSet::from([state]));
+    for after in 0.. {
+        if layer.iter().any(|&state| automaton.accepts(state).unwrap()) {
+            return Some(after);
+        }
+        let edges = layer.iter().flat_map(|&state| automaton.edges(state).unwrap().iter().map(|edge| edge.target).collect::<Vec<_>>());
+        layer = edges.filter(|&target| seen.insert(target)).collect();
+        if layer.is_empty() {
+            return None;
+        }
+    }
+    None
+}
+
+/// If that is said of it: in each state just so many characters are missing, and nowhere behind it more than the most.
+fn ends_where_it_says(automaton: &PatternAutomaton) -> bool {
+    let Some(start) = automaton.start().unwrap() else { return true };
+    let states = reached(automaton, start);
+    let distances: Vec<Option<u64>> = states.iter().map(|&state| distance(automaton, state)).collect();
+    states.iter().zip(&distances).all(|(&state, &distance)| match automaton.ends_within(state) {
+        None => !automaton.always_ends(),
+        within => {
+            let behind = reached(automaton, state).into_iter().map(|next| automaton.ends_within(next).unwrap()).max();
+            within == distance && behind <= automaton.stays_within(state)
+        }
+    })
+}
+
+#[test]
+fn distances_are_known_where_there_are_no_conditions() {
+    let made = |pattern: &str| PatternAutomaton::search(pattern, &limits()).unwrap_or_else(|e| panic!("{pattern}: {e}"));
+    for (pattern, within, anywhere) in [
+        ("", 0, 0),
+        ("abc", 3, 3),
+        ("^[a-z]*$", 0, 0),
+        ("^[a-z]+$", 1, 1),
+        ("^(a|bcd){2,5}$", 2, 3),
+        ("^a{40}b*$", 40, 40),
+        ("^a$|^bcd", 1, 2),
+        ("^(ab)*$", 0, 1),
+        ("x{3}$", 3, 3),
+        ("[^a]|a", 1, 1),
+    ] {
+        let automaton = made(pattern);
+        let start = automaton.start().unwrap().unwrap();
+        let known = (automaton.ends_within(start), automaton.stays_within(start));
+        assert_eq!(known, (Some(within), Some(anywhere)), "{pattern}");
+        assert!(ends_where_it_says(&automaton), "{pattern}");
+    }
+    let many = made("[a-f0-9]{0,30}(?:z[a-f]{3,40}){3,40}$");
+    assert_eq!(many.ends_within(many.start().unwrap().unwrap()), Some(12));
+    for pattern in ["a(?=b)", "^(?!a)b", "a\\bb", "a^b"] {
+        let automaton = made(pattern);
+        assert_eq!(automaton.start().unwrap().and_then(|start| automaton.ends_within(start)), None, "{pattern}");
+    }
+}
+
+/// May any character come in this state?
+fn goes_on(automaton: &PatternAutomaton, state: u32) -> bool {
+    let (mut next, mut all) = (0, true);
+    for edge in automaton.edges(state).unwrap().iter() {
+        all &= edge.low == next || next == 0xD800 && edge.low == 0xE000;
+        next = edge.high + 1;
+    }
+    all && next == 0x11_0000
+}
+
+/// If that is said of it: nothing is refused, and from everywhere some text is accepted.
+fn is_never_lost(automaton: &PatternAutomaton) -> bool {
+    let start = automaton.start().unwrap();
+    let lost = |state: u32| !goes_on(automaton, state) || !ends(automaton, state);
+    !automaton.is_never_lost() || start.is_some_and(|start| !reached(automaton, start).into_iter().any(lost))
+}
+
+#[test]
+fn a_pattern_that_may_begin_anywhere_is_never_lost() {
+    let made = |pattern: &str| PatternAutomaton::search(pattern, &limits()).unwrap_or_else(|e| panic!("{pattern}: {e}"));
+    for pattern in ["", "a", "a$", "(a|b)c$", "^a|b$", "a(?=b)|c$", "a.c$|^x", "$", "^$|", "[^a]b?$$"] {
+        assert!(made(pattern).is_never_lost() && is_never_lost(&made(pattern)), "{pattern}");
+    }
+    for pattern in ["^a", "^a$|^b", "a[^\\s\\S]$", "(?!b)a", "a\\b", "(^a|b)c", "(a|b$)*", "a(?<=a)", "a$b"] {
+        assert!(!made(pattern).is_never_lost(), "{pattern}");
+    }
+    assert!(!PatternAutomaton::whole("a", &limits()).unwrap().is_never_lost());
+    for &(pattern, ..) in FOUND {
+        assert!(is_never_lost(&made(pattern)), "{pattern}");
+    }
+}
+
 /// If that is said of it: nothing is refused, and from everywhere a state is reached from which every text is accepted.
 fn can_always_be_found(automaton: &PatternAutomaton) -> bool {
-    let goes_on = |state: u32| {
-        let (mut next, mut all) = (0, true);
-        for edge in automaton.edges(state).unwrap().iter() {
-            all &= edge.low == next || next == 0xD800 && edge.low == 0xE000;
-            next = edge.high + 1;
-        }
-        all && next == 0x11_0000
-    };
+    let goes_on = |state: u32| goes_on(automaton, state);
     let stays = |state: u32| automaton.accepts(state).unwrap() && automaton.edges(state).unwrap().iter().all(|edge| edge.target == state);
     let found = |state: u32| goes_on(state) && reached(automaton, state).into_iter().any(|state| stays(state) && goes_on(state));
     let start = automaton.start().unwrap();

@@ -174,6 +174,20 @@ impl Unfolder {
         variables.into_iter().filter_map(|v| self.variables.get(v as usize)).fold(0, |sum, &(_, term)| sum | self.term_needs[term as usize])
     }
 
+    /// The class terms of a value, if it is that one of them holds, or the end.
+    pub fn class_terms(&self, value: Value) -> Option<Vec<Variable>> {
+        self.is_disjunction(value.next).then(|| self.formulas.variables(value.next).to_vec())
+    }
+
+    /// What a class term becomes after a character of its class.
+    pub fn after_term(&mut self, term: Variable, context: Context) -> Result<Value, EngineError> {
+        self.refill();
+        match self.variables.get(term as usize) {
+            Some(&(_, then)) => self.unfold(then, context),
+            None => Ok(Value::NEVER),
+        }
+    }
+
     /// Add the classes that a value asks about.
     pub fn classes(&self, value: Value, out: &mut Vec<ClassId>) {
         let variables = self.formulas.variables(value.next);

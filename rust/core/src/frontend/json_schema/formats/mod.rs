@@ -168,6 +168,14 @@ impl CodepointAutomaton for Shared {
         self.automaton.always_ends_within()
     }
 
+    fn stays_within(&self, state: u32) -> Option<u64> {
+        self.automaton.stays_within(state)
+    }
+
+    fn ends_exactly_within(&self) -> bool {
+        self.automaton.ends_exactly_within()
+    }
+
     fn lengths(&self) -> (u64, Option<u64>) {
         self.lengths.unwrap_or_else(|| self.automaton.lengths())
     }
