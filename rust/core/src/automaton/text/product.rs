@@ -601,9 +601,12 @@ impl Products {
 /// The lengths without the bounds that a component keeps anyway, where the text is worth as much without it whatever its length.
 fn without_idle_bounds(spec: &TextSpec) -> Vec<Length> {
     let mut lengths = spec.lengths.clone();
+    if lengths.is_empty() {
+        return lengths;
+    }
     for (component, automaton) in (0..).zip(&spec.components) {
         let (least, most) = automaton.lengths();
-        if lengths.is_empty() || (least, most) == (0, None) {
+        if (least, most) == (0, None) {
             continue;
         }
         let without = spec.outcome.map(|v| if v == component { Mapped::Constant(false) } else { Mapped::Variable(v) });

@@ -208,6 +208,11 @@ impl CodepointAutomaton for PatternAutomaton {
         Some(self.distance(state)?.anywhere)
     }
 
+    fn lengths(&self) -> (u64, Option<u64>) {
+        let start = self.start().ok().flatten();
+        start.and_then(|start| self.distance(start)).map_or((0, None), |distance| (distance.here, distance.most))
+    }
+
     fn ends_exactly_within(&self) -> bool {
         true
     }

@@ -22,6 +22,8 @@ pub(super) struct Distance {
     pub here: u64,
     /// No state that can be reached needs more than these; of a term: none behind its character.
     pub anywhere: u64,
+    /// The most that do; `None`: any number.
+    pub most: Option<u64>,
 }
 
 /// The distances of all terms that were asked about.
@@ -45,11 +47,12 @@ impl Distances {
         if !terms.iter().all(|term| self.by_term.contains_key(term)) && !self.gave_up {
             self.gave_up = self.explore(unfolder, &terms).is_none();
         }
-        let mut found = Distance { here: if value.end { 0 } else { u64::MAX }, anywhere: 0 };
+        let mut found = Distance { here: if value.end { 0 } else { u64::MAX }, anywhere: 0, most: Some(0) };
         for term in &terms {
             let known = self.by_term.get(term)?;
             found.here = found.here.min(known.here);
             found.anywhere = found.anywhere.max(known.anywhere);
+            found.most = found.most.zip(known.most).map(|(most, of_term)| most.max(of_term));
         }
         found.anywhere = found.anywhere.max(found.here);
         (found.here != u64::MAX).then_some(found)
@@ -70,11 +73,14 @@ impl Distances {
             add(&mut terms, term);
         }
         let mut before: Vec<Vec<usize>> = Vec::new();
+        let mut follow: Vec<usize> = Vec::new();
         let mut layer = Vec::new();
         let mut at = 0;
         while let Some(&term) = terms.get(at) {
             let after = if term == ANYTHING { Value::ALWAYS } else { unfolder.after_term(term, context).ok()? };
-            for next in terms_of(unfolder, after)? {
+            let next = terms_of(unfolder, after)?;
+            follow.push(next.len());
+            for next in next {
                 let place = add(&mut terms, next);
                 before.resize_with(terms.len().max(before.len()), Vec::new);
                 before[place].push(at);
@@ -113,9 +119,29 @@ impl Distances {
                 }
             }
         }
-        let known = terms.into_iter().zip(here.into_iter().zip(anywhere));
-        self.by_term
-            .extend(known.filter(|(_, (here, _))| *here != u64::MAX).map(|(term, (here, anywhere))| (term, Distance { here, anywhere })));
+        let most = longest(&before, follow);
+        for (place, term) in terms.into_iter().enumerate().filter(|&(place, _)| here[place] != u64::MAX) {
+            self.by_term.insert(term, Distance { here: here[place], anywhere: anywhere[place], most: most[place] });
+        }
         Some(())
     }
+}
+
+/// By term: how many characters complete it at most; `None`: it comes back to itself, or leads to one that does. `before`: which terms it follows;
+/// `follow`: how many follow it.
+fn longest(before: &[Vec<usize>], mut follow: Vec<usize>) -> Vec<Option<u64>> {
+    let mut most = vec![None; before.len()];
+    let mut longest = vec![1; before.len()];
+    let mut done: Vec<usize> = (0..before.len()).filter(|&at| follow[at] == 0).collect();
+    while let Some(at) = done.pop() {
+        most[at] = Some(longest[at]);
+        for &earlier in &before[at] {
+            longest[earlier] = longest[earlier].max(longest[at] + 1);
+            follow[earlier] -= 1;
+            if follow[earlier] == 0 {
+                done.push(earlier);
+            }
+        }
+    }
+    most
 }

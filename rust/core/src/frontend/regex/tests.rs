@@ -654,11 +654,31 @@ fn distance(automaton: &PatternAutomaton, state: u32) -> Option<u64> {
     None
 }
 
+/// The most characters of a text that is accepted from a state behind which no text is a trap; `None`: there is no end of them.
+fn longest(automaton: &PatternAutomaton, state: u32) -> Option<u64> {
+    let all = reached(automaton, state).len() as u64;
+    let mut layer = std::collections::BTreeSet::from([state]);
+    let mut most = 0;
+    while !layer.is_empty() {
+        if most > all {
+            return None;
+        }
+        layer =
+            layer.iter().flat_map(|&state| automaton.edges(state).unwrap().iter().map(|edge| edge.target).collect::<Vec<_>>()).collect();
+        most += 1;
+    }
+    Some(most - 1)
+}
+
 /// If that is said of it: in each state just so many characters are missing, and nowhere behind it more than the most.
 fn ends_where_it_says(automaton: &PatternAutomaton) -> bool {
     let Some(start) = automaton.start().unwrap() else { return true };
     let states = reached(automaton, start);
     let distances: Vec<Option<u64>> = states.iter().map(|&state| distance(automaton, state)).collect();
+    let (least, most) = automaton.lengths();
+    if automaton.always_ends() && (distances.first() != Some(&Some(least)) || most != longest(automaton, start)) {
+        return false;
+    }
     states.iter().zip(&distances).all(|(&state, &distance)| match automaton.ends_within(state) {
         None => !automaton.always_ends(),
         within => {
