@@ -14,6 +14,8 @@ use crate::formula::{Formula, Variable};
 
 /// With more terms than these nothing is said.
 const MOST_TERMS: usize = 1 << 14;
+/// Nor where one follows another more often.
+const MOST_STEPS: usize = 1 << 20;
 
 /// Characters to the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,12 +76,17 @@ impl Distances {
         }
         let mut before: Vec<Vec<usize>> = Vec::new();
         let mut follow: Vec<usize> = Vec::new();
+        let mut steps = 0;
         let mut layer = Vec::new();
         let mut at = 0;
         while let Some(&term) = terms.get(at) {
             let after = if term == ANYTHING { Value::ALWAYS } else { unfolder.after_term(term, context).ok()? };
             let next = terms_of(unfolder, after)?;
             follow.push(next.len());
+            steps += next.len();
+            if steps > MOST_STEPS {
+                return None;
+            }
             for next in next {
                 let place = add(&mut terms, next);
                 before.resize_with(terms.len().max(before.len()), Vec::new);

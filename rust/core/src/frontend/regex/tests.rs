@@ -711,6 +711,9 @@ fn distances_are_known_where_there_are_no_conditions() {
     }
     let many = made("[a-f0-9]{0,30}(?:z[a-f]{3,40}){3,40}$");
     assert_eq!(many.ends_within(many.start().unwrap().unwrap()), Some(12));
+    // Each of thousands may follow each before it.
+    let too_many = made(&format!("^{}$", "a?b?".repeat(1000)));
+    assert_eq!(too_many.ends_within(too_many.start().unwrap().unwrap()), None);
     for pattern in ["a(?=b)", "^(?!a)b", "a\\bb", "a^b"] {
         let automaton = made(pattern);
         assert_eq!(automaton.start().unwrap().and_then(|start| automaton.ends_within(start)), None, "{pattern}");
