@@ -151,12 +151,23 @@ impl Space {
         Ok(ArrayId(self.arrays.keys.insert_full(ArrayKey { formula, low, watched }).0 as u32))
     }
 
+    /// Which items an array that owes `formula` may look for, and how many of them at most.
+    pub(super) fn wanted_items(&mut self, formula: Formula) -> Result<HashMap<Formula, u64>, EngineError> {
+        let mut wanted: HashMap<Formula, u64> = HashMap::new();
+        for &atom in self.all_atoms(formula)?.iter() {
+            if let Atom::Matches(item, count) = atom {
+                let most = wanted.entry(item).or_default();
+                *most = count.max(*most);
+            }
+        }
+        Ok(wanted)
+    }
+
     /// The segment of `count`: its first count and the first one after it.
     fn segment_bounds(&mut self, formula: Formula, count: u64, watched: Watched) -> Result<(u64, u64), EngineError> {
         let mut prefix = 0;
         let mut bounds = Vec::new();
         let mut loose = self.watches_of(watched);
-        let mut wanted: HashMap<Formula, u64> = HashMap::new();
         for &atom in self.all_atoms(formula)?.iter() {
             match atom {
                 Atom::Unevaluated(id) => {
@@ -177,15 +188,13 @@ impl Space {
                     }
                 }
                 Atom::Count(bound) => bounds.push(bound),
-                Atom::Matches(item, count) => {
-                    let most = wanted.entry(item).or_default();
-                    *most = count.max(*most);
-                }
+                // Below.
+                Atom::Matches(..) => {}
                 Atom::Unique => loose += u64::from(self.decide(formula, atom, false)? != Formula::FALSE),
                 _ => return Err(EngineError::Internal("an array's obligation with other atoms")),
             }
         }
-        loose = wanted.into_values().fold(loose, u64::saturating_add);
+        loose = self.wanted_items(formula)?.into_values().fold(loose, u64::saturating_add);
         let (mut low, mut high) = if count < prefix { (count, count + 1) } else { (prefix, u64::MAX) };
         for bound in bounds {
             let first = bound.saturating_sub(loose.saturating_add(1));

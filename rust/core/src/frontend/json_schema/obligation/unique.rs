@@ -253,13 +253,7 @@ impl Space {
     fn make_plan(&mut self, tools: Tools<'_>, formula: Formula) -> Result<Plan, EngineError> {
         let start = self.segment(formula, 0, Watched::NOTHING)?;
         let mut plan = Plan { values: Vec::new(), repeats: Vec::new(), fewest: u64::MAX };
-        let mut wanted: HashMap<Formula, u64> = HashMap::new();
-        for &atom in self.all_atoms(formula)?.iter() {
-            if let Atom::Matches(item, count) = atom {
-                let most = wanted.entry(item).or_default();
-                *most = count.max(*most);
-            }
-        }
+        let wanted = self.wanted_items(formula)?;
         let mut visited: HashSet<ArrayId> = HashSet::from_iter([start]);
         let mut pending = VecDeque::from([start]);
         while let Some(array) = pending.pop_front() {
