@@ -107,7 +107,10 @@ fn hint(matcher: &Matcher, hints: &[Vec<u8>], in_string: bool, random: usize) ->
     for ending in endings {
         for hint in &all {
             let text = [hint, ending.as_bytes()].concat();
-            if matcher.fork().accept_bytes(&text).map_err(|e| format!("accept failed: {e}"))? {
+            let mut after = matcher.fork();
+            let mut accept = |bytes: &[u8]| after.accept_bytes(bytes).map_err(|e| format!("accept failed: {e}"));
+            // A value is no name: which key is needed is asked once its string has begun.
+            if accept(&text)? && (in_string || !accept(b":")?) {
                 return Ok(text);
             }
         }
