@@ -99,23 +99,24 @@ impl Answer<'_> {
     fn fill(self, row: &mut Row, bytes: ByteSet) {
         for (first, word) in (0..).step_by(64).zip(bytes.0) {
             let cells = &mut row.cells[first..first + 64];
-            match self {
-                // PERF: of most states most bytes are refused at once.
-                Self::Code(code) if word.count_ones() > 16 => {
-                    for (i, cell) in cells.iter_mut().enumerate() {
-                        let cell = cell.get_mut();
-                        let wanted = *cell == 0 && word >> i & 1 == 1;
-                        *cell = if wanted { code } else { *cell };
+            let mut rest = word;
+            while rest != 0 {
+                // PERF: bytes that fare alike stand together.
+                let from = rest.trailing_zeros();
+                let run = from as usize..(from + (rest >> from).trailing_ones()) as usize;
+                rest &= u64::MAX.checked_shl(run.end as u32).unwrap_or(0);
+                match self {
+                    Self::Code(code) => {
+                        for cell in cells[run].iter_mut().map(AtomicU32::get_mut) {
+                            *cell = if *cell == 0 { code } else { *cell };
+                        }
                     }
-                }
-                _ => {
-                    let mut rest = word;
-                    while rest != 0 {
-                        let i = rest.trailing_zeros() as usize;
-                        rest &= rest - 1;
-                        let cell = cells[i].get_mut();
-                        if *cell == 0 {
-                            *cell = self.code(first + i);
+                    Self::Like(_) => {
+                        for (i, cell) in run.clone().zip(&mut cells[run]) {
+                            let cell = cell.get_mut();
+                            if *cell == 0 {
+                                *cell = self.code(first + i);
+                            }
                         }
                     }
                 }

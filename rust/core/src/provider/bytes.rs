@@ -20,10 +20,14 @@ impl ByteSet {
 
     /// The bytes from `low` to `high`, both included.
     pub fn range(low: u8, high: u8) -> Self {
-        let mut set = Self::default();
-        for byte in low..=high {
-            set.insert(byte);
-        }
+        let below = |end: usize| {
+            Self(std::array::from_fn(|word| match end.saturating_sub(word * 64) {
+                64.. => u64::MAX,
+                bits => (1 << bits) - 1,
+            }))
+        };
+        let mut set = below(usize::from(high) + 1);
+        set.remove(&below(low.into()));
         set
     }
 

@@ -281,29 +281,33 @@ impl TextAutomaton {
         }
         let moves = self.products.live_moves(product, bound)?;
         if byte < 0x80 {
-            let (first, not) = if self.raw { (0, [0xFF; 2]) } else { (0x20, *b"\"\\") };
-            let mut targets = [None; 0x80];
-            for m in moves.iter().take_while(|m| m.low < 0x80) {
-                targets[m.low as usize..=m.high.min(0x7F) as usize].fill(Some(m.target));
-            }
-            targets[..first].fill(None);
-            // Walks over a vocabulary ask about all of them.
-            let mut groups: SmallVec<[(Option<ProductId>, ByteSet); 4]> = SmallVec::new();
-            for (b, target) in (0u8..).zip(&targets).filter(|(b, _)| !not.contains(b)) {
-                match groups.iter_mut().rev().find(|(other, _)| other == target) {
-                    Some((_, bytes)) => bytes.insert(b),
-                    None => groups.push((*target, ByteSet::one(b))),
+            let mut characters = ByteSet::range(if self.raw { 0 } else { 0x20 }, 0x7F);
+            let mut dead = ByteSet::range(0, 0x7F);
+            if !self.raw {
+                // These are asked about by themselves.
+                for apart in [b'"', b'\\'].map(ByteSet::one) {
+                    characters.remove(&apart);
+                    dead.remove(&apart);
                 }
             }
-            let mut step = Step::dead(ByteSet::one(byte));
-            if moves.last().is_none_or(|m| m.high < 0x80) {
-                step.also.push(Also::Dead(ByteSet([0, 0, u64::MAX, u64::MAX])));
+            // Walks over a vocabulary ask about all of them.
+            let mut groups: SmallVec<[(ProductId, ByteSet); 4]> = SmallVec::new();
+            for m in moves.iter().take_while(|m| m.low < 0x80) {
+                let mut bytes = ByteSet::range(m.low as u8, m.high.min(0x7F) as u8);
+                bytes.keep(&characters);
+                dead.remove(&bytes);
+                match groups.iter_mut().rev().find(|(other, _)| *other == m.target) {
+                    Some((_, others)) => others.extend(&bytes),
+                    None if bytes != ByteSet::default() => groups.push((m.target, bytes)),
+                    None => {}
+                }
             }
+            if moves.last().is_none_or(|m| m.high < 0x80) {
+                dead.extend(&ByteSet([0, 0, u64::MAX, u64::MAX]));
+            }
+            let mut step = Step::dead(ByteSet::one(byte));
+            step.also.push(Also::Dead(dead));
             for (target, bytes) in groups {
-                let Some(target) = target else {
-                    step.also.push(Also::Dead(bytes));
-                    continue;
-                };
                 let target = self.state(arena, Kind::Body(target))?;
                 let increment = arena.facts(target).counting;
                 step.also.push(Also::To(target, increment, bytes));
