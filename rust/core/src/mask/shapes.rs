@@ -5,6 +5,8 @@
 
 mod beyond;
 
+use std::ops::RangeInclusive;
+
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
@@ -22,7 +24,8 @@ use crate::characters::{Kinds, OTHER, SEPARATORS, SPACES};
 use crate::error::EngineError;
 use crate::ids::StateId;
 use crate::loops::{self, Beyond, CHARACTERS};
-use crate::provider::{Arena, ByteSet, Cell};
+use crate::provider::{Arena, ByteSet, Cell, Glance};
+use crate::vocab::trie::Node;
 use crate::vocab::{BEYOND, Class, ShapeIndex, Vocabulary};
 
 /// Few tokens are as many characters.
@@ -33,13 +36,13 @@ const AHEAD: usize = 256;
 
 /// From so many states most of a class may lead to one, and the others elsewhere.
 const PARTED: usize = 64;
-/// So many tokens may be read one by one, of so many that are looked at.
 /// To more places than this no class is followed.
 const MOST_WAYS: usize = 4;
-const SINGLES: usize = 1 << 11;
+/// So many tokens may be read one by one, of so many that are looked at.
+const SINGLES: usize = 1 << 14;
+const LOOKED_AT: usize = 1 << 15;
 /// So many tokens are more than few.
 const MANY: u32 = if cfg!(test) { 4 } else { 1 << 9 };
-const LOOKED_AT: usize = 1 << 13;
 
 /// Where a class of characters leads from a state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +51,14 @@ enum After {
     /// To one state, and whether the register grows.
     To(StateId, bool),
     /// Not all to the same.
+    Apart,
+}
+
+/// Where a byte leads.
+enum Way {
+    Dead,
+    To((StateId, u64)),
+    /// To several states, or out of the rule.
     Apart,
 }
 
@@ -284,15 +295,9 @@ impl<'a> ShapeWalk<'a> {
                 let Some(node) = trie.find(before) else { return Ok(true) };
                 node + 1..trie.nodes()[node].end as usize
             };
-            let nodes: SmallVec<[usize; 8]> = apart.iter().filter_map(|byte| trie.child(&below, byte)).collect();
-            if nodes.iter().map(|&node| trie.places_below(node).len()).sum::<usize>() > self.singles {
-                return Ok(false);
-            }
-            for node in nodes {
-                for &token in &trie.tokens()[trie.places_below(node)] {
-                    if bitmask::get(shapes.strings().all(), token) && !self.single(token, before.len(), from)? {
-                        return Ok(false);
-                    }
+            for node in apart.iter().filter_map(|byte| trie.child(&below, byte)) {
+                if !self.branch(node, from)? {
+                    return Ok(false);
                 }
             }
             return Ok(true);
@@ -320,8 +325,42 @@ impl<'a> ShapeWalk<'a> {
         &mut self.touched
     }
 
+    /// Read the tokens at and below a node of the vocabulary's trie, from where `from` stands before its byte; false if they are too many.
+    fn branch(&mut self, node: usize, from: (StateId, u64)) -> Result<bool, EngineError> {
+        let (trie, strings) = (self.vocabulary.trie(), self.shapes.strings().all());
+        let tokens = &trie.tokens()[trie.places_below(node)];
+        let Some(left) = self.singles.checked_sub(tokens.len()) else { return Ok(false) };
+        self.singles = left;
+        bitmask::set_all(self.touched_mut(), tokens);
+        let Node { depth: before, deepest, end, .. } = trie.nodes()[node];
+        // By depth.
+        let mut path: SmallVec<[(StateId, u64); 32]> = SmallVec::from_elem(from, usize::from(deepest - before) + 2);
+        let mut at = node;
+        while at < end as usize {
+            let node = &trie.nodes()[at];
+            let depth = usize::from(node.depth - before);
+            // No token below stands for itself.
+            let apart = node.byte < 0x20 || b"\"\\".contains(&node.byte);
+            let way = if apart { Way::Dead } else { self.onward(path[depth], node.byte)? };
+            match way {
+                Way::Dead => at = node.end as usize,
+                Way::To(next) => {
+                    path[depth + 1] = next;
+                    for &token in &trie.tokens()[trie.places_at(at)] {
+                        if bitmask::get(strings, token) {
+                            self.accepted.push(token);
+                        }
+                    }
+                    at += 1;
+                }
+                Way::Apart => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
     /// Read a token from one of its bytes on, unless that was done; false if there were too many.
-    fn single(&mut self, token: u32, at: usize, (mut state, mut register): (StateId, u64)) -> Result<bool, EngineError> {
+    fn single(&mut self, token: u32, at: usize, mut from: (StateId, u64)) -> Result<bool, EngineError> {
         if bitmask::get(self.touched_mut(), token) {
             return Ok(true);
         }
@@ -329,22 +368,37 @@ impl<'a> ShapeWalk<'a> {
         self.singles = left;
         bitmask::set(&mut self.touched, token);
         for &byte in &self.vocabulary.token_bytes(token)[at..] {
-            let (target, increment) = match after(self.arena, state, byte)? {
-                After::Dead => return Ok(true),
-                After::To(target, increment) => (target, increment),
-                After::Apart => return Ok(false),
-            };
-            register += u64::from(increment && !self.frozen);
-            let Some(next) = self.arena.settled(target, register)? else { return Ok(true) };
-            let facts = self.arena.facts(next);
-            if facts.returns.is_some() {
-                return Ok(false);
+            match self.onward(from, byte)? {
+                Way::Dead => return Ok(true),
+                Way::To(next) => from = next,
+                Way::Apart => return Ok(false),
             }
-            state = next;
-            register = if facts.counting { register } else { 0 };
         }
         self.accepted.push(token);
         Ok(true)
+    }
+
+    /// Where a byte leads.
+    #[inline]
+    fn onward(&self, (state, register): (StateId, u64), byte: u8) -> Result<Way, EngineError> {
+        // PERF: nearly all steps are of these kinds.
+        match self.arena.row(state).map(|row| row.glance(state, byte)) {
+            Some(Glance::Dead) => return Ok(Way::Dead),
+            Some(Glance::Plain(target)) => return Ok(Way::To((target, 0))),
+            _ => {}
+        }
+        let (target, increment) = match after(self.arena, state, byte)? {
+            After::Dead => return Ok(Way::Dead),
+            After::To(target, increment) => (target, increment),
+            After::Apart => return Ok(Way::Apart),
+        };
+        let register = register + u64::from(increment && !self.frozen);
+        let Some(next) = self.arena.settled(target, register)? else { return Ok(Way::Dead) };
+        let facts = self.arena.facts(next);
+        Ok(match facts.returns {
+            Some(_) => Way::Apart,
+            None => Way::To((next, if facts.counting { register } else { 0 })),
+        })
     }
 
     fn after(&mut self, state: StateId, class: Class, first: bool) -> Result<Most, EngineError> {
@@ -372,17 +426,15 @@ impl<'a> ShapeWalk<'a> {
         }
         let arena = self.arena;
         ask_widely(arena, state)?;
-        let way = match class {
-            Class::Lower => self.most(state, b'a'..=b'z')?,
-            Class::Upper => self.most(state, b'A'..=b'Z')?,
-            Class::Digit => self.most(state, b'0'..=b'9')?,
-            Class::Byte(_) | Class::Beyond => match beyond(arena, state, OTHER)? {
+        let way = match (class.of_ascii(), class) {
+            (Some(bytes), _) => self.most(state, bytes)?,
+            (None, Class::Separator) => Most::all(beyond(arena, state, SEPARATORS)?),
+            (None, Class::Space) => Most::all(beyond(arena, state, SPACES)?),
+            (None, _) => match beyond(arena, state, OTHER)? {
                 // Few characters are taken.
                 After::Apart => self.most(state, 0xC2..=0xF4)?.or_apart(),
                 after => Most::all(after),
             },
-            Class::Separator => Most::all(beyond(arena, state, SEPARATORS)?),
-            Class::Space => Most::all(beyond(arena, state, SPACES)?),
         };
         self.ways.entry(state).or_insert(Ways([None; 6])).0[number] = Some(way);
         Ok(way)
@@ -391,7 +443,11 @@ impl<'a> ShapeWalk<'a> {
 
 impl ShapeWalk<'_> {
     /// Where all of these bytes lead, or most of them.
-    fn most(&mut self, state: StateId, bytes: std::ops::RangeInclusive<u8>) -> Result<Most, EngineError> {
+    fn most(&mut self, state: StateId, bytes: RangeInclusive<u8>) -> Result<Most, EngineError> {
+        let first = *bytes.start();
+        if self.arena.row(state).is_some_and(|row| row.is_same(&bytes)) {
+            return Ok(Most::all(after(self.arena, state, first)?));
+        }
         let mut found: SmallVec<[(After, ByteSet, usize); 4]> = SmallVec::new();
         for byte in bytes {
             let way = after(self.arena, state, byte)?;

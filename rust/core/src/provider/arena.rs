@@ -139,6 +139,13 @@ pub enum Glance {
 }
 
 impl Row {
+    /// Is it known that the state does just the same on all of these bytes?
+    pub fn is_same(&self, bytes: &std::ops::RangeInclusive<u8>) -> bool {
+        let cells = &self.cells[usize::from(*bytes.start())..=usize::from(*bytes.end())];
+        let first = cells.first().map_or(0, |cell| cell.load(Ordering::Acquire));
+        first != 0 && cells.iter().all(|cell| cell.load(Ordering::Acquire) == first)
+    }
+
     /// What is known of `byte`, if it is simple. The row is that of `state`.
     #[inline(always)]
     #[allow(clippy::inline_always)] // the inner loop of every walk over a vocabulary

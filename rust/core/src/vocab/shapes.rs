@@ -9,6 +9,8 @@
 //! them.
 //! Must not know: states.
 
+use std::ops::RangeInclusive;
+
 use hashbrown::HashMap;
 
 use super::beyond::{BeyondIndex, Partial};
@@ -33,6 +35,18 @@ pub enum Class {
     Space,
     /// This byte alone.
     Byte(u8),
+}
+
+impl Class {
+    /// The letters or digits of the class.
+    pub fn of_ascii(self) -> Option<RangeInclusive<u8>> {
+        match self {
+            Self::Lower => Some(b'a'..=b'z'),
+            Self::Upper => Some(b'A'..=b'Z'),
+            Self::Digit => Some(b'0'..=b'9'),
+            _ => None,
+        }
+    }
 }
 
 /// The letter of [`Class::Beyond`].
