@@ -245,7 +245,8 @@ pub fn stays_alive(arena: &Arena, state: StateId, kinds: Kinds, places: &mut usi
     } else if *places == 0 || kinds & refused(arena, state)? != 0 {
         return Ok(false);
     } else {
-        let (found, seen) = find_alive(arena, state, places)?;
+        // Where there is a greatest length no text goes on for ever.
+        let (found, seen) = if arena.is_bounded(state) { (0, HashSet::new()) } else { find_alive(arena, state, places)? };
         if found == 0 {
             // Where one search finds nothing, the next is likely to.
             *places = places.saturating_sub(IN_VAIN);

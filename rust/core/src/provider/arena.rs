@@ -528,6 +528,12 @@ impl Arena {
         self.providers[s.provider.index()].is_endless(self, s.local, or_named)
     }
 
+    /// See [`Provider::is_bounded`].
+    pub fn is_bounded(&self, state: StateId) -> bool {
+        let s = &self.states[state.index()];
+        self.providers[s.provider.index()].is_bounded(s.local)
+    }
+
     /// See [`Provider::identity`]; the one among the facts, where there is one.
     pub fn identity(&self, state: StateId) -> Option<u128> {
         let s = &self.states[state.index()];

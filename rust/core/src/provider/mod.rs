@@ -285,6 +285,11 @@ pub trait Provider: Send + Sync {
         Ok(false)
     }
 
+    /// Of a state inside a string or a key: is it plain that what may still come has a greatest length? No if in doubt.
+    fn is_bounded(&self, _local: u32) -> bool {
+        false
+    }
+
     /// A keyed 128-bit hash of everything that the state does, pushes and all that they lead to included, the same in every process; `None`:
     /// there is none. For what is kept beyond this grammar; may take microseconds.
     fn identity(&self, _arena: &Arena, _local: u32) -> Option<u128> {
@@ -421,6 +426,11 @@ pub trait CodepointAutomaton: Send + Sync {
     /// The same of every state that can be reached from this one.
     fn stays_within(&self, _state: u32) -> Option<u64> {
         self.always_ends_within()
+    }
+
+    /// Kinds of characters over which, as is plain, any text goes on from this state, and some text is accepted behind it.
+    fn stays_alive_over(&self, _state: u32) -> Kinds {
+        0
     }
 
     /// True if [`Self::ends_within`], where it is known, is also the fewest characters that it takes.

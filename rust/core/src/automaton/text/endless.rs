@@ -22,8 +22,9 @@ impl Products {
             return Ok(known);
         }
         let key = self.key(id);
-        // Every text is accepted once it is long enough.
-        if key.limits.last() == Some(&u64::MAX) && key.outcomes.last().is_some_and(super::Outcome::refuses_nothing) {
+        // Every text is accepted once it is long enough, or any may go on and be accepted then.
+        let accepts_all = key.limits.last() == Some(&u64::MAX) && key.outcomes.last().is_some_and(super::Outcome::refuses_nothing);
+        if accepts_all || self.refuses_nothing(id) {
             return Ok(*answer(id).get_or_init(|| true));
         }
         if key.counts() {

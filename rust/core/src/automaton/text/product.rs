@@ -16,6 +16,7 @@ use super::guard::{Ends, Guard};
 use super::names::{NameMapId, Names};
 use super::outcome::{Mapped, Outcome};
 use super::{Length, TextSpec};
+use crate::characters::Kinds;
 use crate::error::EngineError;
 use crate::limits::Limits;
 use crate::maps::{self, Concurrent};
@@ -95,6 +96,8 @@ pub(super) struct Product {
 struct Component {
     automaton: Arc<dyn CodepointAutomaton>,
     trie: bool,
+    /// How long its texts are at most, if that is known.
+    longest: OnceLock<Option<u64>>,
     /// By state.
     known: Concurrent<u32, Known>,
 }
@@ -153,7 +156,7 @@ impl Products {
     fn component(&self, automaton: &Arc<dyn CodepointAutomaton>) -> u32 {
         *self.by_identity.entry(automaton.identity()).or_insert_with(|| {
             let (automaton, trie) = (Arc::clone(automaton), automaton.is_trie());
-            self.components.push(Component { automaton, trie, known: maps::few() }) as u32
+            self.components.push(Component { automaton, trie, longest: OnceLock::new(), known: maps::few() }) as u32
         })
     }
 
@@ -393,9 +396,35 @@ impl Products {
     pub(super) fn refuses_nothing(&self, id: ProductId) -> bool {
         let key = self.key(id);
         let (Some(&u64::MAX), Some(last), None) = (key.limits.last(), key.outcomes.last(), key.names) else { return false };
+        // PERF: what will do does so beside all others, which is quickly seen not to be where just one of many may be found.
+        if last.evaluate(|_| true).is_none() {
+            return false;
+        }
         let part = |v: u32| self.automaton(key.parts[v as usize]);
-        last.variables().any(|v| part(v).is_never_lost() && last.is_enough(v))
-            || last.evaluate(|_| true).is_some() && last.variables().all(|v| part(v).can_always_be_found())
+        last.variables().any(|v| part(v).is_never_lost() && last.is_enough(v)) || last.variables().all(|v| part(v).can_always_be_found())
+    }
+
+    /// Is it plain that the texts that may follow have a greatest length? Those of a part may, and without it nothing is accepted.
+    pub(super) fn is_bounded(&self, id: ProductId) -> bool {
+        let key = self.key(id);
+        let (Some(&u64::MAX), Some(last)) = (key.limits.last(), key.outcomes.last()) else { return true };
+        let is_bounded = |v: u32| {
+            let component = &self.components[key.parts[v as usize].component as usize];
+            component.longest.get_or_init(|| component.automaton.lengths().1).is_some()
+        };
+        last.variables().any(is_bounded)
+            && last.map(|v| if is_bounded(v) { Mapped::Constant(false) } else { Mapped::Variable(v) }).is_refused()
+    }
+
+    /// Kinds of characters over which, as is plain, any text goes on: see [`CodepointAutomaton::stays_alive_over`].
+    pub(super) fn stays_alive_over(&self, id: ProductId) -> Kinds {
+        let key = self.key(id);
+        match (&*key.parts, &*key.limits, key.names) {
+            (&[part], [u64::MAX], None) if key.outcomes[0].evaluate(|_| true).is_some() => {
+                self.automaton(part).stays_alive_over(part.state)
+            }
+            _ => 0,
+        }
     }
 
     /// Where each character leads, dead ends included as long as some outcome is not refused.

@@ -109,9 +109,8 @@ impl TextAutomaton {
                 if !facts.guarded && self.products.key(product).is_plain() {
                     facts.loops = if self.raw { ANY } else { loops::CHARACTERS };
                 }
-                if self.products.refuses_nothing(product) {
-                    facts.alive = if self.raw { ANY } else { loops::CHARACTERS };
-                }
+                let alive = if self.products.refuses_nothing(product) { ANY } else { self.products.stays_alive_over(product) };
+                facts.alive = alive & if self.raw { ANY } else { loops::CHARACTERS };
                 facts.named = self.has_names(product);
                 facts.string = !self.raw && self.products.key(product).names.is_none();
                 // While the length may still grow by more than a token, a string of any characters is the plain body.
@@ -653,6 +652,10 @@ impl Provider for TextAutomaton {
                 Ok(true)
             }
         }
+    }
+
+    fn is_bounded(&self, local: u32) -> bool {
+        matches!(self.kind(local), Kind::Body(product) | Kind::Start(product) if self.products.is_bounded(product))
     }
 
     fn beyond_ascii(&self, arena: &Arena, local: u32, kind: Kinds) -> Result<Option<Beyond>, EngineError> {

@@ -6,6 +6,7 @@
 use std::hash::Hash;
 use std::sync::{Arc, OnceLock};
 
+use crate::characters::{self, Kinds, MALFORMED};
 use crate::error::EngineError;
 use crate::identity::Identity;
 use crate::maps::{self, Concurrent};
@@ -36,6 +37,12 @@ pub(super) trait Machine: Send + Sync + 'static {
     /// Bounds on how many characters the accepted texts have.
     fn lengths(&self) -> (u64, Option<u64>) {
         (0, None)
+    }
+
+    /// All characters but these keep the state alive, whatever comes of them first: any text of them goes on, and some text is accepted behind it.
+    /// `None`: there may be more.
+    fn stays_alive_without(&self, _state: Self::State) -> Option<&'static str> {
+        None
     }
 
     /// Say where the characters lead: disjoint ranges in any order, no surrogates; what is left out is dead.
@@ -113,6 +120,11 @@ impl<M: Machine> CodepointAutomaton for Handmade<M> {
 
     fn always_ends_within(&self) -> Option<u64> {
         self.machine.always_ends_within()
+    }
+
+    fn stays_alive_over(&self, state: u32) -> Kinds {
+        let without = self.slots.get(state as usize).and_then(|slot| self.machine.stays_alive_without(slot.state));
+        without.map_or(0, |without| without.bytes().fold(!MALFORMED, |kinds, byte| kinds & !characters::kind(byte)))
     }
 
     fn lengths(&self) -> (u64, Option<u64>) {

@@ -25,6 +25,7 @@ use std::hash::BuildHasher as _;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
+use crate::characters::Kinds;
 use crate::error::EngineError;
 use crate::frontend::regex::PatternAutomaton;
 use crate::identity::Identity;
@@ -170,6 +171,10 @@ impl CodepointAutomaton for Shared {
 
     fn stays_within(&self, state: u32) -> Option<u64> {
         self.automaton.stays_within(state)
+    }
+
+    fn stays_alive_over(&self, state: u32) -> Kinds {
+        self.automaton.stays_alive_over(state)
     }
 
     fn ends_exactly_within(&self) -> bool {

@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use super::mail::Local;
 use super::*;
 use crate::automaton::text::{Length, Outcome, TextAutomaton, TextSpec};
+use crate::characters;
+use crate::formula::Formulas;
 use crate::provider::{Arena, Cell};
 use crate::stack::Configuration;
 use crate::testing::source::{Source, random_bytes};
@@ -445,6 +447,35 @@ fn from_every_state_some_text_is_accepted() {
     assert!(said >= 13, "{said}");
 }
 
+/// What is said of the characters that keep a state alive: each of them leads to a state of which the same is said of them, and which has an end.
+#[test]
+fn states_stay_alive_over_the_characters_that_are_said() {
+    let mut said = 0;
+    for row in formats() {
+        let automaton = row.automaton().unwrap();
+        let mut states: indexmap::IndexSet<u32> = [automaton.start().unwrap().unwrap()].into();
+        let mut done = 0;
+        while let Some(&state) = states.get_index(done).filter(|_| done < 2_000) {
+            done += 1;
+            let edges = automaton.edges(state).unwrap();
+            states.extend(edges.iter().map(|edge| edge.target));
+            let kinds = automaton.stays_alive_over(state);
+            if kinds == 0 {
+                continue;
+            }
+            said += 1;
+            let characters = (0..=0x10_FFFF).filter(|&c| c < 0x250 || c % 0x91 == 0).filter_map(char::from_u32);
+            for c in characters.filter(|&c| kinds & characters::kind_of(c) != 0) {
+                let edge = edges.iter().find(|edge| (edge.low..=edge.high).contains(&u32::from(c)));
+                let Some(edge) = edge else { panic!("{}: {c:?} is refused in state {state}", row.name) };
+                assert_eq!(kinds & !automaton.stays_alive_over(edge.target), 0, "{}: {c:?} in state {state}", row.name);
+                assert!(automaton.ends_within(edge.target).is_some(), "{}: {c:?} in state {state}", row.name);
+            }
+        }
+    }
+    assert!(said > 100, "{said}");
+}
+
 /// What is said of how long texts are: no text is shorter, and after so many characters nothing is left.
 #[test]
 fn texts_are_no_shorter_and_no_longer_than_is_said() {
@@ -464,6 +495,32 @@ fn texts_are_no_shorter_and_no_longer_than_is_said() {
         }
     }
     assert!(least_said >= 14 && most_said >= 6, "{least_said} {most_said}");
+}
+
+/// Where what may follow has a greatest length, walks over the vocabulary do not look for characters over which it goes on for ever.
+#[test]
+fn texts_that_need_a_bounded_part_are_bounded() {
+    let automata = ["hostname", "uri-reference"].map(|name| format(name).unwrap().automaton().unwrap());
+    let outcome = |leaves: [u32; 4]| {
+        let mut store = Formulas::new(100);
+        let [yes, no] = [[leaves[3], leaves[2]], [leaves[1], leaves[0]]].map(|[yes, no]| {
+            let [yes, no] = [yes, no].map(|leaf| store.leaf(leaf).unwrap());
+            let reference = store.variable(1).unwrap();
+            store.if_then_else(reference, yes, no).unwrap()
+        });
+        let name = store.variable(0).unwrap();
+        let formula = store.if_then_else(name, yes, no).unwrap();
+        Outcome::from_formula(&store, formula, |v| v).unwrap()
+    };
+    // Neither, a reference alone, a name alone, both.
+    for (leaves, bounded) in
+        [([0, 0, 1, 1], true), ([0, 0, 0, 1], true), ([0, 1, 0, 1], false), ([0, 1, 1, 1], false), ([1, 1, 0, 0], false)]
+    {
+        let arena = Arena::new(Limits::default());
+        let spec = TextSpec { components: automata.to_vec(), lengths: Vec::new(), outcome: outcome(leaves) };
+        let body = TextAutomaton::register(&arena).json_string_body(&arena, &spec).unwrap().unwrap();
+        assert_eq!(arena.is_bounded(body), bounded, "{leaves:?}");
+    }
 }
 
 /// Beside a greatest length as well, what was begun can be completed, and whatever can be completed may be begun.

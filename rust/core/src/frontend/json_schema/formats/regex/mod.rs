@@ -197,11 +197,32 @@ impl Machine for Patterns {
 
     fn ends_within(&self, state: State) -> Option<u64> {
         let closing = match state.at {
-            At::Start | At::AfterAtom | At::AfterZero | At::AfterQuantifier => 0,
-            At::Class | At::ClassAfter(_) | At::ClassAfterZero(_) | At::ClassAfterSet => 1,
+            At::Start | At::AfterAtom | At::AfterZero | At::AfterQuantifier | At::Open => 0,
+            At::ClassOpen
+            | At::Class
+            | At::ClassAfter(_)
+            | At::ClassAfterZero(_)
+            | At::ClassAfterSet
+            | At::ClassZero
+            | At::ClassHyphen(_)
+            | At::ClassLastHyphen
+            | At::Escape
+            | At::Question
+            | At::Minimum(_)
+            | At::Comma(_)
+            | At::MaximumEnough => 1,
+            At::ClassEscape | At::Brace => 2,
             _ => return None,
         };
         Some(u64::from(state.depth) + closing)
+    }
+
+    fn stays_alive_without(&self, state: State) -> Option<&'static str> {
+        match state.at {
+            At::Start | At::AfterAtom | At::AfterQuantifier | At::Open => Some("()*+?[\\]{}"),
+            At::Class | At::ClassAfter(_) | At::ClassAfterSet | At::ClassOpen => Some("-\\]"),
+            _ => None,
+        }
     }
 
     fn edges(&self, from: State, edge: &mut dyn FnMut(u32, u32, State)) -> Result<(), EngineError> {
