@@ -9,7 +9,6 @@ use smallvec::SmallVec;
 
 use crate::error::EngineError;
 use crate::limits::Limits;
-use crate::maps::Met;
 
 /// A formula; equal ids in one [`Formulas`] mean the same function.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -39,6 +38,68 @@ pub struct Formulas {
     unique: HashMap<Node, Formula>,
     ite: HashMap<(Formula, Formula, Formula), Formula>,
     bound: usize,
+    /// For those who go through a formula, to be used again.
+    memos: Vec<Memo>,
+}
+
+/// What became of each node of a formula. Formulas are numbered, so it is an array, of which only what was written in this round counts.
+#[derive(Default)]
+struct Memo {
+    known: Vec<(u32, Formula)>,
+    round: u32,
+}
+
+impl Memo {
+    fn get(&self, f: Formula) -> Option<Formula> {
+        self.known.get(f.0 as usize).filter(|(round, _)| *round == self.round).map(|&(_, new)| new)
+    }
+
+    fn insert(&mut self, f: Formula, new: Formula) {
+        let at = f.0 as usize;
+        if at >= self.known.len() {
+            self.known.resize((at + 1).next_power_of_two(), (0, Formula::FALSE));
+        }
+        self.known[at] = (self.round, new);
+    }
+
+    /// Forget all.
+    fn clear(&mut self) {
+        self.round = self.round.wrapping_add(1);
+        if self.round == 0 {
+            self.known.clear();
+            self.round = 1;
+        }
+    }
+}
+
+/// Nodes that were met below one: none of them has a greater number than that.
+#[derive(Default)]
+struct Seen {
+    few: SmallVec<[Formula; 16]>,
+    many: Vec<u64>,
+}
+
+impl Seen {
+    /// Is it met for the first time, below `top`?
+    fn first(&mut self, f: Formula, top: Formula) -> bool {
+        if self.many.is_empty() {
+            if self.few.contains(&f) {
+                return false;
+            }
+            if self.few.len() < self.few.inline_size() {
+                self.few.push(f);
+                return true;
+            }
+            self.many = vec![0; top.0 as usize / 64 + 1];
+            for f in &self.few {
+                self.many[f.0 as usize / 64] |= 1 << (f.0 % 64);
+            }
+        }
+        let word = &mut self.many[f.0 as usize / 64];
+        let first = *word >> (f.0 % 64) & 1 == 0;
+        *word |= 1 << (f.0 % 64);
+        first
+    }
 }
 
 impl Formula {
@@ -51,13 +112,20 @@ impl Formula {
 impl Formulas {
     /// An empty store holding at most `bound` nodes.
     pub fn new(bound: usize) -> Self {
-        let mut store = Self { nodes: Vec::new(), unique: HashMap::new(), ite: HashMap::new(), bound };
+        let mut store = Self { nodes: Vec::new(), unique: HashMap::new(), ite: HashMap::new(), bound, memos: Vec::new() };
         for value in [0, 1] {
             let id = Formula(store.nodes.len() as u32);
             store.nodes.push(Node::Leaf(value));
             store.unique.insert(Node::Leaf(value), id);
         }
         store
+    }
+
+    /// One that knows nothing. Whoever is done with it gives it back.
+    fn memo(&mut self) -> Memo {
+        let mut memo = self.memos.pop().unwrap_or_default();
+        memo.clear();
+        memo
     }
 
     fn make(&mut self, node: Node) -> Result<Formula, EngineError> {
@@ -180,10 +248,10 @@ impl Formulas {
         mut variables: impl FnMut(&mut Self, Variable) -> Result<Option<Formula>, EngineError>,
         mut leaves: impl FnMut(&mut Self, u32) -> Result<Option<Formula>, EngineError>,
     ) -> Result<Formula, EngineError> {
-        let mut done: HashMap<Formula, Formula> = HashMap::new();
+        let mut done = self.memo();
         let mut stack = vec![f];
         while let Some(&g) = stack.last() {
-            if done.contains_key(&g) {
+            if done.get(g).is_some() {
                 stack.pop();
                 continue;
             }
@@ -193,7 +261,7 @@ impl Formulas {
                     done.insert(g, new);
                     stack.pop();
                 }
-                Node::Branch { variable, yes, no } => match (done.get(&yes).copied(), done.get(&no).copied()) {
+                Node::Branch { variable, yes, no } => match (done.get(yes), done.get(no)) {
                     (Some(y), Some(n)) => {
                         let c = match variables(self, variable)? {
                             Some(c) => c,
@@ -214,12 +282,17 @@ impl Formulas {
                 },
             }
         }
-        Ok(done[&f])
+        let new = done.get(f);
+        self.memos.push(done);
+        new.ok_or(EngineError::Internal("formula stack"))
     }
 
     /// The function once some variables, none of them after `last`, are known.
     pub fn given(&mut self, f: Formula, last: Variable, known: impl Fn(Variable) -> Option<bool>) -> Result<Formula, EngineError> {
-        self.given_memo(f, last, known, &mut HashMap::new())
+        let mut done = self.memo();
+        let new = self.given_memo(f, last, known, &mut done);
+        self.memos.push(done);
+        new
     }
 
     fn given_memo(
@@ -227,14 +300,14 @@ impl Formulas {
         f: Formula,
         last: Variable,
         known: impl Fn(Variable) -> Option<bool>,
-        done: &mut HashMap<Formula, Formula>,
+        done: &mut Memo,
     ) -> Result<Formula, EngineError> {
         if self.top(f) > last {
             return Ok(f);
         }
         let mut stack = vec![f];
         while let Some(&g) = stack.last() {
-            if done.contains_key(&g) {
+            if done.get(g).is_some() {
                 stack.pop();
                 continue;
             }
@@ -244,7 +317,7 @@ impl Formulas {
                 continue;
             };
             // What is decided later stays as it is.
-            let new = |part: Formula| if self.top(part) > last { Some(part) } else { done.get(&part).copied() };
+            let new = |part: Formula| if self.top(part) > last { Some(part) } else { done.get(part) };
             let (y, n) = (new(yes), new(no));
             let new = match (known(variable), y, n) {
                 (Some(true), Some(new), _) | (Some(false), _, Some(new)) => new,
@@ -268,7 +341,7 @@ impl Formulas {
             done.insert(g, new);
             stack.pop();
         }
-        Ok(done[&f])
+        done.get(f).ok_or(EngineError::Internal("formula stack"))
     }
 
     /// The function once all variables of a set are known to be false.
@@ -285,19 +358,20 @@ impl Formulas {
         gone: &HashSet<Variable>,
         kept: &[SmallVec<[Variable; 1]>],
     ) -> Result<(Vec<Formula>, Formula), EngineError> {
-        let mut bare: HashMap<Formula, Formula> = HashMap::new();
+        let mut bare = self.memo();
         let all_gone = |v: Variable| gone.contains(&v).then_some(false);
         let end = gone.iter().max().copied().unwrap_or(0);
         let all = self.given_memo(f, end, all_gone, &mut bare)?;
         let mut paths: HashMap<Formula, (HashMap<Variable, Formula>, Formula)> = HashMap::new();
         let mut out = Vec::with_capacity(kept.len());
         let mut work = 0;
+        let mut done = self.memo();
         for keep in kept {
             let last = keep.iter().max().copied();
-            let mut done: HashMap<Formula, Formula> = HashMap::new();
+            done.clear();
             let mut stack = vec![f];
             while let Some(&g) = stack.last() {
-                if done.contains_key(&g) {
+                if done.get(g).is_some() {
                     stack.pop();
                     continue;
                 }
@@ -326,13 +400,13 @@ impl Formulas {
                 let new = match self.nodes[at.0 as usize] {
                     Node::Leaf(_) => at,
                     Node::Branch { .. } if at != g && first.is_none() => {
-                        let Some(&new) = done.get(&at) else {
+                        let Some(new) = done.get(at) else {
                             stack.push(at);
                             continue;
                         };
                         new
                     }
-                    Node::Branch { variable, yes, no } => match (done.get(&yes).copied(), done.get(&no).copied()) {
+                    Node::Branch { variable, yes, no } => match (done.get(yes), done.get(no)) {
                         (Some(y), Some(n)) if y == n => y,
                         (Some(yes), Some(no)) => self.make(Node::Branch { variable, yes, no })?,
                         (y, n) => {
@@ -345,8 +419,9 @@ impl Formulas {
                 done.insert(g, new);
                 stack.pop();
             }
-            out.push(done[&f]);
+            out.push(done.get(f).ok_or(EngineError::Internal("formula stack"))?);
         }
+        self.memos.extend([bare, done]);
         Ok((out, all))
     }
 
@@ -406,11 +481,11 @@ impl Formulas {
                 look(self.nodes[constant.0 as usize]);
             }
         }
-        let mut seen: Met<Formula, 16> = Met::default();
+        let mut seen = Seen::default();
         let mut stack: SmallVec<[Formula; 16]> = SmallVec::new();
         stack.push(f);
         while let Some(g) = stack.pop() {
-            if seen.first(g) {
+            if seen.first(g, f) {
                 let node = self.nodes[g.0 as usize];
                 if let Node::Branch { yes, no, .. } = node {
                     stack.extend([yes, no]);

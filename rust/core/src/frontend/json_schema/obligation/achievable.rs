@@ -64,7 +64,16 @@ enum Demand {
 
 impl Space {
     /// The verdicts that values reach on these conditions; `None`: there may be very many.
-    pub(super) fn achievable(&mut self, conditions: &[Formula]) -> Result<Option<Achievable>, EngineError> {
+    pub(super) fn achievable(&mut self, conditions: &[Formula]) -> Result<Option<Arc<Achievable>>, EngineError> {
+        if let Some(known) = self.achieved.get(conditions) {
+            return Ok(known.clone());
+        }
+        let found = self.find_achievable(conditions)?.map(Arc::new);
+        self.achieved.insert(conditions.into(), found.clone());
+        Ok(found)
+    }
+
+    fn find_achievable(&mut self, conditions: &[Formula]) -> Result<Option<Achievable>, EngineError> {
         let (mut understood, mut parts) = (Vec::new(), Vec::new());
         for (place, &condition) in conditions.iter().enumerate() {
             if parts.len() < MOST_CONDITIONS
@@ -228,6 +237,8 @@ impl Space {
             }
         }
         let mut found = IndexSet::new();
+        // What was reached, whole and without the required keys that matter to nobody any more.
+        let mut reached: HashSet<(Set, Set)> = HashSet::from_iter([(understood, 0)]);
         let mut visited: HashSet<(Set, Set)> = HashSet::new();
         let mut open = vec![(understood, 0)];
         let mut steps = 0;
@@ -245,7 +256,8 @@ impl Space {
                 return Ok(None);
             }
             if left != 0 {
-                open.extend(outcomes.iter().map(|&(stay, key)| (left & stay, seen | key)));
+                let next = outcomes.iter().map(|&(stay, key)| (left & stay, seen | key));
+                open.extend(next.filter(|&next| next != (left, seen) && reached.insert(next)));
             }
         }
         Ok(Some(found))

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use indexmap::{IndexMap, IndexSet};
 
+use super::achievable::Achievable;
 use super::array::Arrays;
 use super::atoms::Atoms;
 use super::kinds::Kind;
@@ -111,6 +112,8 @@ pub(crate) struct Space {
     numbers: IndexMap<String, NumberAtom>,
     pub(super) by_kind: HashMap<(SchemaId, Kind), Formula>,
     pub(super) composed: HashMap<(Formula, Kind), Formula>,
+    /// By conditions.
+    pub(super) achieved: HashMap<Box<[Formula]>, Option<Arc<Achievable>>>,
     pub(super) objects: Objects,
     pub(super) arrays: Arrays,
     pub(super) orders: Orders,
@@ -140,6 +143,7 @@ impl Space {
             numbers: IndexMap::new(),
             by_kind: HashMap::new(),
             composed: HashMap::new(),
+            achieved: HashMap::new(),
             objects: Objects::default(),
             arrays: Arrays::default(),
             orders: Orders::default(),
