@@ -320,3 +320,15 @@ def test_what_is_loaded_keeps_to_the_limit(info, tmp_path):
     small = mw.GrammarCompiler(mw.TokenizerInfo(TOKENS), cache_limit_bytes=40_000)
     small.load_cache(tmp_path / "masks")
     assert small.statistics()["shared_bytes"] <= 10_000
+
+
+def test_the_first_compiler_of_a_tokenizer_learns_what_every_schema_uses(info):
+    assert mw.GrammarCompiler(info, cache_enabled=False).statistics()["shared_entries"] == 0
+    assert mw.GrammarCompiler(info).statistics()["shared_entries"] > 20
+    compiled = mw.GrammarCompiler(info).compile_json_schema(schema(3))
+    primed = masks(compiled, text(3))
+    alone = mw.GrammarCompiler(mw.TokenizerInfo(TOKENS), cache_enabled=False).compile_json_schema(schema(3))
+    assert (primed == masks(alone, text(3))).all()
+    assert compiled.statistics()["masks"] < alone.statistics()["masks"]
+    little = mw.GrammarCompiler(mw.TokenizerInfo(TOKENS), cache_limit_bytes=1 << 20)
+    assert little.statistics()["shared_entries"] == 0

@@ -23,6 +23,7 @@ mod maps;
 pub mod mask;
 pub mod matcher;
 pub mod optimize;
+mod prime;
 pub mod provider;
 pub mod report;
 pub mod serialize;
@@ -31,3 +32,5 @@ pub mod stack;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod vocab;
+
+pub use self::prime::prime;

@@ -154,12 +154,18 @@ pub struct SharedMasks {
     pub(super) rows: Shared<(Order, u32, u32), [u32]>,
     /// Something was loaded, so states that are costly to name may be known as well.
     pub(super) loaded: AtomicBool,
+    primed: AtomicBool,
 }
 
 impl SharedMasks {
     /// Of a vocabulary.
     pub fn of(vocabulary: &Vocabulary) -> Option<Arc<Self>> {
         vocabulary.learned(Self::default)
+    }
+
+    /// Has nobody begun to learn what all grammars can use? From now on somebody has.
+    pub fn is_unprimed(&self) -> bool {
+        !self.primed.swap(true, Ordering::Relaxed)
     }
 
     /// Bytes kept.
