@@ -376,7 +376,7 @@ impl Node {
         }
         for item in self.at.items.iter().filter(|_| self.before_item) {
             if must_begin(arena, item)? {
-                like.extend(&Agreeing::bytes_before(item.seen.iter()));
+                like.extend(Agreeing::within(&item.seen, &Beginning::default()).bytes_like());
             }
         }
         Ok(like)

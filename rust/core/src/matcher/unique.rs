@@ -221,7 +221,7 @@ impl Search<'_> {
                 Some(watch) => (watch.beginning.clone(), watch.agreeing.clone()),
                 None => {
                     let beginning = configuration.read_since(level.since);
-                    let agreeing = Agreeing::of(level.seen.iter(), &beginning);
+                    let agreeing = Agreeing::within(&level.seen, &beginning);
                     (beginning, agreeing)
                 }
             };
@@ -454,7 +454,7 @@ fn frames_above(chain: &Chain, level: &Arc<Frame>) -> usize {
 
 /// By which places of a search are told apart.
 fn signature(chain: &Chain, level: &Arc<Frame>, node: &Node) -> Vec<u8> {
-    let reach = node.agreeing.iter().map(|value| value.reach()).max().unwrap_or(0);
+    let reach = node.agreeing.reach();
     let mut out = node.beginning.signature(reach);
     let mut add = |state: StateId, register: u64, address: usize| {
         out.extend_from_slice(&state.0.to_le_bytes());

@@ -25,7 +25,7 @@ impl Watch {
     /// Of a frame of the configuration.
     pub fn new(frame: &Arc<Frame>, configuration: &Configuration) -> Self {
         let beginning = configuration.read_since(frame.since);
-        let agreeing = Agreeing::of(frame.seen.iter(), &beginning);
+        let agreeing = Agreeing::within(&frame.seen, &beginning);
         Self { frame: frame.clone(), beginning, agreeing }
     }
 

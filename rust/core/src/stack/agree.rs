@@ -4,14 +4,16 @@
 //! byte that is not among those it may go on with it agrees no longer.
 //! Must not know: schemas, states, tokens.
 
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
 use num_bigint::Sign;
+use smallvec::SmallVec;
 
 use super::keys::Partial;
-use super::used::Used;
+use super::seen::Seen;
 use super::value::{Beginning, Leaf, Number, Open, Shape, Value};
 use crate::automaton::number::Decimal;
 use crate::provider::ByteSet;
@@ -19,11 +21,22 @@ use crate::provider::ByteSet;
 /// The earlier values that what is being read may still become.
 #[derive(Clone, Debug)]
 pub struct Agreeing {
-    /// Those that agreed when the string, number or container that is being read began.
-    values: Rc<[Arc<Value>]>,
-    /// What that may be, as far as it tells the values apart; nothing once no value agrees any longer.
-    targets: Rc<[Target]>,
+    which: Which,
     like: ByteSet,
+}
+
+#[derive(Clone, Debug)]
+enum Which {
+    /// Of nothing was read: all of them.
+    All(Seen),
+    /// A string is being read: it may be one of these strings, by block of the set of all values.
+    Strings(SmallVec<[(Seen, Range<usize>); 2]>),
+    Listed {
+        /// Those that agreed when the string, number or container that is being read began.
+        values: Rc<[Arc<Value>]>,
+        /// What that may be, as far as it tells the values apart; nothing once no value agrees any longer.
+        targets: Rc<[Target]>,
+    },
 }
 
 /// A value, or a key of it.
@@ -53,12 +66,49 @@ impl Target {
 }
 
 impl Agreeing {
-    /// Those of the values that agree.
-    pub fn of<'v>(values: impl Iterator<Item = &'v Arc<Value>>, beginning: &Beginning) -> Self {
-        Self::all(values.filter(|value| beginning.agrees(value)).cloned().collect(), beginning)
+    /// Those of a set that agree.
+    // PERF: of the strings in it those that begin alike stand together, however many there are.
+    pub fn within(seen: &Seen, beginning: &Beginning) -> Self {
+        match &beginning.leaf {
+            Leaf::Nothing if beginning.depth() == 0 => {
+                let mut like = seen.first_bytes();
+                like.extend(if seen.is_empty() { &NONE } else { &BETWEEN });
+                Self { which: Which::All(seen.clone()), like }
+            }
+            Leaf::String(read) if beginning.depth() == 0 && may_be_any_character(read) => {
+                Self::narrowed(seen.parts().map(|part| (part.clone(), 0..part.strings().len())), read)
+            }
+            _ => Self::of(seen.iter(), beginning),
+        }
     }
 
-    fn all(values: Rc<[Arc<Value>]>, beginning: &Beginning) -> Self {
+    /// Those of these strings that begin with what was read, behind which any character may come.
+    fn narrowed(strings: impl Iterator<Item = (Seen, Range<usize>)>, read: &Partial) -> Self {
+        let mut like = ByteSet::default();
+        let begins = |value: &Arc<Value>| value.text().is_some_and(|text| text.starts_with(&read.text));
+        let mut kept = SmallVec::new();
+        for (part, mut range) in strings {
+            let all = &part.strings()[range.clone()];
+            let first = all.partition_point(|value| value.text() < Some(&read.text));
+            let alike = all[first..].partition_point(begins);
+            range = range.start + first..range.start + first + alike;
+            // An escape that has begun is one more character.
+            let whole = all.get(first).is_some_and(|value| value.text() == Some(&read.text));
+            range.start += usize::from(!read.pending.is_empty() && whole);
+            if !range.is_empty() {
+                add_bytes_of_strings(&part.strings()[range.clone()], read, &mut like);
+                kept.push((part, range));
+            }
+        }
+        Self { which: Which::Strings(kept), like }
+    }
+
+    /// Those of the values that agree.
+    pub fn of<'v>(values: impl Iterator<Item = &'v Arc<Value>>, beginning: &Beginning) -> Self {
+        Self::listed(values.filter(|value| beginning.agrees(value)).cloned().collect(), beginning)
+    }
+
+    fn listed(values: Rc<[Arc<Value>]>, beginning: &Beginning) -> Self {
         let mut targets: Vec<Target> = Vec::new();
         // The values themselves differ; parts of them may be equal.
         let differ = beginning.depth() == 0;
@@ -83,17 +133,25 @@ impl Agreeing {
         }
         drop(names);
         let like = bytes_like(beginning, &values, &targets);
-        Self { values, targets: targets.into(), like }
+        Self { which: Which::Listed { values, targets: targets.into() }, like }
     }
 
     /// None?
     pub fn is_empty(&self) -> bool {
-        self.targets.is_empty()
+        match &self.which {
+            Which::All(seen) => seen.is_empty(),
+            Which::Strings(strings) => strings.is_empty(),
+            Which::Listed { targets, .. } => targets.is_empty(),
+        }
     }
 
-    /// Those that agree, and maybe some that have ceased to.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Value>> {
-        self.values.iter()
+    /// No number in those that agree has more digits before the point.
+    pub fn reach(&self) -> usize {
+        match &self.which {
+            Which::All(seen) => seen.reach(),
+            Which::Strings(_) => 0,
+            Which::Listed { values, .. } => values.iter().map(|value| value.reach()).max().unwrap_or(0),
+        }
     }
 
     /// One more byte was read, with which something began or ended if `changed`.
@@ -101,23 +159,33 @@ impl Agreeing {
         if self.is_empty() {
             return;
         }
-        if changed {
-            let values = if self.values.iter().all(|value| longer.agrees(value)) {
-                self.values.clone()
-            } else {
-                self.values.iter().filter(|value| longer.agrees(value)).cloned().collect()
-            };
-            *self = Self::all(values, longer);
-            return;
-        }
-        match longer.leaf {
-            // Whitespace, commas and colons are not looked at.
-            Leaf::Nothing | Leaf::Whole(_) => {}
-            Leaf::String(_) | Leaf::Number(_) | Leaf::Word(..) => {
-                if !self.targets.iter().all(|target| target.agrees(&longer.leaf)) {
-                    self.targets = self.targets.iter().filter(|target| target.agrees(&longer.leaf)).cloned().collect();
+        match (&mut self.which, &longer.leaf) {
+            (Which::All(seen), _) => {
+                if changed {
+                    let seen = std::mem::take(seen);
+                    *self = Self::within(&seen, longer);
                 }
-                self.like = bytes_like(longer, &self.values, &self.targets);
+            }
+            (Which::Strings(strings), Leaf::String(read)) if !changed && may_be_any_character(read) => {
+                let strings = std::mem::take(strings);
+                *self = Self::narrowed(strings.into_iter(), read);
+            }
+            (Which::Strings(strings), _) => {
+                let values = strings.iter().flat_map(|(part, range)| &part.strings()[range.clone()]);
+                *self = Self::of(values, longer);
+            }
+            (Which::Listed { values, .. }, _) if changed => {
+                let all_agree = values.iter().all(|value| longer.agrees(value));
+                let values = if all_agree { values.clone() } else { values.iter().filter(|value| longer.agrees(value)).cloned().collect() };
+                *self = Self::listed(values, longer);
+            }
+            // Whitespace, commas and colons are not looked at.
+            (Which::Listed { .. }, Leaf::Nothing | Leaf::Whole(_)) => {}
+            (Which::Listed { values, targets }, leaf) => {
+                if !targets.iter().all(|target| target.agrees(leaf)) {
+                    *targets = targets.iter().filter(|target| target.agrees(leaf)).cloned().collect();
+                }
+                self.like = bytes_like(longer, values, targets);
             }
         }
     }
@@ -127,19 +195,40 @@ impl Agreeing {
         &self.like
     }
 
-    /// The bytes that one of the values may begin with, and those that may stand before it.
-    pub fn bytes_before<'v>(values: impl Iterator<Item = &'v Arc<Value>>) -> ByteSet {
-        let mut bytes = BETWEEN;
-        values.for_each(|value| value.add_first_bytes(&mut bytes));
-        bytes
-    }
-
     /// The characters that complete the string being read to that of an agreeing value; `None` if no string is, or if it is amid a character or a
     /// key.
-    pub fn rests<'a>(&'a self, beginning: &'a Beginning) -> Option<impl Iterator<Item = &'a [u8]>> {
+    pub fn rests(&self, beginning: &Beginning) -> Option<Vec<&[u8]>> {
         let Leaf::String(read) = &beginning.leaf else { return None };
-        let of_values = read.pending.is_empty() && self.targets.iter().all(|target| target.key.is_none());
-        of_values.then(|| self.targets.iter().filter_map(|target| target.text()?.strip_prefix(&*read.text)))
+        if !read.pending.is_empty() {
+            return None;
+        }
+        match &self.which {
+            Which::All(_) => None,
+            Which::Strings(strings) => {
+                let all = strings.iter().flat_map(|(part, range)| &part.strings()[range.clone()]);
+                Some(all.filter_map(|value| value.text()?.strip_prefix(&*read.text)).collect())
+            }
+            Which::Listed { targets, .. } => {
+                let of_values = targets.iter().all(|target| target.key.is_none());
+                of_values.then(|| targets.iter().filter_map(|target| target.text()?.strip_prefix(&*read.text)).collect())
+            }
+        }
+    }
+}
+
+/// May any character come next, or be the one that has begun?
+fn may_be_any_character(read: &Partial) -> bool {
+    matches!(read.pending.as_slice(), [] | b"\\" | b"\\u")
+}
+
+/// Add the bytes that strings go on with behind what was read, with which all of them begin; they ascend.
+fn add_bytes_of_strings(strings: &[Arc<Value>], read: &Partial, bytes: &mut ByteSet) {
+    let mut left = strings;
+    while let Some(text) = left.first().and_then(|value| value.text()) {
+        add_characters_like(read, text, bytes);
+        let next = text.get(read.text.len());
+        let alike = left.partition_point(|value| value.text().is_some_and(|text| text.get(read.text.len()) == next));
+        left = &left[alike..];
     }
 }
 
@@ -167,6 +256,7 @@ enum Place<'v> {
     Key(&'v Arc<Value>),
 }
 
+const NONE: ByteSet = ByteSet([0; 4]);
 /// Bytes that neither begin a value nor end one: all that may stand between the parts of a container.
 const BETWEEN: ByteSet = all_but(b"\"-0123456789tfn[]{}");
 /// Bytes that a number may go on with, and those that may stand behind it.
@@ -266,7 +356,7 @@ impl Beginning {
 
 impl Value {
     /// Add the bytes that it may begin with.
-    fn add_first_bytes(&self, bytes: &mut ByteSet) {
+    pub(super) fn add_first_bytes(&self, bytes: &mut ByteSet) {
         match &self.shape {
             Shape::Word(first) => bytes.insert(*first),
             Shape::Number(_) => b"-0123456789".iter().for_each(|&byte| bytes.insert(byte)),
@@ -279,8 +369,7 @@ impl Value {
 
 /// May a string that was read in part come to be `text`?
 fn spells(read: &Partial, text: &[u8]) -> bool {
-    let Some(rest) = text.strip_prefix(&*read.text) else { return false };
-    read.pending.is_empty() || !rest.is_empty() && read.agrees(&Used::default().with(text))
+    text.strip_prefix(&*read.text).is_some_and(|rest| read.goes_on_like(rest))
 }
 
 fn add_characters_like(read: &Partial, text: &[u8], bytes: &mut ByteSet) {
@@ -334,6 +423,7 @@ fn may_become(raw: &[u8], whole: &Number) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use super::*;
@@ -418,7 +508,7 @@ mod tests {
         let rests = |beginning: &str, value: &str| {
             let beginning = Beginning::of(beginning.as_bytes());
             let agreeing = Agreeing::of([whole(value)].iter(), &beginning);
-            agreeing.rests(&beginning).map(|rests| rests.map(<[u8]>::to_vec).collect::<Vec<_>>())
+            agreeing.rests(&beginning).map(|rests| rests.into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>())
         };
         assert_eq!(rests("\"a", "\"abc\""), Some(vec![b"bc".to_vec()]));
         assert_eq!(rests("{\"k\":\"", r#"{"k":"v"}"#), Some(vec![b"v".to_vec()]));
@@ -452,22 +542,32 @@ mod tests {
             r#"{"ab":0,"abc":1}"#,
         ];
         let values: Vec<Arc<Value>> = texts.iter().map(|text| whole(text)).collect();
+        let seen = values.iter().fold(Seen::NONE, |seen, value| seen.with(value.clone()));
         let spelled = |text: &&str| {
             let escaped = text.replace('a', "\\u0061").replace('1', "1.0").replace('é', "\\u00e9");
-            [(*text).to_owned(), text.replace(',', " , ").replace(':', " :\n"), escaped]
+            [(*text).to_owned(), text.replace(',', " , ").replace(':', " :\n"), format!(" {text}"), escaped]
         };
-        for text in texts.iter().flat_map(spelled) {
+        let others = [r#""abc\u0064""#, r#""a\u0062d""#, r#""ab\n""#, r#""\u00e9a""#, "[1,[4]]"];
+        for text in texts.iter().chain(&others).flat_map(spelled) {
             let mut beginning = Beginning::default();
             let mut agreeing = Agreeing::of(values.iter(), &beginning);
+            let mut within = Agreeing::within(&seen, &beginning);
             for (read, &byte) in text.as_bytes().iter().enumerate() {
                 let like = *agreeing.bytes_like();
                 let changed = beginning.read(byte);
                 agreeing.read(&beginning, changed);
+                within.read(&beginning, changed);
                 let agree = values.iter().any(|value| beginning.agrees(value));
                 assert_eq!(agreeing.is_empty(), !agree, "{text} after {read}");
                 assert!(!agree || like.contains(byte), "{text} after {read}");
                 let at_once = Agreeing::of(values.iter(), &beginning);
                 assert_eq!(agreeing.bytes_like(), at_once.bytes_like(), "{text} after {read}");
+                for of_set in [&within, &Agreeing::within(&seen, &beginning)] {
+                    assert_eq!(of_set.is_empty(), !agree, "{text} after {read}");
+                    assert_eq!(of_set.bytes_like(), at_once.bytes_like(), "{text} after {read}");
+                    let sorted = |all: Option<Vec<&[u8]>>| all.map(|all| all.into_iter().map(<[u8]>::to_vec).collect::<BTreeSet<_>>());
+                    assert_eq!(sorted(of_set.rests(&beginning)), sorted(at_once.rests(&beginning)), "{text} after {read}");
+                }
             }
         }
     }

@@ -192,6 +192,17 @@ impl Partial {
         bytes
     }
 
+    /// May what is pending come to be the beginning of these characters?
+    pub(super) fn goes_on_like(&self, rest: &[u8]) -> bool {
+        match self.pending.as_slice() {
+            [] => true,
+            [b'\\', ..] => {
+                rest.get(..rest.first().map_or(0, |&first| utf8_length(first))).is_some_and(|c| !c.is_empty() && self.may_escape(c))
+            }
+            pending => rest.starts_with(pending),
+        }
+    }
+
     /// Is one of `used` spelled like this so far, whole or in part?
     pub fn agrees(&self, used: &Used) -> bool {
         match self.pending.as_slice() {

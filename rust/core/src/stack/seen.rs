@@ -6,18 +6,25 @@
 use std::sync::Arc;
 
 use super::value::Value;
+use crate::provider::ByteSet;
 
 /// A set of values.
 #[derive(Clone, Debug, Default)]
 pub struct Seen(Option<Arc<Block>>);
 
-/// Sorted by hash; the blocks before it are larger (Bentley and Saxe, 1980).
+/// The blocks before it are larger (Bentley and Saxe, 1980).
 #[derive(Debug)]
 struct Block {
+    /// Sorted by hash.
     values: Box<[Arc<Value>]>,
+    /// The strings of them, sorted by text.
+    strings: Box<[Arc<Value>]>,
     before: Seen,
     /// Values in this block and before.
     count: usize,
+    /// The bytes that they begin with, and the digits before the point of their longest number.
+    first: ByteSet,
+    reach: usize,
 }
 
 impl Seen {
@@ -46,12 +53,27 @@ impl Seen {
     }
 
     fn blocks(&self) -> impl Iterator<Item = &Block> {
-        let mut at = self.0.as_deref();
-        std::iter::from_fn(move || {
-            let block = at?;
-            at = block.before.0.as_deref();
-            Some(block)
-        })
+        self.parts().filter_map(|part| part.0.as_deref())
+    }
+
+    /// The set, and what is left of it without its last block, again and again.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |part| part.0.as_deref().map(|block| &block.before)).take_while(|part| !part.is_empty())
+    }
+
+    /// The strings of the last block, sorted by text.
+    pub(super) fn strings(&self) -> &[Arc<Value>] {
+        self.0.as_deref().map_or(&[], |block| &block.strings)
+    }
+
+    /// The bytes that the values begin with.
+    pub(super) fn first_bytes(&self) -> ByteSet {
+        self.0.as_deref().map_or(ByteSet::default(), |block| block.first)
+    }
+
+    /// No number in them has more digits before the point.
+    pub(super) fn reach(&self) -> usize {
+        self.0.as_deref().map_or(0, |block| block.reach)
     }
 
     /// Is the value in it?
@@ -67,6 +89,8 @@ impl Seen {
     /// With one more value, which is not in it.
     #[must_use]
     pub fn with(&self, value: Arc<Value>) -> Self {
+        let (mut first, reach) = (self.first_bytes(), self.reach().max(value.reach()));
+        value.add_first_bytes(&mut first);
         let mut values = vec![value];
         let mut before = self;
         while let Some(block) = before.0.as_deref()
@@ -76,7 +100,10 @@ impl Seen {
             before = &block.before;
         }
         values.sort_unstable_by_key(|v| v.hash());
-        Self(Some(Arc::new(Block { values: values.into(), before: before.clone(), count: self.len() + 1 })))
+        let mut strings: Vec<Arc<Value>> = values.iter().filter(|v| v.text().is_some()).cloned().collect();
+        strings.sort_unstable_by(|a, b| a.text().cmp(&b.text()));
+        let (before, count) = (before.clone(), self.len() + 1);
+        Self(Some(Arc::new(Block { values: values.into(), strings: strings.into(), before, count, first, reach })))
     }
 }
 

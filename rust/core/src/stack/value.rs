@@ -89,6 +89,11 @@ impl Value {
         self.reach
     }
 
+    /// Of a string: its characters.
+    pub(super) fn text(&self) -> Option<&[u8]> {
+        if let Shape::String(text) = &self.shape { Some(text) } else { None }
+    }
+
     /// A member by its key.
     pub(super) fn member(&self, key: &[u8]) -> Option<&Arc<Self>> {
         let Shape::Object(members) = &self.shape else { return None };
