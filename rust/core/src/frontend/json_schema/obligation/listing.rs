@@ -363,7 +363,7 @@ impl Space {
     /// May an array with `count` items that owes `formula` be closed, at once or behind some more, equal or not? Yes if in doubt.
     fn may_close(&mut self, tools: Tools<'_>, formula: Formula, count: u64, depth: usize) -> Result<bool, EngineError> {
         let mut seen: HashSet<(ArrayId, u64)> = HashSet::new();
-        let mut open = vec![(formula, count)];
+        let mut open = vec![(formula, count), (self.decide(formula, Atom::Unique, false)?, count)];
         while let Some((formula, count)) = open.pop() {
             let array = self.plain_segment(formula, count)?;
             if self.array_key(array)?.formula == Formula::FALSE {
@@ -382,7 +382,8 @@ impl Space {
                 let of_class = self.only_class(partition.child, class)?;
                 match self.list_nested(Some(tools), of_class, SMALL, depth)? {
                     Listed::Few(none) if none.is_empty() => {}
-                    _ => open.push((result, count + 1)),
+                    // The item may repeat an earlier one.
+                    _ => open.extend([(result, count + 1), (self.decide(result, Atom::Unique, false)?, count + 1)]),
                 }
             }
         }
