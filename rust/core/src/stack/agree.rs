@@ -49,9 +49,8 @@ struct Target {
 impl Target {
     fn text(&self) -> Option<&[u8]> {
         match (&self.value.shape, self.key) {
-            (Shape::String(text), _) => Some(text),
             (Shape::Object(members), Some(key)) => members.get(key).map(|(name, _)| &**name),
-            _ => None,
+            _ => self.value.text(),
         }
     }
 
