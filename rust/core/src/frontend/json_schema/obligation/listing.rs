@@ -206,49 +206,89 @@ impl Space {
         if self.formulas.as_leaf(demand).is_some() {
             return Ok(Listed::AtLeast(u64::MAX));
         }
-        let (mut low, mut high, mut step, mut listed) = (None::<Decimal>, None::<Decimal>, None::<Decimal>, None);
-        let highest = |known: Option<Decimal>, bound: Decimal| Some(known.map_or(bound.clone(), |known| known.max(bound)));
-        let lowest = |known: Option<Decimal>, bound: Decimal| Some(known.map_or(bound.clone(), |known| known.min(bound)));
+        let (mut points, mut only_points) = (Vec::new(), false);
         for &atom in self.atoms_of(demand)?.iter() {
             let Atom::Number(index) = atom else { continue };
-            let must_not_be = self.decide(demand, atom, true)? == Formula::FALSE;
-            if !must_not_be && self.decide(demand, atom, false)? != Formula::FALSE {
-                continue;
-            }
-            match (self.number(index)?, must_not_be) {
-                (NumberAtom::AtLeast { bound, .. }, false) | (NumberAtom::AtMost { bound, .. }, true) => low = highest(low, bound),
-                (NumberAtom::AtMost { bound, .. }, false) | (NumberAtom::AtLeast { bound, .. }, true) => high = lowest(high, bound),
-                (NumberAtom::Integer, false) => step = highest(step, Decimal::from(1)),
-                (NumberAtom::MultipleOf(divisor), false) => step = highest(step, divisor.abs()),
-                (NumberAtom::OneOf(numbers), false) => listed = Some(numbers),
-                (NumberAtom::Integer | NumberAtom::MultipleOf(_) | NumberAtom::OneOf(_), true) => {}
+            match self.number(index)? {
+                NumberAtom::AtLeast { bound, .. } | NumberAtom::AtMost { bound, .. } => points.push(bound),
+                NumberAtom::OneOf(numbers) => {
+                    points.extend(numbers);
+                    only_points |= self.decide(demand, atom, false)? == Formula::FALSE;
+                }
+                NumberAtom::Integer | NumberAtom::MultipleOf(_) => {}
             }
         }
-        let mut sure = true;
-        let numbers: Vec<Decimal> = match (listed, low, high) {
-            (Some(listed), _, _) => listed,
-            (None, Some(low), Some(high)) if low == high => vec![low],
-            (None, Some(low), Some(high)) => {
-                let Some(multiples) = step.and_then(|step| multiples(&step, &low, &high, 4 * enough + 4)) else {
-                    return Ok(Listed::AtLeast(1));
-                };
-                sure = multiples.1;
-                multiples.0
+        points.sort_unstable();
+        points.dedup();
+        let (mut numbers, mut sure) = (points.clone(), true);
+        for gap in 0..=if only_points { 0 } else { points.len() } {
+            let (low, high) = (gap.checked_sub(1).and_then(|below| points.get(below)), points.get(gap));
+            let inside = if only_points { Formula::FALSE } else { self.demand_between(demand, low, high)? };
+            if inside == Formula::FALSE {
+                continue;
             }
-            _ => return Ok(Listed::AtLeast(1)),
-        };
+            let (Some(low), Some(high)) = (low, high) else {
+                // Any two steps have multiples in common.
+                let endless = self.formulas.evaluate(inside, |_| true) != 0;
+                return Ok(Listed::AtLeast(if endless { u64::MAX } else { 1 }));
+            };
+            let step = self.step_of(inside)?;
+            let Some((some, all)) = step.and_then(|step| multiples(&step, low, high, 4 * enough + 4)) else {
+                return Ok(Listed::AtLeast(1));
+            };
+            numbers.extend(some);
+            if !all || gap > enough.max(SMALL) {
+                sure = false;
+                break;
+            }
+        }
         let mut values = Vec::new();
-        let mut had: Vec<&Decimal> = Vec::new();
+        let mut had: HashSet<&Decimal> = HashSet::new();
         for number in &numbers {
-            if self.demand_on_number(demand, number)? != 0 && !had.contains(&number) {
+            if self.demand_on_number(demand, number)? != 0 && had.insert(number) {
                 if values.len() == enough {
                     return Ok(Listed::AtLeast(enough as u64 + 1));
                 }
-                had.push(number);
                 values.push(self.constant_formula(Constant::Number(number.clone()))?);
             }
         }
         Ok(if sure { Listed::Few(values) } else { Listed::AtLeast((values.len() as u64).max(1)) })
+    }
+
+    /// What a demand asks of the numbers between two neighbours of those that its bounds and lists name: what is left of it are steps.
+    fn demand_between(&mut self, demand: Formula, low: Option<&Decimal>, high: Option<&Decimal>) -> Result<Formula, EngineError> {
+        let mut known = hashbrown::HashMap::new();
+        for variable in self.formulas.variables(demand) {
+            let Atom::Number(index) = self.atom(variable)? else { continue };
+            let holds = match self.number(index)? {
+                NumberAtom::AtLeast { bound, .. } => low.is_some_and(|low| bound <= *low),
+                NumberAtom::AtMost { bound, .. } => high.is_some_and(|high| bound >= *high),
+                NumberAtom::OneOf(_) => false,
+                NumberAtom::Integer | NumberAtom::MultipleOf(_) => continue,
+            };
+            known.insert(variable, holds);
+        }
+        match known.keys().max().copied() {
+            Some(last) => self.formulas.given(demand, last, |variable| known.get(&variable).copied()),
+            None => Ok(demand),
+        }
+    }
+
+    /// The longest step that all numbers that meet the demand take.
+    fn step_of(&mut self, demand: Formula) -> Result<Option<Decimal>, EngineError> {
+        let mut step = None::<Decimal>;
+        for &atom in self.atoms_of(demand)?.iter() {
+            let Atom::Number(index) = atom else { continue };
+            let this = match self.number(index)? {
+                NumberAtom::Integer => Decimal::from(1),
+                NumberAtom::MultipleOf(divisor) => divisor.abs(),
+                _ => continue,
+            };
+            if self.decide(demand, atom, false)? == Formula::FALSE {
+                step = Some(step.map_or(this.clone(), |known| known.max(this)));
+            }
+        }
+        Ok(step)
     }
 
     /// The leaf that a demand on numbers gives to `number`.
