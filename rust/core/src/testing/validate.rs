@@ -83,12 +83,12 @@ fn check_keyword(
         ("enum", _) => Ok(list(value)?.iter().any(|v| Document::from(v) == *document)),
         ("const", _) => Ok(Document::from(value) == *document),
         ("allOf", _) => all(list(value)?.iter().map(|s| (s, document)).collect()),
-        ("anyOf", _) => {
-            let mut any = false;
+        ("anyOf" | "oneOf", _) => {
+            let mut valid = 0;
             for branch in list(value)? {
-                any |= check(root, branch, document, fuel)?;
+                valid += usize::from(check(root, branch, document, fuel)?);
             }
-            Ok(any)
+            Ok(valid == 1 || valid > 1 && keyword == "anyOf")
         }
         ("not", _) => Ok(!check(root, value, document, fuel)?),
         ("$ref", _) => {

@@ -17,6 +17,9 @@ use crate::testing::source::Source;
 use crate::testing::validate::is_valid;
 use crate::testing::vocabulary::TinyVocabulary;
 
+/// What a part of a schema says of an array of values.
+type Holds = Box<dyn Fn(&[usize]) -> bool>;
+
 /// The values of an item, each with its texts.
 type Values = Vec<Vec<String>>;
 
@@ -91,7 +94,7 @@ fn some_arrays(items: &Values, rule: Rule, least: usize, most: usize, valid: imp
     let mut found = Values::new();
     let mut open: Vec<(Vec<usize>, Vec<String>)> = vec![(Vec::new(), vec![String::new()])];
     while let Some((values, texts)) = open.pop() {
-        let different = values.iter().collect::<BTreeSet<_>>().len() == values.len();
+        let different = differ(&values);
         if values.len() >= least && rule.allows(values.len(), different) && valid(&values) {
             found.push(texts.iter().map(|inside| format!("[{inside}]")).collect());
         }
@@ -170,6 +173,57 @@ fn few(source: &mut Source, depth: usize, any_order: bool) -> (Value, Values) {
     if values.len() <= MOST_VALUES { (schema, values) } else { (json!({ "enum": [1, 11, "a"] }), one(&["1", "11", "\"a\""])) }
 }
 
+/// A schema of arrays of some of the values, and what it says of them.
+fn look(source: &mut Source, values: &Values, most: usize, depth: usize) -> (Value, Holds) {
+    // Objects among them would say in which order keys come.
+    let some = |source: &mut Source| -> Vec<usize> {
+        (0..values.len()).filter(|&value| !values[value][0].contains('{') && source.chance(50)).collect()
+    };
+    let written =
+        |some: &[usize]| json!({ "enum": some.iter().filter_map(|&at| serde_json::from_str(&values[at][0]).ok()).collect::<Vec<Value>>() });
+    match source.below(if depth == 0 { 7 } else { 12 }) {
+        0..4 => {
+            let wanted = some(source);
+            let fewest = source.below(3);
+            let range = fewest..=fewest + source.below(3);
+            let schema = json!({ "contains": written(&wanted), "minContains": range.start(), "maxContains": range.end() });
+            (schema, Box::new(move |items| range.contains(&items.iter().filter(|item| wanted.contains(item)).count())))
+        }
+        4 => {
+            let places: Vec<_> = (0..=source.below(2)).map(|_| source.chance(60).then(|| some(source))).collect();
+            let schema = json!({ "prefixItems": places.iter().map(|place| place.as_ref().map_or(json!(true), |some| written(some))).collect::<Vec<_>>() });
+            (
+                schema,
+                Box::new(move |items| places.iter().zip(items).all(|(place, item)| place.as_ref().is_none_or(|some| some.contains(item)))),
+            )
+        }
+        5 => {
+            let bound = source.below(most + 1);
+            (json!({ "maxItems": bound }), Box::new(move |items| items.len() <= bound))
+        }
+        6 => (json!({ "uniqueItems": true }), Box::new(|items| Rule::Different.allows(items.len(), differ(items)))),
+        7 | 8 => {
+            let (schema, holds) = look(source, values, most, depth - 1);
+            (json!({ "not": schema }), Box::new(move |items| !holds(items)))
+        }
+        kind => {
+            let (first, first_holds) = look(source, values, most, depth - 1);
+            let (second, second_holds) = look(source, values, most, depth - 1);
+            let keyword = if kind == 11 { "oneOf" } else { "anyOf" };
+            let both = kind != 11;
+            let holds = move |items: &[usize]| match (first_holds(items), second_holds(items)) {
+                (true, true) => both,
+                (one, other) => one || other,
+            };
+            (json!({ keyword: [first, second] }), Box::new(holds))
+        }
+    }
+}
+
+fn differ(values: &[usize]) -> bool {
+    values.iter().collect::<BTreeSet<_>>().len() == values.len()
+}
+
 /// A schema of arrays whose items are compared, and all its texts, sorted.
 fn case(source: &mut Source, any_order: bool) -> (Value, Vec<String>) {
     let (items, values) = few(source, 2, any_order);
@@ -191,19 +245,15 @@ fn case(source: &mut Source, any_order: bool) -> (Value, Vec<String>) {
         Rule::Equal => schema["not"] = json!({ "uniqueItems": true }),
         Rule::DifferentPast(most) => schema["anyOf"] = json!([{ "maxItems": most }, { "uniqueItems": true }]),
     }
-    let mut found = arrays(&values, rule, least, most);
-    if source.chance(35) {
-        // Objects among them would say in which order keys come.
-        let wanted: Vec<usize> = (0..values.len()).filter(|&value| !values[value][0].contains('{') && source.chance(50)).collect();
-        let fewest = source.below(3);
-        let range = fewest..=fewest + source.below(3);
-        let of_range = |items: &[usize]| range.contains(&items.iter().filter(|item| wanted.contains(item)).count());
-        let all: Vec<Value> = wanted.iter().filter_map(|&value| serde_json::from_str(&values[value][0]).ok()).collect();
-        let looks = json!({ "contains": { "enum": all }, "minContains": range.start(), "maxContains": range.end() });
-        let holds = source.chance(50);
-        schema["allOf"] = if holds { json!([looks]) } else { json!([{ "not": looks }]) };
-        found = some_arrays(&values, rule, least, most, |items| of_range(items) == holds);
+    let looks: Vec<(Value, Holds)> = match source.below(100) {
+        0..65 => Vec::new(),
+        65..90 => vec![look(source, &values, most, 2)],
+        _ => vec![look(source, &values, most, 2), look(source, &values, most, 2)],
+    };
+    if !looks.is_empty() {
+        schema["allOf"] = looks.iter().map(|(schema, _)| schema.clone()).collect();
     }
+    let found = some_arrays(&values, rule, least, most, |items| looks.iter().all(|(_, holds)| holds(items)));
     let mut texts: Vec<String> = found.into_iter().flatten().collect();
     if source.chance(25) {
         schema = json!({ "type": "object", "properties": { "a": schema }, "required": ["a"], "additionalProperties": false });

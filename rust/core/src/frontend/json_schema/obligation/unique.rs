@@ -21,7 +21,7 @@ use super::listing::{Listed, SMALL};
 use super::space::{Atom, Space};
 use super::strings::Tools;
 use crate::error::EngineError;
-use crate::formula::Formula;
+use crate::formula::{Formula, Variable};
 use crate::limits::Limits;
 
 /// What is watched in an array, and what was seen of it.
@@ -47,6 +47,40 @@ struct Plan {
     repeats: Vec<Formula>,
     /// At least so many values are possible for each item.
     fewest: u64,
+}
+
+/// What may come in a state of an array.
+struct Place {
+    /// The first place where it may be.
+    at: u64,
+    /// So many items have come before it at most, as far as it matters.
+    before: usize,
+    /// The last place that may need its values.
+    until: u64,
+    must_go_on: bool,
+    /// The values of each class, and may the array be closed behind them?
+    classes: Vec<(Listed, bool)>,
+}
+
+impl Place {
+    /// While there are fewer items, one can come that is another than all of them, and that no later place needs.
+    fn fewest(&self, watched: &[(Formula, u64)]) -> u64 {
+        let (mut sure, mut others) = (0, u64::MAX);
+        for (values, may_end) in &self.classes {
+            let left = match values {
+                Listed::Few(values) => unwatched(values, watched, self.at) as u64,
+                Listed::AtLeast(count) => *count,
+            };
+            if *may_end {
+                sure = sure.max(left);
+            }
+            // Where all of them are watched, a state knows whether one is left.
+            if left > 0 || !self.must_go_on {
+                others = others.min(left);
+            }
+        }
+        sure.max(others).max(1)
+    }
 }
 
 /// All plans.
@@ -149,9 +183,14 @@ impl Space {
                 };
                 child = self.formulas.if_then_else(*value, is_it, child)?;
             }
+            let few = if plan.repeats.is_empty() { Listed::AtLeast(0) } else { self.list_values(None, child, SMALL)? };
+            let mut verdicts = HashMap::new();
             for repeat in plan.repeats.iter().filter(|repeat| !seen.contains(repeat)) {
                 let noted = self.noting(&mut classes, child, *repeat)?;
                 child = self.formulas.if_then_else(*repeat, noted, child)?;
+                if let Listed::Few(values) = &few {
+                    child = self.keep_reached(child, values, &mut verdicts)?;
+                }
             }
         }
         let mut next = Vec::with_capacity(classes.len());
@@ -161,6 +200,34 @@ impl Space {
         let ways = Arc::new(ItemWays { child, next });
         self.arrays.plans.fresh.insert(array, ways.clone());
         Ok(ways)
+    }
+
+    /// The question with what none of `values` answers turned into nothing: answers may exclude each other, which the formula does not know.
+    fn keep_reached(
+        &mut self,
+        child: Formula,
+        values: &[Formula],
+        verdicts: &mut HashMap<Variable, Vec<bool>>,
+    ) -> Result<Formula, EngineError> {
+        for variable in self.formulas.variables(child) {
+            if !verdicts.contains_key(&variable) {
+                let holds = self.formulas.variable(variable)?;
+                let mut of_values = Vec::with_capacity(values.len());
+                for &value in values {
+                    let both = self.formulas.and(value, holds)?;
+                    of_values.push(!matches!(self.list_values(None, both, 1)?, Listed::Few(none) if none.is_empty()));
+                }
+                verdicts.insert(variable, of_values);
+            }
+        }
+        let reached: HashSet<u32> = (0..values.len())
+            .map(|value| self.formulas.evaluate(child, |variable| verdicts.get(&variable).is_some_and(|of| of[value])))
+            .collect();
+        self.formulas.substitute(
+            child,
+            |_, _| Ok(None),
+            |store, leaf| if reached.contains(&leaf) { Ok(None) } else { store.leaf(0).map(Some) },
+        )
     }
 
     /// The question with every class turned into the one that has also seen `watch`.
@@ -214,6 +281,10 @@ impl Space {
         if !plan.repeats.is_empty() || plan.values.iter().any(|&(_, until)| until != u64::MAX) {
             return Ok(false);
         }
+        // Behind the prefixes the order of items does not matter: what may come later may come now.
+        if key.low < self.longest_prefix(key.formula)? {
+            return Ok(false);
+        }
         let left = plan.values.iter().filter(|(value, _)| !seen.contains(value)).count() as u64;
         let mut needed = 0;
         for &atom in self.atoms_of(key.formula)?.iter() {
@@ -253,6 +324,7 @@ impl Space {
     fn make_plan(&mut self, tools: Tools<'_>, formula: Formula) -> Result<Plan, EngineError> {
         let start = self.segment(formula, 0, Watched::NOTHING)?;
         let mut plan = Plan { values: Vec::new(), repeats: Vec::new(), fewest: u64::MAX };
+        let mut places = Vec::new();
         let wanted = self.wanted_items(formula)?;
         let mut visited: HashSet<ArrayId> = HashSet::from_iter([start]);
         let mut pending = VecDeque::from([start]);
@@ -264,7 +336,7 @@ impl Space {
             }
             let facts = self.array_facts(array)?;
             let partition = self.item_partition(array)?;
-            self.watch_values(tools, array, &wanted, &mut plan)?;
+            places.push(self.place(tools, array, &wanted)?);
             for (class, &result) in partition.results.iter().enumerate() {
                 if self.decide(result, Atom::Unique, false)? != Formula::FALSE {
                     let of_class = self.only_class(partition.child, class)?;
@@ -279,18 +351,13 @@ impl Space {
                 pending.extend(after.into_iter().filter(|&next| visited.insert(next)));
             }
         }
-        plan.values.sort_unstable();
+        plan.values = watched_values(&places);
+        plan.fewest = places.iter().map(|place| place.fewest(&plan.values)).min().unwrap_or(u64::MAX);
         Ok(plan)
     }
 
-    /// Watch the values that can run out in this state while more items must come. `wanted`: how many of which items the array may look for.
-    fn watch_values(
-        &mut self,
-        tools: Tools<'_>,
-        array: ArrayId,
-        wanted: &HashMap<Formula, u64>,
-        plan: &mut Plan,
-    ) -> Result<(), EngineError> {
+    /// What may come next in this state. `wanted`: how many of which items the array may look for.
+    fn place(&mut self, tools: Tools<'_>, array: ArrayId, wanted: &HashMap<Formula, u64>) -> Result<Place, EngineError> {
         let key = self.array_key(array)?;
         let facts = self.array_facts(array)?;
         let partition = self.item_partition(array)?;
@@ -303,35 +370,23 @@ impl Space {
                 _ => most,
             };
         }
-        // Before an item so many others have come at most, as far as this state matters.
-        let before = if facts.high == key.low + 1 { key.low } else { most.saturating_sub(1).max(self.longest_that_may_fail(key.formula)?) };
+        let only = facts.high == key.low + 1;
+        let before = if only { key.low } else { most.saturating_sub(1).max(self.longest_that_may_fail(key.formula)?) };
         let before = usize::try_from(before).unwrap_or(usize::MAX).min(self.limits.max_subset_positions);
-        let mut fewest = 0u64;
-        for class in 0..partition.results.len() {
-            let of_class = self.only_class(partition.child, class)?;
-            let must_go_on = facts.closes.is_none();
-            let enough = if must_go_on { before.max(SMALL) } else { SMALL };
-            let listed = self.list_values(Some(tools), of_class, enough)?;
-            let count = match &listed {
-                Listed::Few(values) => values.len() as u64,
-                Listed::AtLeast(count) => *count,
-            };
-            fewest = fewest.max(count);
-            if let Listed::Few(values) = listed
-                && must_go_on
-                && values.len() <= before
-            {
-                let until = if facts.high == key.low + 1 && key.low < self.longest_prefix(key.formula)? { key.low } else { u64::MAX };
-                for value in values {
-                    match plan.values.iter_mut().find(|(known, _)| *known == value) {
-                        Some((_, known)) => *known = until.max(*known),
-                        None => plan.values.push((value, until)),
-                    }
-                }
+        let until = if only && key.low < self.longest_prefix(key.formula)? { key.low } else { u64::MAX };
+        let mut place = Place { at: key.low, before, until, must_go_on: facts.closes.is_none(), classes: Vec::new() };
+        for (class, &result) in partition.results.iter().enumerate() {
+            let next = self.after_item(array, result, Watched::NOTHING)?;
+            let may_end = self.array_facts(next)?.closes.is_some();
+            // To what does not repeat others such a class is of no use.
+            if may_end || !self.item_partition(next)?.results.is_empty() {
+                let of_class = self.only_class(partition.child, class)?;
+                let values =
+                    self.list_values(Some(tools), of_class, if place.must_go_on { before.saturating_add(SMALL) } else { SMALL })?;
+                place.classes.push((values, may_end));
             }
         }
-        plan.fewest = plan.fewest.min(fewest.max(1));
-        Ok(())
+        Ok(place)
     }
 
     /// The longest of the prefixes that need not hold: an item behind it may be the one that does not, whatever came in its places.
@@ -356,4 +411,39 @@ impl Space {
         }
         Ok(longest)
     }
+}
+
+/// The values that can run out where more items must come, each with the last place that may need it, sorted. In each place either all of them are
+/// watched, or more that nobody watches are left than items came before: one of those can be taken whatever else is needed later.
+fn watched_values(places: &[Place]) -> Vec<(Formula, u64)> {
+    let mut watched: Vec<(Formula, u64)> = Vec::new();
+    let mut changed = true;
+    while changed {
+        changed = false;
+        for place in places.iter().filter(|place| place.must_go_on) {
+            for (values, _) in &place.classes {
+                let Listed::Few(values) = values else { continue };
+                if unwatched(values, &watched, place.at) > place.before {
+                    continue;
+                }
+                for &value in values {
+                    match watched.iter_mut().find(|(known, _)| *known == value) {
+                        Some((_, until)) if *until >= place.until => {}
+                        Some((_, until)) => (*until, changed) = (place.until, true),
+                        None => {
+                            watched.push((value, place.until));
+                            changed = true;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    watched.sort_unstable();
+    watched
+}
+
+/// How many of `values` are not watched from place `at` on.
+fn unwatched(values: &[Formula], watched: &[(Formula, u64)], at: u64) -> usize {
+    values.iter().filter(|value| !watched.iter().any(|(known, until)| known == *value && *until >= at)).count()
 }
