@@ -245,11 +245,15 @@ impl NumberAutomaton {
         let demands = &self.demands;
         let all = |phase, exponents, left: &mut dyn FnMut(Demand) -> Left| {
             let left: SmallVec<[Left; 4]> = key.demands.iter().map(|&d| left(d)).collect();
+            let undecided = left.iter().copied().collect::<Result<Box<[Demand]>, bool>>();
             let points = key.points.and_then(|points| match (key.phase, byte) {
                 (Phase::Start, b'-') => demands.signed_points(points, true),
                 _ => demands.signed_points(points, false).and_then(|points| demands.step_points(points, byte)),
             });
-            Self::make(phase, exponents, points, &left, &key.outcome)
+            match undecided {
+                Ok(demands) if !demands.is_empty() => Some(Key { phase, exponents, points, demands, outcome: key.outcome.clone() }),
+                _ => Self::make(phase, exponents, points, &left, &key.outcome),
+            }
         };
         match (key.phase, byte) {
             (Phase::Start, b'-') => all(Phase::Sign, key.exponents, &mut |d| demands.signed(d, true)),
@@ -350,8 +354,11 @@ impl NumberAutomaton {
             Phase::Start | Phase::Sign => {
                 let mut viable = false;
                 for &byte in b"1234567890-" {
-                    if let Some(next) = self.after(key, byte) {
-                        viable = viable || self.viable(self.intern(next, bound)?, bound)?;
+                    if let Some(next) = self.after(key, byte)
+                        && self.viable(self.intern(next, bound)?, bound)?
+                    {
+                        viable = true;
+                        break;
                     }
                 }
                 viable
