@@ -75,6 +75,8 @@ pub(crate) struct Arrays {
     facts: HashMap<ArrayId, ArrayFacts>,
     partitions: HashMap<ArrayId, Arc<Partition>>,
     tables: HashMap<ArrayId, Arc<ItemTable>>,
+    /// Do different items never run out?
+    pub(super) endless: HashMap<ArrayId, bool>,
     pub(super) plans: Plans,
 }
 
@@ -355,7 +357,7 @@ impl Space {
         if let Some(known) = self.arrays.tables.get(&array) {
             return Ok(known.clone());
         }
-        let ways = self.items_after(array)?;
+        let ways = self.items_after(tools, array)?;
         let (child, next) = self.possible_items(tools, &ways)?.unwrap_or((Formula::FALSE, Vec::new()));
         let mut table = ItemTable { child, next, repeated: None };
         if let Some(ways) = self.repeats_after(array)? {
@@ -409,7 +411,7 @@ impl Space {
             return Ok(Some(ways));
         }
         let mut ways = Vec::new();
-        let items = self.items_after(array)?;
+        let items = self.items_after(tools, array)?;
         if self.runs_out(tools, array)? {
             return Ok(Some(ways));
         }

@@ -18,10 +18,11 @@ use indexmap::IndexSet;
 
 use super::array::ArrayId;
 use super::listing::{Listed, SMALL};
+use super::satisfy::Goal;
 use super::space::{Atom, Space};
 use super::strings::Tools;
 use crate::error::EngineError;
-use crate::formula::{Formula, Variable};
+use crate::formula::{Formula, Formulas, Variable};
 use crate::limits::Limits;
 
 /// What is watched in an array, and what was seen of it.
@@ -162,7 +163,7 @@ impl Space {
     }
 
     /// The items that may come next and do not repeat an earlier one.
-    pub(super) fn items_after(&mut self, array: ArrayId) -> Result<Arc<ItemWays>, EngineError> {
+    pub(super) fn items_after(&mut self, tools: Tools<'_>, array: ArrayId) -> Result<Arc<ItemWays>, EngineError> {
         if let Some(known) = self.arrays.plans.fresh.get(&array) {
             return Ok(known.clone());
         }
@@ -184,12 +185,16 @@ impl Space {
                 child = self.formulas.if_then_else(*value, is_it, child)?;
             }
             let few = if plan.repeats.is_empty() { Listed::AtLeast(0) } else { self.list_values(None, child, SMALL)? };
-            let mut verdicts = HashMap::new();
+            let (mut verdicts, mut most) = (HashMap::new(), SMALL);
             for repeat in plan.repeats.iter().filter(|repeat| !seen.contains(repeat)) {
                 let noted = self.noting(&mut classes, child, *repeat)?;
                 child = self.formulas.if_then_else(*repeat, noted, child)?;
                 if let Listed::Few(values) = &few {
                     child = self.keep_reached(child, values, &mut verdicts)?;
+                }
+                if self.formulas.leaves(child).len() > most {
+                    child = self.keep_possible(tools, child)?;
+                    most = most.max(2 * self.formulas.leaves(child).len());
                 }
             }
         }
@@ -215,19 +220,36 @@ impl Space {
                 let mut of_values = Vec::with_capacity(values.len());
                 for &value in values {
                     let both = self.formulas.and(value, holds)?;
-                    of_values.push(!matches!(self.list_values(None, both, 1)?, Listed::Few(none) if none.is_empty()));
+                    match self.list_values(None, both, SMALL)? {
+                        Listed::Few(same) => of_values.push(!same.is_empty()),
+                        Listed::AtLeast(_) => return Ok(child),
+                    }
                 }
                 verdicts.insert(variable, of_values);
             }
         }
-        let reached: HashSet<u32> = (0..values.len())
-            .map(|value| self.formulas.evaluate(child, |variable| verdicts.get(&variable).is_some_and(|of| of[value])))
-            .collect();
-        self.formulas.substitute(
-            child,
-            |_, _| Ok(None),
-            |store, leaf| if reached.contains(&leaf) { Ok(None) } else { store.leaf(0).map(Some) },
-        )
+        let mut reached = HashSet::new();
+        for value in 0..values.len() {
+            let holds = |variable| verdicts.get(&variable).is_some_and(|of_values| of_values[value]);
+            reached.insert(self.formulas.evaluate(child, holds));
+        }
+        let leaf = |store: &mut Formulas, leaf: u32| if reached.contains(&leaf) { Ok(None) } else { store.leaf(0).map(Some) };
+        self.formulas.substitute(child, |_, _| Ok(None), leaf)
+    }
+
+    /// Likewise for what no value answers at all.
+    fn keep_possible(&mut self, tools: Tools<'_>, child: Formula) -> Result<Formula, EngineError> {
+        let mut possible = HashSet::new();
+        for leaf in self.formulas.leaves(child) {
+            if let Some(class) = leaf.checked_sub(1) {
+                let of_class = self.only_class(child, class as usize)?;
+                if self.satisfiable(tools, Goal::Value(of_class))? {
+                    possible.insert(leaf);
+                }
+            }
+        }
+        let leaf = |store: &mut Formulas, leaf: u32| if possible.contains(&leaf) { Ok(None) } else { store.leaf(0).map(Some) };
+        self.formulas.substitute(child, |_, _| Ok(None), leaf)
     }
 
     /// The question with every class turned into the one that has also seen `watch`.
@@ -264,7 +286,7 @@ impl Space {
                 }
             }
             if !next.is_empty() {
-                let leaf = |store: &mut crate::formula::Formulas, old: u32| store.leaf(leaves.get(&old).copied().unwrap_or(0)).map(Some);
+                let leaf = |store: &mut Formulas, old: u32| store.leaf(leaves.get(&old).copied().unwrap_or(0)).map(Some);
                 let child = self.formulas.substitute(partition.child, |_, _| Ok(None), leaf)?;
                 ways = Some(Arc::new(ItemWays { child, next }));
             }
