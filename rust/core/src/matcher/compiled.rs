@@ -15,6 +15,7 @@ use crate::report::{Enforcement, KeywordReport};
 use crate::stack::Configuration;
 use crate::vocab::Vocabulary;
 
+use super::crossing::Crossings;
 use super::shelf::Place;
 
 /// A grammar ready to match texts of one vocabulary. Immutable to its users; what it learns it shares among all its matchers.
@@ -26,6 +27,7 @@ pub struct CompiledGrammar {
     arena: Arena,
     start: Configuration,
     store: MaskStore,
+    pub(super) crossings: Crossings,
     /// On a shelf, if it stands on one.
     pub(super) place: OnceLock<Place>,
     /// States there were when they were measured last, and their bytes then.
@@ -99,6 +101,7 @@ impl CompiledGrammar {
             arena,
             start,
             store: MaskStore::new(vocabulary),
+            crossings: Crossings::default(),
             place: OnceLock::new(),
             measured: AtomicUsize::new(0),
             provider_bytes: AtomicUsize::new(0),
@@ -127,7 +130,7 @@ impl CompiledGrammar {
 
     /// Bytes held by states and masks so far, roughly; grows as texts are matched.
     pub fn memory_bytes(&self) -> usize {
-        self.arena.memory_bytes() + self.store.memory_bytes() + size_of::<Self>()
+        self.arena.memory_bytes() + self.store.memory_bytes() + self.crossings.memory_bytes() + size_of::<Self>()
     }
 
     /// It has learned something: whoever keeps it wants to know how large it is.

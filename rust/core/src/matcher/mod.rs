@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod classes_tests;
 mod compiled;
+mod crossing;
 mod drafts;
 mod fill;
 mod forced;
@@ -16,6 +17,7 @@ mod history_tests;
 mod models_tests;
 mod precompute;
 mod repeats;
+mod rests;
 #[cfg(test)]
 mod saved_tests;
 mod shelf;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use hashbrown::HashSet;
 
 use super::Matcher;
-use super::unique::{Verdict, WHITESPACE, Way, endless, search, viable};
+use super::unique::{Verdict, WHITESPACE, Way, search, viable};
 use super::watch::{Watch, Watches, reading};
 use crate::bitmask;
 use crate::error::EngineError;
@@ -23,16 +23,17 @@ use crate::vocab::trie::Trie;
 use crate::vocab::{InString, Inside};
 
 /// A place in the trie, and what is known there.
+#[derive(Clone)]
 #[allow(clippy::struct_excessive_bools)] // each is about another thing
-struct Node {
-    at: Configuration,
-    watches: Watches,
+pub(super) struct Node {
+    pub at: Configuration,
+    pub watches: Watches,
     /// An item that repeats another was taken on the way: nothing is known from the mask.
     changed: bool,
     /// An item that repeats another was not taken here: what the mask says of its end is void.
     dropped: bool,
     /// The next item of an array that has had some must come here.
-    before_item: bool,
+    pub before_item: bool,
     /// It is known to be viable, and maybe by which way.
     viable: bool,
     way: Option<Way>,
@@ -47,7 +48,7 @@ impl Node {
 
 /// Which tokens a trie has.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Tokens {
+pub(super) enum Tokens {
     Whole,
     /// Of the whole tokens those that do not begin with whitespace.
     NotIndented,
@@ -73,29 +74,44 @@ impl Matcher {
             }
         }
         // So many items may end within a token, after which there may be no other.
-        let may_run_out = |had: usize, values: u64| had.saturating_add(items.most()) as u64 >= values;
+        let may_run_out = |state: StateId, had: usize| {
+            let enough = had.saturating_add(items.most()) as u64 >= arena.facts(state).values;
+            Ok::<_, EngineError>(enough && !arena.never_runs_out(state)?)
+        };
         let mut crossed: HashSet<(Inside, bool)> = HashSet::new();
         let mut watches = Watches::new();
         for frame in reading(arena, configuration) {
             let watch = Watch::new(frame, configuration);
-            crossed.insert((inside(&watch.beginning), may_run_out(frame.seen.len(), arena.facts(frame.return_to).values)));
+            crossed.insert((inside(&watch.beginning), may_run_out(frame.return_to, frame.seen.len())?));
             watches.push(watch);
         }
         for item in configuration.items.iter().filter(|item| arena.facts(item.state).tracks_items) {
-            crossed.insert((Inside::BETWEEN, may_run_out(item.seen.len(), arena.facts(item.state).values)));
+            crossed.insert((Inside::BETWEEN, may_run_out(item.state, item.seen.len())?));
         }
-        if arena.has_spaced() && crossed.iter().any(|&(_, run_out)| run_out) {
+        let runs_out = crossed.iter().any(|&(_, run_out)| run_out);
+        if arena.has_spaced() && runs_out {
             trials.extend_from_slice(vocabulary.quotes().spaced());
         }
+        let from_one = crossed.len() == 1;
         for (inside, run_out) in crossed {
             let (trie, of) = if run_out { (items.commas(inside), Tokens::Ending) } else { (items.crossing(inside), Tokens::Crossing) };
-            if let Some(trie) = trie {
-                self.walk(trie, 0..trie.nodes().len(), self.start(watches.clone())?, of, row)?;
+            let Some(trie) = trie else { continue };
+            let watch = watches.first().filter(|_| watches.len() == 1);
+            let few =
+                if from_one && !run_out { self.compiled().crossings.undecided(arena, configuration, watch, inside, trie)? } else { None };
+            match few {
+                Some(few) => trials.extend_from_slice(&few),
+                None => self.walk(trie, 0..trie.nodes().len(), self.start(watches.clone())?, of, row)?,
             }
         }
         let before_item = before_item(arena, configuration)?;
         let agrees = watches.iter().any(|watch| !watch.agreeing.is_empty());
-        if before_item || agrees && !self.decide_rests(&watches, row, &mut trials)? {
+        let decided = if before_item {
+            !runs_out && self.decide_next_strings(row, &mut trials)?
+        } else {
+            !agrees || self.decide_rests(&watches, row, &mut trials)?
+        };
+        if !decided {
             self.decide_all(watches, row)?;
         }
         trials.sort_unstable();
@@ -118,61 +134,7 @@ impl Matcher {
         Ok(())
     }
 
-    /// In a string that may go on for ever, wherever it agrees with an earlier item, only its end can make a difference: decide the tokens that
-    /// complete it to that of an earlier item. False if it is no such string.
-    fn decide_rests(&self, watches: &Watches, row: &mut [u32], trials: &mut Vec<u32>) -> Result<bool, EngineError> {
-        let (arena, vocabulary) = (self.compiled().arena(), self.compiled().vocabulary());
-        let [item] = self.configuration().items.as_slice() else { return Ok(false) };
-        if !item.parents.free() || !endless(arena, item.state)? {
-            return Ok(false);
-        }
-        let mut rests: Vec<&[u8]> = Vec::new();
-        for watch in watches {
-            if !watch.agreeing.is_empty() {
-                let Some(all) = watch.agreeing.rests(&watch.beginning) else { return Ok(false) };
-                for rest in all {
-                    if !stays_endless(arena, item.state, &rest[..rest.len().min(vocabulary.longest_token())])? {
-                        return Ok(false);
-                    }
-                    if rest.len() < vocabulary.longest_token() {
-                        rests.push(rest);
-                    }
-                }
-            }
-        }
-        rests.sort_unstable();
-        rests.dedup();
-        for rest in rests {
-            trials.extend(vocabulary.items().escaped(rest));
-            self.decide_completing(rest, watches, row)?;
-        }
-        Ok(true)
-    }
-
-    /// Decide the tokens that spell a string's rest and its end.
-    fn decide_completing(&self, rest: &[u8], watches: &Watches, row: &mut [u32]) -> Result<(), EngineError> {
-        let (arena, trie) = (self.compiled().arena(), self.compiled().vocabulary().trie());
-        let mut below = 0..trie.nodes().len();
-        let mut end = None;
-        for &byte in rest.iter().chain(b"\"") {
-            let Some(place) = trie.child(&below, byte) else { return Ok(()) };
-            below = place + 1..trie.nodes()[place].end as usize;
-            end = Some(place..below.end);
-        }
-        let mut node = self.start(watches.clone())?;
-        for &byte in rest {
-            node.at.step(arena, byte)?;
-            node.watches.iter_mut().for_each(|watch| watch.read(byte));
-        }
-        if let Some(end) = end
-            && node.at.is_alive()
-        {
-            self.walk(trie, end, node, Tokens::Whole, row)?;
-        }
-        Ok(())
-    }
-
-    fn start(&self, watches: Watches) -> Result<Node, EngineError> {
+    pub(super) fn start(&self, watches: Watches) -> Result<Node, EngineError> {
         let at = self.configuration().clone();
         let before_item = before_item(self.compiled().arena(), &at)?;
         Ok(Node { at, watches, changed: false, dropped: false, before_item, viable: true, way: None })
@@ -204,7 +166,14 @@ impl Matcher {
     }
 
     /// Walk a part of a trie, from the first child of a node on, as far as it agrees with earlier items.
-    fn walk(&self, trie: &Trie, below: std::ops::Range<usize>, start: Node, of: Tokens, row: &mut [u32]) -> Result<(), EngineError> {
+    pub(super) fn walk(
+        &self,
+        trie: &Trie,
+        below: std::ops::Range<usize>,
+        start: Node,
+        of: Tokens,
+        row: &mut [u32],
+    ) -> Result<(), EngineError> {
         let arena = self.compiled().arena();
         let nodes = trie.nodes();
         let mut open = vec![(below.clone(), start)];
@@ -279,19 +248,6 @@ fn write(row: &mut [u32], token: u32, holds: bool) {
     if holds { bitmask::set(row, token) } else { bitmask::clear(row, token) }
 }
 
-/// Are there endlessly many ways to go on behind each of these bytes, as far as they may come? No if in doubt.
-fn stays_endless(arena: &Arena, mut state: StateId, bytes: &[u8]) -> Result<bool, EngineError> {
-    for &byte in bytes {
-        match arena.step(state, byte)? {
-            Cell::Dead => break,
-            Cell::Simple(next, false) if next == state => {}
-            Cell::Simple(next, false) if endless(arena, next)? => state = next,
-            _ => return Ok(false),
-        }
-    }
-    Ok(true)
-}
-
 /// Does an item of the configuration take the first of the bytes?
 fn begins_with(arena: &Arena, configuration: &Configuration, bytes: &[u8]) -> Result<bool, EngineError> {
     let Some(&first) = bytes.first() else { return Ok(true) };
@@ -322,7 +278,7 @@ fn inside(beginning: &Beginning) -> Inside {
 }
 
 /// Must the next item of an array that has had some come here (if only after whitespace)?
-fn must_begin(arena: &Arena, item: &Item) -> Result<bool, EngineError> {
+pub(super) fn must_begin(arena: &Arena, item: &Item) -> Result<bool, EngineError> {
     let refuses = |byte| Ok::<bool, EngineError>(matches!(arena.step(item.state, byte)?, Cell::Dead));
     Ok(!item.seen.is_empty() && refuses(b',')? && refuses(b']')?)
 }
@@ -342,7 +298,7 @@ fn may_leave_gap(arena: &Arena, state: StateId) -> bool {
 }
 
 /// What is left after whitespace, but for how much of it there was, if whitespace may come and whatever takes it is a gap.
-fn behind_whitespace(arena: &Arena, node: &Node) -> Result<Option<Node>, EngineError> {
+pub(super) fn behind_whitespace(arena: &Arena, node: &Node) -> Result<Option<Node>, EngineError> {
     let mut at = node.at.clone();
     at.items.retain(|item| may_leave_gap(arena, item.state));
     if at.items.is_empty() {

@@ -93,6 +93,19 @@ pub(super) fn endless(arena: &Arena, state: StateId) -> Result<bool, EngineError
     arena.is_endless(state, false)
 }
 
+/// Can the item that is being read, the innermost, still become any of endlessly many? No if in doubt.
+fn endless_ahead(arena: &Arena, item: &Item) -> Result<bool, EngineError> {
+    let (mut state, mut parents) = (item.state, &item.parents);
+    while !arena.facts(state).tracks_items {
+        if arena.has_endless_ahead(state)? {
+            return Ok(true);
+        }
+        let Parents::One(frame) = parents else { break };
+        (state, parents) = (frame.return_to, &frame.parents);
+    }
+    Ok(false)
+}
+
 /// An item with one way down to the bottom, and the frames on it in which an item is being read, outermost first.
 struct Chain {
     item: Item,
@@ -189,7 +202,7 @@ impl Search<'_> {
             return Ok(Verdict::Yes(None));
         }
         // Endless ways on are more than the items that any array has had.
-        if item.parents.free() && endless(self.arena, item.state)? {
+        if item.parents.free() && (endless(self.arena, item.state)? || endless_ahead(self.arena, item)?) {
             return Ok(Verdict::Yes(None));
         }
         for chain in chains(self.arena, item)? {
@@ -239,7 +252,8 @@ impl Search<'_> {
             };
         }
         let facts = self.arena.facts(chain.item.state);
-        if facts.tracks_items && chain.item.seen.len() as u64 >= facts.values {
+        let may_run_out = facts.tracks_items && chain.item.seen.len() as u64 >= facts.values;
+        if may_run_out && !self.arena.never_runs_out(chain.item.state)? {
             return Ok(self.next_item(configuration.alone(chain.item.clone()), chain)?.into());
         }
         Ok(Verdict::Yes(None))

@@ -528,6 +528,18 @@ impl Arena {
         self.providers[s.provider.index()].is_endless(self, s.local, or_named)
     }
 
+    /// See [`Provider::has_endless_ahead`].
+    pub fn has_endless_ahead(&self, state: StateId) -> Result<bool, EngineError> {
+        let s = &self.states[state.index()];
+        self.providers[s.provider.index()].has_endless_ahead(self, s.local)
+    }
+
+    /// See [`Provider::never_runs_out`].
+    pub fn never_runs_out(&self, state: StateId) -> Result<bool, EngineError> {
+        let s = &self.states[state.index()];
+        self.providers[s.provider.index()].never_runs_out(self, s.local)
+    }
+
     /// See [`Provider::is_bounded`].
     pub fn is_bounded(&self, state: StateId) -> bool {
         let s = &self.states[state.index()];

@@ -285,6 +285,18 @@ pub trait Provider: Send + Sync {
         Ok(false)
     }
 
+    /// Of a state in a rule, or one that a rule returns to: whatever is returned, can the rule be completed so that what it reads from there on is any of
+    /// endlessly many values? No if in doubt.
+    fn has_endless_ahead(&self, _arena: &Arena, _local: u32) -> Result<bool, EngineError> {
+        Ok(false)
+    }
+
+    /// Of a state between the items of an array, or one where an item returns to: however many different items come from here on, are there others that may
+    /// come, as long as any may? No if in doubt.
+    fn never_runs_out(&self, _arena: &Arena, _local: u32) -> Result<bool, EngineError> {
+        Ok(false)
+    }
+
     /// Of a state inside a string or a key: is it plain that what may still come has a greatest length? No if in doubt.
     fn is_bounded(&self, _local: u32) -> bool {
         false

@@ -225,6 +225,14 @@ impl Frame {
             parents,
         }
     }
+
+    /// The same, if its array had had no items.
+    #[must_use]
+    pub fn without_items(&self) -> Self {
+        let mut frame = self.above(self.parents.clone());
+        frame.seen = Seen::default();
+        frame
+    }
 }
 
 impl Drop for Frame {

@@ -43,6 +43,8 @@ pub struct ItemIndex {
     most: usize,
     /// (characters before the quotation mark that ends a string, token), sorted; some are spelled with a backslash.
     escaped: Vec<(Box<[u8]>, u32)>,
+    /// Likewise of tokens that begin with the quotation mark before them, or with whitespace and it.
+    quoted: Vec<(Box<[u8]>, u32)>,
     indented: Trie,
     blank: Vec<u32>,
 }
@@ -121,6 +123,19 @@ fn end_of_string(bytes: &[u8]) -> Option<usize> {
     })
 }
 
+/// The characters of a string that ends in the bytes, if some of them are spelled with a backslash.
+fn with_escapes(bytes: &[u8]) -> Option<Box<[u8]>> {
+    let mark = end_of_string(bytes).filter(|&mark| bytes[..mark].contains(&b'\\'))?;
+    let (characters, left) = decode(&bytes[..mark]);
+    (left == 0).then(|| characters.into())
+}
+
+fn spelled<'a>(sorted: &'a [(Box<[u8]>, u32)], characters: &[u8]) -> impl Iterator<Item = u32> + use<'a> {
+    let low = sorted.partition_point(|(c, _)| **c < *characters);
+    let high = sorted.partition_point(|(c, _)| **c <= *characters);
+    sorted[low..high].iter().map(|&(_, id)| id)
+}
+
 type Lists<'a> = HashMap<Inside, Vec<(u32, &'a [u8])>>;
 
 impl ItemIndex {
@@ -144,6 +159,7 @@ impl ItemIndex {
         let tries = |lists: Lists<'a>| lists.into_iter().map(|(inside, tokens)| (inside, Trie::build(tokens))).collect();
         (index.crossing, index.commas) = (tries(crossing), tries(with_comma));
         index.escaped.sort_unstable();
+        index.quoted.sort_unstable();
         let mut behind = Vec::new();
         for (id, bytes) in indented {
             let spaces = bytes.iter().take_while(|&&byte| blank(byte)).count();
@@ -170,11 +186,10 @@ impl ItemIndex {
                 }
             }
         }
-        if let Some(mark) = end_of_string(bytes).filter(|&mark| bytes[..mark].contains(&b'\\')) {
-            let (characters, left) = decode(&bytes[..mark]);
-            if left == 0 {
-                self.escaped.push((characters.into(), id));
-            }
+        self.escaped.extend(with_escapes(bytes).map(|characters| (characters, id)));
+        let spaces = bytes.iter().take_while(|&&byte| blank(byte)).count();
+        if let Some(string) = bytes[spaces..].strip_prefix(b"\"") {
+            self.quoted.extend(with_escapes(string).map(|characters| (characters, id)));
         }
     }
 
@@ -200,9 +215,12 @@ impl ItemIndex {
 
     /// Tokens that complete a string by these characters, some of which they spell with a backslash, and its end.
     pub fn escaped(&self, characters: &[u8]) -> impl Iterator<Item = u32> + use<'_> {
-        let low = self.escaped.partition_point(|(c, _)| **c < *characters);
-        let high = self.escaped.partition_point(|(c, _)| **c <= *characters);
-        self.escaped[low..high].iter().map(|&(_, id)| id)
+        spelled(&self.escaped, characters)
+    }
+
+    /// Tokens that spell a whole string of these characters, some of them with a backslash; whitespace may come before it.
+    pub fn quoted(&self, characters: &[u8]) -> impl Iterator<Item = u32> + use<'_> {
+        spelled(&self.quoted, characters)
     }
 
     /// Tokens of whitespace and what may come behind it in a text of JSON, by that.
@@ -222,12 +240,13 @@ mod tests {
 
     #[test]
     fn tokens_are_listed_by_where_they_cross_from() {
-        let tokens: [&[u8]; 12] = [b",1", b"\",\"", b"\"},{\"", b"a\",[", b"]],[", b", ", b"[1,", b" {", b"  ", b"\\n\"", b"\",", b"x,1"];
+        let tokens: [&[u8]; 13] =
+            [b",1", b"\",\"", b"\"},{\"", b"a\",[", b"]],[", b", ", b"[1,", b" {", b"  ", b"\\n\"", b"\",", b"x,1", b" \"\\n\"]"];
         let all = || tokens.iter().enumerate().map(|(i, bytes)| (i as u32, *bytes));
         let trie = Trie::build(all().collect());
         let mut blank_first = indented(&trie);
         blank_first.sort_unstable();
-        assert_eq!(blank_first, [7, 8]);
+        assert_eq!(blank_first, [7, 8, 12]);
         let index = ItemIndex::new(all(), all());
         let at = |string, depth| Inside { string, depth };
         let ids = |trie: Option<&Trie>| {
@@ -244,7 +263,8 @@ mod tests {
         assert_eq!(ids(index.commas(at(InString::Yes, 0))), [1, 3, 10]);
         assert_eq!(index.opening().iter().map(|(prefix, ids)| (&**prefix, &**ids)).collect::<Vec<_>>(), [(&b"["[..], &[6][..])]);
         assert_eq!(index.escaped(b"\n").collect::<Vec<_>>(), [9]);
-        assert_eq!((index.blank(), index.indented().tokens()), (&[8][..], &[7][..]));
+        assert_eq!(index.quoted(b"\n").collect::<Vec<_>>(), [12]);
+        assert_eq!((index.blank(), index.indented().tokens()), (&[8][..], &[12, 7][..]));
         assert_eq!(index.most(), 2);
     }
 }

@@ -598,6 +598,29 @@ impl Provider for SchemaProvider {
         self.state(arena, &mut inner, Spot::Gap { gap, place: Place::Array(next), depth, progress }).map(Some)
     }
 
+    fn has_endless_ahead(&self, arena: &Arena, local: u32) -> Result<bool, EngineError> {
+        let spot = self.spot(local)?;
+        let (tools, mut inner) = (self.tools(arena), self.lock());
+        let space = &mut inner.space;
+        match spot {
+            Spot::Gap { place: Place::Object(object), .. } => space.object_is_endless(tools, object),
+            Spot::Gap { place: Place::Member(object, key), .. } => space.is_endless_from_key(tools, object, key),
+            Spot::Gap { place: Place::Value(owed), .. } | Spot::Value { obligation: owed, .. } => space.has_endless_values(owed),
+            Spot::KeyReturn { object, .. } => space.is_endless_from_any_key(tools, object),
+            Spot::MemberReturn { object, key, .. } => space.is_endless_after(tools, object, key),
+            _ => Ok(false),
+        }
+    }
+
+    fn never_runs_out(&self, arena: &Arena, local: u32) -> Result<bool, EngineError> {
+        let (spot, tools) = (self.spot(local)?, self.tools(arena));
+        match spot {
+            Spot::Gap { place: Place::Array(array), .. } => self.lock().space.never_runs_out(tools, array),
+            Spot::ItemReturn { array, repeats: false, .. } => self.lock().space.never_runs_out_after(tools, array),
+            _ => Ok(false),
+        }
+    }
+
     fn key_is_undeclared(&self, local: u32, value: u32) -> bool {
         let Ok(Spot::KeyReturn { object, .. }) = self.spot(local) else { return false };
         self.lock().space.key_is_undeclared(object, value)

@@ -359,8 +359,22 @@ pub fn spelled(bytes: &[u8]) -> Result<(), String> {
     if texts.is_empty() || texts.len() > MOST_TEXTS {
         return Ok(());
     }
-    if source.chance(30) {
-        schema = json!({ "type": "array", "uniqueItems": true });
+    match source.below(10) {
+        0..3 => schema = json!({ "type": "array", "uniqueItems": true }),
+        3..6 => {
+            // There is no end of some of the items: an object is known to become another before the member that makes it so.
+            let endless = json!([{ "type": "integer" }, { "type": "string" }, { "type": ["boolean", "string"], "minLength": 1 }])
+                [source.below(3)]
+            .clone();
+            let (first, _) = few(&mut source, 1, any_order);
+            let properties = if source.chance(50) { json!({ "a": first, "b": endless }) } else { json!({ "a": endless, "b": first }) };
+            let required = [json!(["a", "b"]), json!(["a"]), json!(["b"])][source.below(3)].clone();
+            let item =
+                json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": source.chance(20) });
+            let item = if source.chance(30) { json!({ "anyOf": [item, { "enum": [1, {}, { "a": 1 }] }] }) } else { item };
+            schema = json!({ "type": "array", "items": item, "uniqueItems": true, "minItems": source.below(4) });
+        }
+        _ => {}
     }
     let pieces = (0..source.below(30)).map(|_| {
         let mut text = source.pick(&texts).clone();

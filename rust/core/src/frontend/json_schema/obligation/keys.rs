@@ -63,6 +63,11 @@ impl KeyTable {
     pub fn classes(&self) -> impl Iterator<Item = &KeyClass> {
         self.classes.iter().map(|(_, class)| class)
     }
+
+    /// The same with their numbers.
+    pub fn numbered(&self) -> impl Iterator<Item = (u32, &KeyClass)> {
+        self.classes.iter().map(|(number, class)| (*number, class))
+    }
 }
 
 /// The class of a declared name: odd.

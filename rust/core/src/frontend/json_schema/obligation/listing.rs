@@ -186,6 +186,9 @@ impl Space {
             }
         }
         let Some(names) = names else {
+            if self.has_endless_strings(demand)? {
+                return Ok(Listed::AtLeast(u64::MAX));
+            }
             // Of any other length there are more characters than are ever asked for.
             return Ok(Listed::AtLeast(if only_lengths { (enough as u64).saturating_add(1) } else { 1 }));
         };
@@ -202,7 +205,7 @@ impl Space {
         Ok(Listed::Few(values))
     }
 
-    fn list_numbers(&mut self, demand: Formula, enough: usize) -> Result<Listed, EngineError> {
+    pub(super) fn list_numbers(&mut self, demand: Formula, enough: usize) -> Result<Listed, EngineError> {
         if self.formulas.as_leaf(demand).is_some() {
             return Ok(Listed::AtLeast(u64::MAX));
         }

@@ -7,6 +7,7 @@
 //! Must not know: bytes of the text, whitespace, frames.
 
 mod achievable;
+mod ahead;
 mod array;
 mod atoms;
 mod blame;

@@ -62,6 +62,8 @@ pub(crate) struct Objects {
     pub(super) groups: Numbered<Group>,
     pub(super) tables: HashMap<ObjectId, Arc<KeyTable>>,
     pub(super) after: HashMap<(ObjectId, u32, u32), ObjectId>,
+    /// Can they be completed in endlessly many ways?
+    pub(super) endless: HashMap<ObjectId, bool>,
     /// What objects ask of a name, part by part.
     pub(super) asked: HashMap<(Formula, NameId), Option<SmallVec<[Formula; 4]>>>,
     pub(super) partitions: HashMap<(Formula, Key), Arc<Partition>>,
