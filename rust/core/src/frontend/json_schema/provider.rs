@@ -121,6 +121,15 @@ pub(super) struct SchemaProvider {
     spots: boxcar::Vec<Spot>,
     inner: Mutex<Inner>,
     returns: Concurrent<(u32, u32), Option<StateId>>,
+    /// Of schemas in which items are compared.
+    answers: OnceLock<Concurrent<(Question, u32), bool>>,
+}
+
+/// What is asked of a state in each mask, and found out once, so that no mask waits for who makes states.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Question {
+    EndlessAhead,
+    NeverRunsOut,
 }
 
 /// The automata for numbers.
@@ -166,6 +175,7 @@ impl SchemaProvider {
             spots: boxcar::Vec::new(),
             inner: Mutex::new(Inner { space, by_spot: HashMap::new(), values: Numbered::default() }),
             returns: maps::few(),
+            answers: OnceLock::new(),
         });
         let _ = provider.id.set(arena.register(Arc::clone(&provider) as Arc<dyn Provider>));
         Ok(provider)
@@ -505,6 +515,16 @@ impl SchemaProvider {
         Ok(exits)
     }
 
+    fn found_once(&self, question: Question, local: u32, find: impl FnOnce() -> Result<bool, EngineError>) -> Result<bool, EngineError> {
+        let answers = self.answers.get_or_init(maps::few);
+        if let Some(known) = answers.get(&(question, local)) {
+            return Ok(*known);
+        }
+        let answer = find()?;
+        answers.insert((question, local), answer);
+        Ok(answer)
+    }
+
     fn returned(&self, arena: &Arena, local: u32, value: u32) -> Result<Option<StateId>, EngineError> {
         let spot = self.spot(local)?;
         let mut guard = self.lock();
@@ -599,26 +619,29 @@ impl Provider for SchemaProvider {
     }
 
     fn has_endless_ahead(&self, arena: &Arena, local: u32) -> Result<bool, EngineError> {
-        let spot = self.spot(local)?;
-        let (tools, mut inner) = (self.tools(arena), self.lock());
-        let space = &mut inner.space;
-        match spot {
-            Spot::Gap { place: Place::Object(object), .. } => space.object_is_endless(tools, object),
-            Spot::Gap { place: Place::Member(object, key), .. } => space.is_endless_from_key(tools, object, key),
-            Spot::Gap { place: Place::Value(owed), .. } | Spot::Value { obligation: owed, .. } => space.has_endless_values(owed),
-            Spot::KeyReturn { object, .. } => space.is_endless_from_any_key(tools, object),
-            Spot::MemberReturn { object, key, .. } => space.is_endless_after(tools, object, key),
-            _ => Ok(false),
-        }
+        self.found_once(Question::EndlessAhead, local, || {
+            let (spot, tools, mut inner) = (self.spot(local)?, self.tools(arena), self.lock());
+            let space = &mut inner.space;
+            match spot {
+                Spot::Gap { place: Place::Object(object), .. } => space.object_is_endless(tools, object),
+                Spot::Gap { place: Place::Member(object, key), .. } => space.is_endless_from_key(tools, object, key),
+                Spot::Gap { place: Place::Value(owed), .. } | Spot::Value { obligation: owed, .. } => space.has_endless_values(owed),
+                Spot::KeyReturn { object, .. } => space.is_endless_from_any_key(tools, object),
+                Spot::MemberReturn { object, key, .. } => space.is_endless_after(tools, object, key),
+                _ => Ok(false),
+            }
+        })
     }
 
     fn never_runs_out(&self, arena: &Arena, local: u32) -> Result<bool, EngineError> {
-        let (spot, tools) = (self.spot(local)?, self.tools(arena));
-        match spot {
-            Spot::Gap { place: Place::Array(array), .. } => self.lock().space.never_runs_out(tools, array),
-            Spot::ItemReturn { array, repeats: false, .. } => self.lock().space.never_runs_out_after(tools, array),
-            _ => Ok(false),
-        }
+        self.found_once(Question::NeverRunsOut, local, || {
+            let (spot, tools) = (self.spot(local)?, self.tools(arena));
+            match spot {
+                Spot::Gap { place: Place::Array(array), .. } => self.lock().space.never_runs_out(tools, array),
+                Spot::ItemReturn { array, repeats: false, .. } => self.lock().space.never_runs_out_after(tools, array),
+                _ => Ok(false),
+            }
+        })
     }
 
     fn key_is_undeclared(&self, local: u32, value: u32) -> bool {
@@ -647,7 +670,10 @@ impl Provider for SchemaProvider {
     }
 
     fn memory_bytes(&self) -> usize {
-        self.spots.count() * 96 + self.returns.len() * 32 + self.lock().space.memory_bytes()
+        self.spots.count() * 96
+            + self.returns.len() * 32
+            + self.answers.get().map_or(0, |known| known.len() * 16)
+            + self.lock().space.memory_bytes()
     }
 }
 
