@@ -143,7 +143,7 @@ impl CompiledGrammar {
             self.provider_bytes.store(self.arena.provider_bytes(), Ordering::Relaxed);
         }
         let of_providers = self.provider_bytes.load(Ordering::Relaxed);
-        place.tell(self.arena.own_bytes() + of_providers + self.store.memory_bytes() + size_of::<Self>());
+        place.tell(self.arena.own_bytes() + of_providers + self.store.memory_bytes() + self.crossings.memory_bytes() + size_of::<Self>());
     }
 
     /// What has been learned so far.

@@ -201,7 +201,7 @@ fn look(source: &mut Source, values: &Values, most: usize, depth: usize) -> (Val
             let bound = source.below(most + 1);
             (json!({ "maxItems": bound }), Box::new(move |items| items.len() <= bound))
         }
-        6 => (json!({ "uniqueItems": true }), Box::new(|items| Rule::Different.allows(items.len(), differ(items)))),
+        6 => (json!({ "uniqueItems": true }), Box::new(differ)),
         7 | 8 => {
             let (schema, holds) = look(source, values, most, depth - 1);
             (json!({ "not": schema }), Box::new(move |items| !holds(items)))

@@ -233,8 +233,7 @@ impl Space {
             let holds = |variable| verdicts.get(&variable).is_some_and(|of_values| of_values[value]);
             reached.insert(self.formulas.evaluate(child, holds));
         }
-        let leaf = |store: &mut Formulas, leaf: u32| if reached.contains(&leaf) { Ok(None) } else { store.leaf(0).map(Some) };
-        self.formulas.substitute(child, |_, _| Ok(None), leaf)
+        self.keep_answers(child, &reached)
     }
 
     /// Likewise for what no value answers at all.
@@ -248,7 +247,11 @@ impl Space {
                 }
             }
         }
-        let leaf = |store: &mut Formulas, leaf: u32| if possible.contains(&leaf) { Ok(None) } else { store.leaf(0).map(Some) };
+        self.keep_answers(child, &possible)
+    }
+
+    fn keep_answers(&mut self, child: Formula, kept: &HashSet<u32>) -> Result<Formula, EngineError> {
+        let leaf = |store: &mut Formulas, leaf: u32| if kept.contains(&leaf) { Ok(None) } else { store.leaf(0).map(Some) };
         self.formulas.substitute(child, |_, _| Ok(None), leaf)
     }
 
