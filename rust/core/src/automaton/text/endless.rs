@@ -3,8 +3,7 @@
 //! Invariant: "endless" is said only where, whatever else is read, an infinite number of texts may follow, or a name where one will do.
 //! Must not know: what the texts are for.
 
-use hashbrown::HashMap;
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use super::guard::Settled;
 use super::product::{ProductId, Products};
@@ -17,70 +16,62 @@ const MOST: usize = 4096;
 impl Products {
     /// Whatever is read from here on, do infinitely many texts follow, or, if `or_named`, a name? No if in doubt.
     pub(super) fn is_endless(&self, id: ProductId, or_named: bool, bound: &Limits) -> Result<bool, EngineError> {
-        let answer = |product| &self.get(product).endless[usize::from(or_named)];
-        if let Some(&known) = answer(id).get() {
+        if let Some(known) = self.endless_at_sight(id, or_named) {
             return Ok(known);
+        }
+        // What can be reached, and from where. Where each leads on, or to a name, there is no end.
+        let mut seen = IndexSet::from([id]);
+        let mut sources: Vec<Vec<usize>> = vec![Vec::new()];
+        // PERF: the last first, since a walk deep down is soon at an end, if there is one.
+        let mut open = vec![0];
+        while let Some(at) = open.pop() {
+            let product = seen[at];
+            let mut targets: Vec<ProductId> = self.live_moves(product, bound)?.iter().map(|m| m.target).collect();
+            targets.sort_unstable();
+            targets.dedup();
+            let mut ends = targets.is_empty() && !(or_named && self.key(product).names.is_some_and(|names| self.names.hopeful(names)));
+            for target in targets {
+                if let Some(endless) = self.endless_at_sight(target, or_named) {
+                    ends |= !endless;
+                    continue;
+                }
+                let (to, new) = seen.insert_full(target);
+                if new {
+                    open.push(to);
+                    sources.push(Vec::new());
+                }
+                sources[to].push(at);
+            }
+            if ends {
+                // So does whatever leads there.
+                let mut pending = vec![at];
+                while let Some(i) = pending.pop() {
+                    self.get(seen[i]).endless[usize::from(or_named)].get_or_init(|| false);
+                    pending.append(&mut sources[i]);
+                }
+                return Ok(false);
+            }
+            if seen.len() > MOST {
+                return Ok(*self.get(id).endless[usize::from(or_named)].get_or_init(|| false));
+            }
+        }
+        for &product in &seen {
+            self.get(product).endless[usize::from(or_named)].get_or_init(|| true);
+        }
+        Ok(true)
+    }
+
+    /// What is known of that without a search.
+    fn endless_at_sight(&self, id: ProductId, or_named: bool) -> Option<bool> {
+        let answer = &self.get(id).endless[usize::from(or_named)];
+        if let Some(&known) = answer.get() {
+            return Some(known);
         }
         let key = self.key(id);
         // Every text is accepted once it is long enough, or any may go on and be accepted then.
         let accepts_all = key.limits.last() == Some(&u64::MAX) && key.outcomes.last().is_some_and(super::Outcome::refuses_nothing);
-        if accepts_all || self.refuses_nothing(id) {
-            return Ok(*answer(id).get_or_init(|| true));
-        }
-        if key.counts() {
-            return Ok(*answer(id).get_or_init(|| false));
-        }
-        // What can be reached, and from where.
-        let mut products = vec![id];
-        let mut place: HashMap<ProductId, usize> = HashMap::from_iter([(id, 0)]);
-        let mut sources: Vec<Vec<usize>> = vec![Vec::new()];
-        let mut ways: Vec<usize> = Vec::new();
-        while let Some(&at) = products.get(ways.len()) {
-            let mut targets: Vec<ProductId> = self.live_moves(at, bound)?.iter().map(|m| m.target).collect();
-            targets.sort_unstable();
-            targets.dedup();
-            for &target in &targets {
-                let to = *place.entry(target).or_insert_with(|| {
-                    products.push(target);
-                    sources.push(Vec::new());
-                    products.len() - 1
-                });
-                sources[to].push(ways.len());
-            }
-            ways.push(targets.len());
-            if products.len() > MOST {
-                return Ok(*answer(id).get_or_init(|| false));
-            }
-        }
-        // Finitely many texts follow where all ways on do so; names are always to be had, if they will do.
-        let named: Vec<bool> =
-            products.iter().map(|&p| or_named && self.key(p).names.is_some_and(|names| self.names.hopeful(names))).collect();
-        let mut finite: Vec<usize> = (0..products.len()).filter(|&i| ways[i] == 0 && !named[i]).collect();
-        let mut ends = vec![false; products.len()];
-        let mut next = 0;
-        while let Some(&i) = finite.get(next) {
-            next += 1;
-            ends[i] = true;
-            for &source in &sources[i] {
-                ways[source] -= 1;
-                if ways[source] == 0 && !named[source] {
-                    finite.push(source);
-                }
-            }
-        }
-        // And what leads there is not endless either.
-        let mut pending = finite;
-        while let Some(i) = pending.pop() {
-            for &source in &sources[i] {
-                if !std::mem::replace(&mut ends[source], true) {
-                    pending.push(source);
-                }
-            }
-        }
-        for (&product, &ends) in products.iter().zip(&ends) {
-            answer(product).get_or_init(|| !ends);
-        }
-        Ok(!ends[0])
+        let known = accepts_all || self.refuses_nothing(id);
+        (known || key.counts()).then(|| *answer.get_or_init(|| known))
     }
 
     /// How many texts are accepted: counted up to `enough`, and no further than a moderate effort goes. By length, so that nothing is missed
