@@ -37,7 +37,7 @@ const AHEAD: usize = 256;
 /// From so many states most of a class may lead to one, and the others elsewhere.
 const PARTED: usize = 64;
 /// To more places than this no class is followed.
-const MOST_WAYS: usize = 4;
+const MOST_WAYS: usize = 16;
 /// So many tokens may be read one by one, of so many that are looked at.
 const SINGLES: usize = 1 << 14;
 const LOOKED_AT: usize = 1 << 15;
@@ -220,8 +220,9 @@ impl<'a> ShapeWalk<'a> {
                     i = shape.end as usize;
                     continue;
                 }
-                // Where most of many are refused, a walk over the vocabulary has little to look at.
-                let refused = after == After::Dead && shape.class() != Class::Beyond && last - first > MANY;
+                // Where most of many are refused, a walk over the vocabulary has little to look at; behind plain characters the others are soon found.
+                let found = depth > 1 && letters[..depth - 1].iter().all(|&letter| is_plain(letter));
+                let refused = after == After::Dead && shape.class() != Class::Beyond && last - first > MANY && !found;
                 if refused || !self.part(i, &letters, (state, register), &apart)? {
                     return Ok(None);
                 }
