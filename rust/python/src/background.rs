@@ -36,6 +36,11 @@ pub fn may_be_brief(text: &str) -> bool {
     if text.len() > SHORT {
         return false;
     }
+    // PERF: few brackets are not nested deep either, and many bytes are counted at once.
+    let opening = |bytes: &[u8]| usize::from(bytes.iter().map(|byte| u8::from(matches!(byte, b'{' | b'[' | b'('))).sum::<u8>());
+    if text.as_bytes().chunks(128).map(opening).sum::<usize>() <= SHALLOW {
+        return true;
+    }
     let mut depth = 0usize;
     text.bytes().all(|byte| {
         match byte {
