@@ -211,7 +211,7 @@ fn object(text: &str) -> Result<Option<HashMap<String, Value>>, JsonError> {
         let mut more = !lexer.skip("}");
         while more {
             let before = lexer.clone();
-            let name = lexer.key()?;
+            let name = lexer.key()?.into_owned();
             match fields.entry(name) {
                 Entry::Occupied(field) => return Err(before.error(format!("the key {:?} occurs twice", field.key()))),
                 Entry::Vacant(field) => field.insert(value(&mut lexer)?),
@@ -240,7 +240,7 @@ fn goes_on(lexer: &mut Lexer<'_>, close: &str) -> Result<bool, JsonError> {
 
 fn value(lexer: &mut Lexer<'_>) -> Result<Value, JsonError> {
     match lexer.peek() {
-        Some(b'"') => lexer.string().map(Value::Text),
+        Some(b'"') => lexer.string().map(|text| Value::Text(text.into_owned())),
         Some(b'-' | b'0'..=b'9') => Ok(lexer.number()?.parse().map_or(Value::Other, Value::Number)),
         Some(b'[') => list(lexer),
         _ if lexer.skip("true") => Ok(Value::Flag(true)),
@@ -258,7 +258,7 @@ fn list(lexer: &mut Lexer<'_>) -> Result<Value, JsonError> {
     let mut more = !lexer.skip("]");
     while more {
         let item = match lexer.peek() {
-            Some(b'"') => Value::Text(lexer.string()?),
+            Some(b'"') => Value::Text(lexer.string()?.into_owned()),
             Some(b'0'..=b'9') => lexer.number()?.parse().map_or(Value::Other, Value::Number),
             _ => Value::Other,
         };

@@ -223,7 +223,7 @@ fn without<'c>(document: &Document, out: impl Iterator<Item = &'c Candidate>) ->
         let before = pending.len();
         match document.get(node) {
             Node::Null => text.push_str("null"),
-            Node::Bool(value) => text.push_str(if *value || opened.contains(&node) { "true" } else { "false" }),
+            Node::Bool(value) => text.push_str(if value || opened.contains(&node) { "true" } else { "false" }),
             Node::Number(digits) => text.push_str(digits),
             Node::String(value) => text.push_str(&quoted(value)),
             Node::Array(items) => {

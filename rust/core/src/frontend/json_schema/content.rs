@@ -27,7 +27,7 @@ impl SchemaDocument {
             hash.u32(located.dialect.bits());
         }
         if self.document.members(node).is_none() {
-            hash.u128(self.document.value_hash(node));
+            self.document.hash_into(&mut hash, node);
         }
         for (row, value) in self.keywords(node) {
             if matches!(row.role, Role::Annotation | Role::Identifier | Role::Definitions) {
@@ -63,9 +63,7 @@ impl SchemaDocument {
                     hash.u128(content(child));
                 }
             }
-            _ => {
-                hash.u128(self.document.value_hash(value));
-            }
+            _ => self.document.hash_into(hash, value),
         }
     }
 }

@@ -4,37 +4,40 @@
 //! inside it; nothing recurses.
 //! Must not know: what any key means, but for those that name schemas.
 
-use super::json::{Members, Node, NodeId};
+use std::borrow::Cow;
+
+use super::json::{Entry, NodeId, Span, Values};
 use crate::error::CompileError;
 use crate::json_text::Lexer;
 use crate::limits::Limits;
 
-/// Add the nodes of `text` to `nodes`, the whole value last. Returns whether some key may give an identifier to a schema.
-pub(super) fn parse(text: &str, nodes: &mut Vec<Node>, limits: &Limits) -> Result<bool, CompileError> {
-    let mut parser = Parser { lexer: Lexer::new(text), nodes, names_schemas: false };
+/// Add the values of `text` to `values`, the whole one last. Returns whether some key may give an identifier to a schema.
+pub(super) fn parse(text: &str, values: &mut Values, limits: &Limits) -> Result<bool, CompileError> {
+    let start = values.open_text(text);
+    let mut parser = Parser { lexer: Lexer::new(text), values, start, names_schemas: false };
     parser.document(limits)?;
     Ok(parser.names_schemas)
 }
 
+/// An array or an object that has begun, and where what it holds so far begins among all that is held.
 enum Open {
-    Array(Vec<NodeId>),
-    Object { entries: Vec<(Box<str>, NodeId)>, name: Box<str> },
+    Array(usize),
+    Object { entries: usize, name: Span },
 }
 
 struct Parser<'t> {
     lexer: Lexer<'t>,
-    nodes: &'t mut Vec<Node>,
+    values: &'t mut Values,
+    /// Where the text begins among all texts.
+    start: usize,
     names_schemas: bool,
 }
 
 impl Parser<'_> {
-    fn add(&mut self, node: Node) -> NodeId {
-        self.nodes.push(node);
-        NodeId((self.nodes.len() - 1) as u32)
-    }
-
     fn document(&mut self, limits: &Limits) -> Result<(), CompileError> {
         let mut open: Vec<Open> = Vec::new();
+        // What those that are open hold.
+        let (mut items, mut entries): (Vec<NodeId>, Vec<Entry>) = (Vec::new(), Vec::new());
         self.lexer.space();
         'value: loop {
             // A value begins here.
@@ -44,10 +47,10 @@ impl Parser<'_> {
                     self.lexer.space();
                     if self.lexer.peek() == Some(b']') {
                         self.lexer.at += 1;
-                        self.add(Node::Array(Box::default()))
+                        self.values.add_array([])
                     } else {
                         Limits::check("max_nesting", open.len() + 1, limits.max_nesting)?;
-                        open.push(Open::Array(Vec::new()));
+                        open.push(Open::Array(items.len()));
                         continue 'value;
                     }
                 }
@@ -56,18 +59,15 @@ impl Parser<'_> {
                     self.lexer.space();
                     if self.lexer.peek() == Some(b'}') {
                         self.lexer.at += 1;
-                        self.add(Node::Object(Members::default()))
+                        self.object([])?
                     } else {
                         Limits::check("max_nesting", open.len() + 1, limits.max_nesting)?;
                         let name = self.key()?;
-                        open.push(Open::Object { entries: Vec::new(), name });
+                        open.push(Open::Object { entries: entries.len(), name });
                         continue 'value;
                     }
                 }
-                _ => {
-                    let node = self.scalar()?;
-                    self.add(node)
-                }
+                _ => self.scalar()?,
             };
             // A value has ended: close what ends with it.
             loop {
@@ -80,37 +80,35 @@ impl Parser<'_> {
                             Err(self.lexer.error("unexpected text after the value").into())
                         };
                     }
-                    Some(Open::Array(mut items)) => {
+                    Some(Open::Array(first)) => {
                         items.push(done);
                         match self.lexer.peek() {
                             Some(b',') => {
                                 self.lexer.at += 1;
                                 self.lexer.space();
-                                open.push(Open::Array(items));
+                                open.push(Open::Array(first));
                                 continue 'value;
                             }
                             Some(b']') => {
                                 self.lexer.at += 1;
-                                done = self.add(Node::Array(items.into()));
+                                done = self.values.add_array(items.drain(first..));
                             }
                             _ => return Err(self.lexer.error("expected `,` or `]`").into()),
                         }
                     }
-                    Some(Open::Object { mut entries, name }) => {
-                        entries.push((name, done));
+                    Some(Open::Object { entries: first, name }) => {
+                        entries.push(Entry { name, value: done });
                         match self.lexer.peek() {
                             Some(b',') => {
                                 self.lexer.at += 1;
                                 self.lexer.space();
                                 let name = self.key()?;
-                                open.push(Open::Object { entries, name });
+                                open.push(Open::Object { entries: first, name });
                                 continue 'value;
                             }
                             Some(b'}') => {
-                                let repeated = |name: Box<str>| self.lexer.error(format!("the key {name:?} occurs twice in one object"));
-                                let members = Members::new(entries).map_err(repeated)?;
+                                done = self.object(entries.drain(first..))?;
                                 self.lexer.at += 1;
-                                done = self.add(Node::Object(members));
                             }
                             _ => return Err(self.lexer.error("expected `,` or `}`").into()),
                         }
@@ -120,21 +118,43 @@ impl Parser<'_> {
         }
     }
 
-    fn key(&mut self) -> Result<Box<str>, CompileError> {
-        let name = self.lexer.key()?;
-        self.names_schemas |= matches!(&*name, "$id" | "id" | "$anchor" | "$dynamicAnchor" | "$recursiveAnchor");
-        Ok(name.into())
+    fn object(&mut self, members: impl IntoIterator<Item = Entry>) -> Result<NodeId, CompileError> {
+        self.values.add_object(members).map_err(|name| {
+            let name = self.values.text(name);
+            self.lexer.error(format!("the key {name:?} occurs twice in one object")).into()
+        })
     }
 
-    fn scalar(&mut self) -> Result<Node, CompileError> {
-        for (word, node) in [("null", Node::Null), ("true", Node::Bool(true)), ("false", Node::Bool(false))] {
-            if self.lexer.skip(word) {
-                return Ok(node);
-            }
+    fn key(&mut self) -> Result<Span, CompileError> {
+        let before = self.lexer.at;
+        let name = self.lexer.key()?;
+        self.names_schemas |= matches!(&*name, "$id" | "id" | "$anchor" | "$dynamicAnchor" | "$recursiveAnchor");
+        Ok(self.string(before, name))
+    }
+
+    /// Where a string is that stands `before` here.
+    fn string(&mut self, before: usize, text: Cow<'_, str>) -> Span {
+        match text {
+            Cow::Borrowed(text) => Span::new(self.start + before + 1, text.len()),
+            Cow::Owned(text) => self.values.add_text(&text),
         }
+    }
+
+    fn scalar(&mut self) -> Result<NodeId, CompileError> {
+        let before = self.lexer.at;
         match self.lexer.peek() {
-            Some(b'"') => Ok(Node::String(self.lexer.string()?.into())),
-            Some(b'-' | b'0'..=b'9') => Ok(Node::Number(self.lexer.number()?.into())),
+            Some(b'"') => {
+                let text = self.lexer.string()?;
+                let text = self.string(before, text);
+                Ok(self.values.add_string(text))
+            }
+            Some(b'-' | b'0'..=b'9') => {
+                let digits = self.lexer.number()?.len();
+                Ok(self.values.add_number(Span::new(self.start + before, digits)))
+            }
+            Some(b'n') if self.lexer.skip("null") => Ok(self.values.add_null()),
+            Some(b't') if self.lexer.skip("true") => Ok(self.values.add_bool(true)),
+            Some(b'f') if self.lexer.skip("false") => Ok(self.values.add_bool(false)),
             Some(_) => Err(self.lexer.error("expected a JSON value").into()),
             None => Err(self.lexer.error("the text ends where a JSON value is expected").into()),
         }

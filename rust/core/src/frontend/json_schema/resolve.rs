@@ -254,7 +254,7 @@ impl<'r> Library<'r> {
                 }
                 return;
             }
-            ("$anchor" | "$dynamicAnchor", Node::String(text)) => &**text,
+            ("$anchor" | "$dynamicAnchor", Node::String(text)) => text,
             ("$id" | "id", Node::String(text)) if dialect.draft <= Draft::Draft7 || dialect.draft == Draft::Unstated => {
                 split_fragment(text).1
             }

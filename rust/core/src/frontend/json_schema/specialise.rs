@@ -217,8 +217,7 @@ impl Copier<'_> {
                         Reference::Static(target) => target,
                         Reference::Dynamic(name, target) => self.outermost(scope, name).unwrap_or(target),
                     };
-                    let text = self.document.string(value).unwrap_or("").into();
-                    let copy = self.add(value, Node::String(text))?;
+                    let copy = self.add(value, |inside| inside)?;
                     let to = self.enter(to, scope);
                     self.waiting.push((copy, to));
                     copy
@@ -227,9 +226,10 @@ impl Copier<'_> {
             };
             values.insert(value, copy);
         }
-        let Some(members) = self.document.members(node) else { return Ok(()) };
-        let members = members.with_values(members.iter().map(|(_, value)| values.get(&value).copied().unwrap_or(value)));
-        let copy = self.add(node, Node::Object(members))?;
+        if self.document.members(node).is_none() {
+            return Ok(());
+        }
+        let copy = self.add(node, |value| values.get(&value).copied().unwrap_or(value))?;
         self.copies.insert(place, copy);
         Ok(())
     }
@@ -257,22 +257,16 @@ impl Copier<'_> {
         if let Some(&copy) = copies.get(&value) {
             return Ok(copy);
         }
-        let replace = |child: NodeId| copies.get(&child).copied().unwrap_or(child);
-        let node = match self.document.get(value) {
-            Node::Array(items) => Node::Array(items.iter().map(|&item| replace(item)).collect()),
-            Node::Object(members) => Node::Object(members.with_values(members.iter().map(|(_, child)| replace(child)))),
-            _ => return Ok(value),
-        };
-        self.add(value, node)
+        self.add(value, |child| copies.get(&child).copied().unwrap_or(child))
     }
 
-    fn add(&mut self, original: NodeId, node: Node) -> Result<NodeId, CompileError> {
-        self.size += match &node {
+    fn add(&mut self, original: NodeId, replace: impl Fn(NodeId) -> NodeId) -> Result<NodeId, CompileError> {
+        self.size += match self.document.get(original) {
             Node::Array(items) => 1 + items.len(),
             Node::Object(members) => 1 + members.len(),
             _ => 1,
         };
         Limits::check("max_expression_nodes", self.size, self.limits.max_expression_nodes)?;
-        Ok(self.document.add_copy(original, node))
+        Ok(self.document.add_copy(original, replace))
     }
 }

@@ -35,7 +35,7 @@ impl Kind {
         })
     }
 
-    pub fn of_value(node: &Node) -> Self {
+    pub fn of_value(node: Node<'_>) -> Self {
         match node {
             Node::Null => Self::Null,
             Node::Bool(true) => Self::True,

@@ -212,7 +212,7 @@ impl Space {
             let node = source.document.get(value);
             out.kinds = out.kinds.with(Kind::of_value(node));
             match node {
-                Node::String(text) => strings.push(&**text),
+                Node::String(text) => strings.push(text),
                 Node::Number(digits) => numbers.push(Self::decimal(digits)?),
                 Node::Array(_) => out.arrays.push(self.value_formula(value)?),
                 Node::Object(_) => out.objects.push(self.value_formula(value)?),
