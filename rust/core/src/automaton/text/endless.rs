@@ -105,3 +105,84 @@ impl Products {
         Ok(found.min(enough))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use indexmap::IndexSet;
+    use proptest::prelude::*;
+
+    use crate::automaton::text::{Outcome, TextAutomaton, TextSpec};
+    use crate::frontend::regex::PatternAutomaton;
+    use crate::ids::StateId;
+    use crate::limits::Limits;
+    use crate::provider::{Arena, Cell};
+
+    /// Each with whether there is an end of what may follow, wherever it is asked first.
+    const PATTERNS: &[(&str, bool)] = &[
+        ("^[ab]*$", true),
+        ("^a[ab]*c$", false),
+        ("^(a|b)+$", true),
+        ("^(ab)*$", true),
+        ("^(a|bc?)$", false),
+        ("^(a[ab]*|cb)$", false),
+        ("^(ab*c)*$", true),
+        ("^(a|ba)*c?$", false),
+        ("^([ab]c)*(cc)*$", true),
+        ("^a{2,5}$", false),
+        ("^(a{1,3}b)*$", true),
+        ("^(x(-[ab]{1,2})+|i-c)$", false),
+        ("^x(-[ab]{1,2})+$", true),
+        ("^(?!.*c)[abc]*$", true),
+        ("^(?=a).*$", true),
+        ("c", true),
+    ];
+
+    /// All states that characters lead to, and those of each.
+    fn reached(arena: &Arena, start: StateId) -> (IndexSet<StateId>, Vec<Vec<StateId>>) {
+        let mut seen = IndexSet::from([start]);
+        let mut targets: Vec<Vec<StateId>> = Vec::new();
+        while let Some(&state) = seen.get_index(targets.len()) {
+            let simple = b"abcix-z".iter().filter_map(|&byte| match arena.step(state, byte).unwrap() {
+                Cell::Simple(target, _) => Some(target),
+                _ => None,
+            });
+            let to: Vec<StateId> = simple.collect();
+            seen.extend(&to);
+            targets.push(to);
+        }
+        (seen, targets)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 200 } else { 2000 }))]
+
+        #[test]
+        fn what_goes_on_for_ever_is_the_same_wherever_it_is_asked_first(
+            (pattern, expected) in proptest::sample::select(PATTERNS),
+            asked in proptest::collection::vec(any::<proptest::sample::Index>(), 0..6),
+        ) {
+            let arena = Arena::new(Limits::default());
+            let text = TextAutomaton::register(&arena);
+            let component = Arc::new(PatternAutomaton::search(pattern, &Limits::default()).unwrap());
+            let spec = TextSpec { components: vec![component as _], lengths: Vec::new(), outcome: Outcome::all(1) };
+            let start = text.json_string_body(&arena, &spec).unwrap().unwrap();
+            let (states, targets) = reached(&arena, start);
+            // There is an end from where a text leads that nothing follows.
+            let ends = |from: usize| {
+                let mut seen = IndexSet::from([from]);
+                let mut done = 0;
+                while let Some(&at) = seen.get_index(done) {
+                    done += 1;
+                    seen.extend(targets[at].iter().map(|target| states.get_index_of(target).unwrap()));
+                }
+                seen.into_iter().any(|at| targets[at].is_empty())
+            };
+            for place in asked.iter().map(|index| index.index(states.len())).chain([0]) {
+                prop_assert_eq!(arena.is_endless(states[place], false).unwrap(), !ends(place), "{} at {}", pattern, place);
+            }
+            prop_assert_eq!(!ends(0), expected, "{}", pattern);
+        }
+    }
+}
