@@ -221,8 +221,8 @@ impl<'a> ShapeWalk<'a> {
                     continue;
                 }
                 // Where most of many are refused, a walk over the vocabulary has little to look at; behind plain characters the others are soon found.
-                let found = depth > 1 && letters[..depth - 1].iter().all(|&letter| is_plain(letter));
-                let refused = after == After::Dead && shape.class() != Class::Beyond && last - first > MANY && !found;
+                let soon_found = || depth > 1 && letters[..depth - 1].iter().all(|&letter| is_plain(letter));
+                let refused = after == After::Dead && shape.class() != Class::Beyond && last - first > MANY && !soon_found();
                 if refused || !self.part(i, &letters, (state, register), &apart)? {
                     return Ok(None);
                 }

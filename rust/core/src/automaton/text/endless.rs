@@ -119,7 +119,7 @@ mod tests {
     use crate::limits::Limits;
     use crate::provider::{Arena, Cell};
 
-    /// Each with whether there is an end of what may follow, wherever it is asked first.
+    /// Each with whether it goes on for ever, whatever is read first.
     const PATTERNS: &[(&str, bool)] = &[
         ("^[ab]*$", true),
         ("^a[ab]*c$", false),
@@ -144,13 +144,12 @@ mod tests {
         let mut seen = IndexSet::from([start]);
         let mut targets: Vec<Vec<StateId>> = Vec::new();
         while let Some(&state) = seen.get_index(targets.len()) {
-            let simple = b"abcix-z".iter().filter_map(|&byte| match arena.step(state, byte).unwrap() {
+            let to = b"abcix-z".iter().filter_map(|&byte| match arena.step(state, byte).unwrap() {
                 Cell::Simple(target, _) => Some(target),
                 _ => None,
             });
-            let to: Vec<StateId> = simple.collect();
-            seen.extend(&to);
-            targets.push(to);
+            targets.push(to.collect());
+            seen.extend(targets.last().into_iter().flatten());
         }
         (seen, targets)
     }
