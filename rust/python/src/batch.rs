@@ -4,7 +4,7 @@
 //! works. A pool serves the process that made it: after a fork a new one is made.
 //! Must not know: how a mask is computed.
 
-use std::collections::HashSet;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -20,8 +20,9 @@ use crate::crew::Crew;
 use crate::drafts::{self, Drafts, Judged};
 use crate::errors::{self, IntoPython};
 use crate::fork::{Work, detached};
-use crate::matcher::{GrammarMatcher, Held, Slot, text_bytes};
+use crate::matcher::{GrammarMatcher, text_bytes, unavailable};
 use crate::pool::Pool;
+use crate::slot::{Member, Slot, Together};
 
 /// With fewer matchers than this, all of them warm, waking the pool would take longer than the masks.
 const ALONE: usize = 8;
@@ -34,48 +35,25 @@ const MANY_TOKENS: usize = 512;
 
 type Matchers = Vec<Py<GrammarMatcher>>;
 
-/// What is held for masks that are to be filled: the bitmask, the matchers, and a row for each.
-type Prepared = (Rows, Vec<Taken>, Vec<RowPointer>);
-
-/// A matcher taken for a batch; it goes home when this is dropped.
-struct Taken {
-    home: Arc<Slot>,
-    matcher: Option<Box<Matcher>>,
-}
-
-impl Taken {
-    /// Do something with the matcher. If that panics the matcher is lost, and says so when it is used.
-    fn run<T>(&mut self, work: impl FnOnce(&mut Matcher) -> Result<T, EngineError>) -> Result<T, EngineError> {
-        let Some(matcher) = &mut self.matcher else { return Err(LOST) };
-        catch_unwind(AssertUnwindSafe(|| work(matcher))).unwrap_or_else(|_| {
-            self.matcher = None;
-            Err(LOST)
-        })
-    }
-}
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        *lock(&self.home) = self.matcher.take().map_or(Held::Lost, Held::Here);
-    }
-}
-
 /// Take every matcher, or none. A matcher that is there twice is refused.
-fn take(py: Python<'_>, matchers: &Matchers) -> PyResult<Vec<Taken>> {
-    let mut taken = Vec::with_capacity(matchers.len());
-    for (place, matcher) in matchers.iter().enumerate() {
-        match matcher.get().take(py) {
-            Ok(boxed) => taken.push(Taken { matcher: Some(boxed), home: matcher.get().slot.clone() }),
-            // Busy because it is in this batch.
-            Err(_) if matchers[..place].iter().any(|before| before.is(matcher)) => {
-                return Err(PyValueError::new_err(format!(
-                    "the matcher at place {place} is in the batch twice; fork() makes an independent copy"
-                )));
-            }
-            Err(error) => return Err(error),
+fn take<'a, S: Deref<Target = Slot>>(
+    py: Python<'_>,
+    matchers: &'a Matchers,
+    slot: impl Fn(&'a GrammarMatcher) -> S,
+) -> PyResult<Together<S>> {
+    Together::open(matchers.iter().map(|matcher| slot(matcher.get()))).map_err(|(place, why)| {
+        // Busy because it is in this batch.
+        if matchers[..place].iter().any(|before| before.is(&matchers[place])) {
+            let message = format!("the matcher at place {place} is in the batch twice; fork() makes an independent copy");
+            return PyValueError::new_err(message);
         }
-    }
-    Ok(taken)
+        unavailable(py, why)
+    })
+}
+
+/// For as long as the batch's list of matchers lives.
+fn borrowed(matcher: &GrammarMatcher) -> &Slot {
+    &matcher.slot
 }
 
 /// The results in the order of the batch, or the first error with its place.
@@ -97,6 +75,16 @@ fn same_length(what: &str, found: usize, matchers: usize) -> PyResult<()> {
     if found == matchers { Ok(()) } else { Err(PyValueError::new_err(format!("{matchers} matchers, but {found} {what}"))) }
 }
 
+/// A number that is there twice.
+fn twice(numbers: impl Iterator<Item = i64> + Clone) -> Option<i64> {
+    if numbers.clone().is_sorted_by(|a, b| a < b) {
+        return None;
+    }
+    let mut sorted: Vec<i64> = numbers.collect();
+    sorted.sort_unstable();
+    sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+}
+
 /// The words of a mask, the same for all matchers; `None` if there are none.
 fn common_width(matchers: &Matchers) -> PyResult<Option<usize>> {
     let Some(width) = matchers.first().map(|first| first.get().words) else { return Ok(None) };
@@ -114,18 +102,14 @@ struct Place(*mut Matcher);
 // SAFETY: matchers may be used by any thread, by one at a time.
 unsafe impl Send for Place {}
 
-const _: () = {
-    const fn may_move<T: Send>() {}
-    may_move::<Matcher>();
-};
-
 /// What a piece of work that panicked comes to.
 const LOST: EngineError = EngineError::Internal("a matcher of a batch failed");
 
-/// Do `work` with each matcher and its argument, at least `piece` of them at a time on a pool, if there is one. All of it is done at the end.
+/// Do `work` with each matcher and its argument, at least `piece` of them at a time on a pool, if there is one. All of it is done at the end. If that
+/// panics the matcher is lost, and says so when it is used.
 fn with_each<A, T>(
     pool: Option<(&Crew, usize)>,
-    taken: Vec<&mut Taken>,
+    members: Vec<Member<'_>>,
     arguments: Vec<A>,
     work: impl Fn(&mut Matcher, A) -> Result<T, EngineError> + Send + Sync + 'static,
 ) -> Vec<Result<T, EngineError>>
@@ -133,33 +117,36 @@ where
     A: Send + 'static,
     T: Send + 'static,
 {
-    let each = taken.into_iter().zip(arguments);
     let Some((pool, piece)) = pool else {
-        return each.map(|(taken, argument)| taken.run(|matcher| work(matcher, argument))).collect();
+        return members
+            .into_iter()
+            .zip(arguments)
+            .map(|(mut member, argument)| alone(&mut member, |matcher| work(matcher, argument)))
+            .collect();
     };
-    let mut taken: Vec<&mut Taken> = Vec::with_capacity(each.len());
-    let mut items: Vec<(Place, A)> = Vec::with_capacity(each.len());
-    for (one, argument) in each {
-        // One that is lost already has none.
-        items.extend(one.matcher.as_mut().map(|matcher| (Place(&raw mut **matcher), argument)));
-        taken.push(one);
-    }
-    let mut found = pool.share(piece, items, move |(place, argument)| {
-        // SAFETY: the matcher is in a box of its own, borrowed until all is done, and in no other item.
-        let matcher = unsafe { &mut *place.0 };
-        work(matcher, argument).map_err(Box::new)
+    let mut members = members;
+    let items = members.iter_mut().map(|member| Place(member.matcher().map_or_else(std::ptr::null_mut, |matcher| &raw mut *matcher)));
+    let found = pool.share(piece, items.zip(arguments), move |(place, argument)| {
+        // SAFETY: the matcher is in memory of its own, borrowed until all is done, and in no other item.
+        let matcher = unsafe { place.0.as_mut() };
+        matcher.map_or(Err(Box::new(LOST)), |matcher| work(matcher, argument).map_err(Box::new))
     });
-    let result = |taken: &mut Taken| {
-        let done = if taken.matcher.is_some() { found.next().flatten() } else { None };
-        done.map_or_else(
-            || {
-                taken.matcher = None;
-                Err(LOST)
-            },
-            |result| result.map_err(|error| *error),
-        )
+    let result = |(member, done): (&mut Member<'_>, Option<Result<T, Box<EngineError>>>)| {
+        if done.is_none() {
+            member.lose();
+        }
+        done.map_or(Err(LOST), |result| result.map_err(|error| *error))
     };
-    taken.into_iter().map(result).collect()
+    members.iter_mut().zip(found).map(result).collect()
+}
+
+/// Do something with one matcher on this thread.
+fn alone<T>(member: &mut Member<'_>, work: impl FnOnce(&mut Matcher) -> Result<T, EngineError>) -> Result<T, EngineError> {
+    let Some(matcher) = member.matcher() else { return Err(LOST) };
+    catch_unwind(AssertUnwindSafe(|| work(matcher))).unwrap_or_else(|_| {
+        member.lose();
+        Err(LOST)
+    })
 }
 
 /// Fill a row.
@@ -175,23 +162,24 @@ fn fill(matcher: &mut Matcher, mut row: RowPointer) -> Result<bool, EngineError>
 }
 
 /// Fill every row.
-fn run_fills(pool: &Crew, taken: &mut [Taken], mut rows: Vec<RowPointer>) -> Vec<Result<bool, EngineError>> {
+fn run_fills<S: Deref<Target = Slot>>(pool: &Crew, held: &mut Together<S>, mut rows: Vec<RowPointer>) -> Vec<Result<bool, EngineError>> {
+    let mut members: Vec<Member<'_>> = held.members().collect();
     if pool.threads() == 1 {
-        return with_each(None, taken.iter_mut().collect(), rows, fill);
+        return with_each(None, members, rows, fill);
     }
-    if taken.len() >= ALONE {
-        return with_each(Some((pool, PIECE)), taken.iter_mut().collect(), rows, fill);
+    if members.len() >= ALONE {
+        return with_each(Some((pool, PIECE)), members, rows, fill);
     }
     // Few: what is warm is done by the time a thread would be awake.
-    let warm = |taken: &mut Taken, row: &mut RowPointer| {
+    let warm = |member: &mut Member<'_>, row: &mut RowPointer| {
         // SAFETY: as above.
-        taken.run(|matcher| Ok(matcher.try_fill_warm(unsafe { row.words() }))).ok().flatten()
+        alone(member, |matcher| Ok(matcher.try_fill_warm(unsafe { row.words() }))).ok().flatten()
     };
-    let known: Vec<Option<bool>> = taken.iter_mut().zip(&mut rows).map(|(taken, row)| warm(taken, row)).collect();
+    let known: Vec<Option<bool>> = members.iter_mut().zip(&mut rows).map(|(member, row)| warm(member, row)).collect();
     let cold = |known: &&Option<bool>| known.is_none();
     let pool = if known.iter().filter(cold).count() > 1 { Some((pool, 1)) } else { None };
-    let rest = taken.iter_mut().zip(rows).zip(&known).filter(|(_, known)| known.is_none()).map(|(rest, _)| rest);
-    let (rest, rows): (Vec<&mut Taken>, Vec<RowPointer>) = rest.unzip();
+    let rest = members.into_iter().zip(rows).zip(&known).filter(|(_, known)| known.is_none()).map(|(rest, _)| rest);
+    let (rest, rows): (Vec<Member<'_>>, Vec<RowPointer>) = rest.unzip();
     let mut found = with_each(pool, rest, rows, fill).into_iter();
     known.into_iter().map(|known| known.map_or_else(|| found.next().unwrap_or(Err(LOST)), Ok)).collect()
 }
@@ -285,17 +273,17 @@ impl BatchGrammarMatcher {
         self.pool.get(self.threads)
     }
 
+    /// Hold the bitmask, with a row for each matcher; `None` if there are no matchers.
     fn prepare(
         py: Python<'_>,
         matchers: &Matchers,
         bitmask: &Bound<'_, PyAny>,
         indices: Option<Vec<RowIndex>>,
-    ) -> PyResult<Option<Prepared>> {
+    ) -> PyResult<Option<(Rows, Vec<RowPointer>)>> {
         if let Some(indices) = &indices {
             same_length("indices", indices.len(), matchers.len())?;
-            let mut used = HashSet::with_capacity(indices.len());
-            if let Some(twice) = indices.iter().find(|index| !used.insert(index.0)) {
-                return Err(PyValueError::new_err(format!("row {} is asked for twice", twice.0)));
+            if let Some(twice) = twice(indices.iter().map(|index| index.0)) {
+                return Err(PyValueError::new_err(format!("row {twice} is asked for twice")));
             }
         }
         let Some(width) = common_width(matchers)? else { return Ok(None) };
@@ -304,13 +292,7 @@ impl BatchGrammarMatcher {
             Some(indices) => indices.iter().map(|index| rows.row(py, index.0)).collect(),
             None => (0..).take(matchers.len()).map(|index| rows.row(py, index)).collect(),
         };
-        match pointers.and_then(|pointers| Ok((take(py, matchers)?, pointers))) {
-            Ok((taken, pointers)) => Ok(Some((rows, taken, pointers))),
-            Err(error) => {
-                rows.release(py);
-                Err(error)
-            }
-        }
+        Ok(Some((rows, pointers?)))
     }
 
     /// Let each matcher look ahead at its drafts, and fill their rows.
@@ -348,14 +330,13 @@ impl BatchGrammarMatcher {
         many: usize,
         work: impl Fn(&mut Matcher, A) -> Result<T, EngineError> + Send + Sync + 'static,
     ) -> PyResult<Vec<T>> {
-        let mut taken = take(py, matchers)?;
-        let pool = if taken.len() >= many && self.threads > 1 { Some(self.pool()?) } else { None };
+        let mut held = take(py, matchers, borrowed)?;
+        let pool = if matchers.len() >= many && self.threads > 1 { Some(self.pool()?) } else { None };
         let results = detached(py, || {
             let pool = pool.as_deref().map(|pool| (pool, PIECE.min(many)));
-            let results = with_each(pool, taken.iter_mut().collect(), arguments, work);
-            drop(taken);
-            results
+            with_each(pool, held.members().collect(), arguments, work)
         });
+        drop(held);
         collect(py, results)
     }
 }
@@ -410,19 +391,11 @@ impl BatchGrammarMatcher {
         bitmask: &Bound<'_, PyAny>,
         indices: Option<Vec<RowIndex>>,
     ) -> PyResult<Vec<bool>> {
-        let Some((rows, mut taken, pointers)) = Self::prepare(py, &matchers, bitmask, indices)? else { return Ok(Vec::new()) };
-        let pool = match self.pool() {
-            Ok(pool) => pool,
-            Err(error) => {
-                rows.release(py);
-                return Err(error);
-            }
-        };
-        let results = detached(py, || {
-            let results = run_fills(&pool, &mut taken, pointers);
-            drop(taken);
-            results
-        });
+        let Some((rows, pointers)) = Self::prepare(py, &matchers, bitmask, indices)? else { return Ok(Vec::new()) };
+        let mut held = take(py, &matchers, borrowed)?;
+        let pool = self.pool()?;
+        let results = detached(py, || run_fills(&pool, &mut held, pointers));
+        drop(held);
         rows.release(py);
         collect(py, results)
     }
@@ -439,23 +412,18 @@ impl BatchGrammarMatcher {
         indices: Option<Vec<RowIndex>>,
     ) -> PyResult<MaskFill> {
         let board = Arc::new(Board::default());
-        let Some((rows, mut taken, pointers)) = Self::prepare(py, &matchers, bitmask, indices)? else {
+        let Some((rows, pointers)) = Self::prepare(py, &matchers, bitmask, indices)? else {
             *lock(&board.results) = Some(Vec::new());
             return Ok(MaskFill { board, rows: Mutex::new(None) });
         };
+        // Of one's own: the matchers' objects need not outlive the call.
+        let mut held = take(py, &matchers, |matcher| matcher.slot.clone())?;
+        let pool = self.pool()?;
         let handle = MaskFill { board: board.clone(), rows: Mutex::new(Some(rows)) };
-        let pool = match self.pool() {
-            Ok(pool) => pool,
-            Err(error) => {
-                // Nothing runs, so the handle has nothing to wait for.
-                *lock(&board.results) = Some(Vec::new());
-                return Err(error);
-            }
-        };
         let (work, own) = (py.detach(Work::begin), pool.clone());
         pool.spawn(move || {
-            let results = run_fills(&own, &mut taken, pointers);
-            drop(taken);
+            let results = run_fills(&own, &mut held, pointers);
+            drop(held);
             *lock(&board.results) = Some(results);
             board.written.notify_all();
             drop(work);
@@ -595,9 +563,10 @@ impl BatchGrammarMatcher {
         same_length("numbers of tokens", steps.len(), matchers.len())?;
         let steps: Result<Vec<usize>, _> = steps.into_iter().map(usize::try_from).collect();
         let steps = steps.map_err(|_| PyValueError::new_err("num_tokens must be at least 0"))?;
-        let mut taken = take(py, &matchers)?;
-        for (place, (taken, &steps)) in taken.iter().zip(&steps).enumerate() {
-            if let Some(matcher) = &taken.matcher
+        let mut held = take(py, &matchers, borrowed)?;
+        let mut members: Vec<Member<'_>> = held.members().collect();
+        for (place, (member, &steps)) in members.iter_mut().zip(&steps).enumerate() {
+            if let Some(matcher) = member.matcher()
                 && matcher.steps() < steps
             {
                 let error = maskwright::matcher::MatcherError::TooFarBack { steps, remembered: matcher.steps() };
@@ -605,8 +574,8 @@ impl BatchGrammarMatcher {
                 return Err(errors::new(py, class, format!("the matcher at place {place} of the batch: {error}"), attributes));
             }
         }
-        for (taken, &steps) in taken.iter_mut().zip(&steps) {
-            if let Some(matcher) = &mut taken.matcher {
+        for (member, &steps) in members.iter_mut().zip(&steps) {
+            if let Some(matcher) = member.matcher() {
                 matcher.rollback(steps).map_err(|error| error.into_python(py))?;
             }
         }

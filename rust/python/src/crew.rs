@@ -7,8 +7,9 @@
 //! thread that wakes late costs no time. No thread looks for work for longer than [`LINGER`], nor at all after a pause of that length.
 //! Must not know: what the work is.
 
+use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use crate::background::lock;
 /// Turns of waiting for the last pieces of others before going to sleep: about as long as a piece of warm masks takes.
 const SPINS: u32 = 2_000;
 
-/// A thread's part of the work is so many pieces at most, for others to take if they are done first.
+/// A thread's part of the work is so many pieces at most, for others to take if they are done first; not more than a word has bits.
 const EACH: usize = 8;
 
 /// Between two batches: with a shorter pause threads linger, for as long.
@@ -48,27 +49,24 @@ impl Crew {
     }
 
     /// Do `work` with each item, at least `piece` of them at a time, on as many threads as there are, this one among them. None where it panicked.
-    pub fn share<T, R, F>(&self, piece: usize, items: Vec<T>, work: F) -> impl Iterator<Item = Option<R>> + use<T, R, F>
+    pub fn share<T, R, F>(&self, piece: usize, items: impl ExactSizeIterator<Item = T>, work: F) -> Vec<Option<R>>
     where
         T: Send + 'static,
         R: Send + 'static,
         F: Fn(T) -> R + Send + Sync + 'static,
     {
         self.relay.begin();
-        let piece = piece.max(items.len() / (self.threads() * EACH));
-        let mut items = items.into_iter();
-        let pieces: Vec<_> = std::iter::from_fn(|| Some(items.by_ref().take(piece).collect::<Vec<T>>()).filter(|piece| !piece.is_empty()))
-            .map(|items| Piece { taken: AtomicBool::new(false), work: Mutex::new((items, Vec::new())) })
-            .collect();
-        let count = pieces.len();
-        let threads = self.threads().min(count).max(1);
+        let count = items.len();
+        let piece = piece.max(count.div_ceil(self.threads() * EACH)).max(1);
+        let pieces = count.div_ceil(piece);
+        let threads = self.threads().min(pieces).max(1);
         let shared = Arc::new(Shared {
             work,
-            pieces,
-            threads,
-            open: AtomicUsize::new(count),
-            left: AtomicUsize::new(count),
-            waiting: Mutex::new(()),
+            items: items.map(|item| Item(UnsafeCell::new(Stage::Open(item)))).collect(),
+            piece,
+            parts: (0..threads).map(|thread| Part::new(thread * pieces / threads, (thread + 1) * pieces / threads)).collect(),
+            left: Line(AtomicUsize::new(pieces)),
+            asleep: Mutex::new(false),
             done: Condvar::new(),
         });
         let awake = if threads > 1 { self.relay.announce(shared.clone()) } else { 0 };
@@ -77,15 +75,14 @@ impl Crew {
             self.pool.spawn(move || wake(shared, relay, half - 1));
         }
         shared.work(0);
-        let mut spins = 0;
-        while shared.left.load(Ordering::Acquire) > 0 && spins < SPINS {
-            spins += 1;
-            std::hint::spin_loop();
-        }
-        let waiting = lock(&shared.waiting);
-        drop(shared.done.wait_while(waiting, |()| shared.left.load(Ordering::Acquire) > 0).unwrap_or_else(PoisonError::into_inner));
+        shared.wait();
         self.relay.end();
-        (0..count).flat_map(move |place| std::mem::take(&mut lock(&shared.pieces[place].work).1))
+        // SAFETY: all is done, as `wait` has seen, so no thread reaches an item any more but this one.
+        let result = |item: &Item<T, R>| match unsafe { item.take() } {
+            Stage::Done(result) => Some(result),
+            Stage::Open(_) | Stage::Taken => None,
+        };
+        shared.items.iter().map(result).collect()
     }
 }
 
@@ -173,53 +170,126 @@ trait Join: Send + Sync {
 
 struct Shared<T, R, F> {
     work: F,
-    pieces: Vec<Piece<T, R>>,
-    threads: usize,
-    /// How many pieces are not taken, and how many are not done.
-    open: AtomicUsize,
-    left: AtomicUsize,
-    waiting: Mutex<()>,
+    items: Box<[Item<T, R>]>,
+    /// How many items are a piece of work.
+    piece: usize,
+    /// What each thread begins with.
+    parts: Box<[Line<Part>]>,
+    /// How many pieces are not done.
+    left: Line<AtomicUsize>,
+    /// The thread that has the work sleeps until all is done.
+    asleep: Mutex<bool>,
     done: Condvar,
 }
 
-/// Some of the items, and what came of them.
-struct Piece<T, R> {
-    taken: AtomicBool,
-    work: Mutex<(Vec<T>, Vec<Option<R>>)>,
+/// What has cache lines of its own (two, which processors fetch together), since many threads write beside it.
+#[repr(align(128))]
+struct Line<T>(T);
+
+/// The pieces of one thread, which others may take.
+struct Part {
+    first: usize,
+    /// A bit for each: is it taken? Bits behind the last are set.
+    taken: AtomicU32,
 }
 
-impl<T, R, F> Shared<T, R, F>
-where
-    T: Send + 'static,
-    R: Send + 'static,
-    F: Fn(T) -> R + Send + Sync + 'static,
-{
+impl Part {
+    fn new(first: usize, end: usize) -> Line<Self> {
+        debug_assert!(end - first <= EACH);
+        Line(Self { first, taken: AtomicU32::new(u32::MAX << (end - first)) })
+    }
+
+    fn is_open(&self) -> bool {
+        self.taken.load(Ordering::Relaxed) != u32::MAX
+    }
+
+    /// Take a piece, the first or the last.
+    fn take(&self, last: bool) -> Option<usize> {
+        // PERF: to look first leaves the line with those that look as well.
+        loop {
+            let free = !self.taken.load(Ordering::Relaxed);
+            let place = if last { free.checked_ilog2()? } else { (free != 0).then(|| free.trailing_zeros())? };
+            if self.taken.fetch_or(1 << place, Ordering::Relaxed) & 1 << place == 0 {
+                return Some(self.first + place as usize);
+            }
+        }
+    }
+}
+
+struct Item<T, R>(UnsafeCell<Stage<T, R>>);
+
+enum Stage<T, R> {
+    Open(T),
+    Taken,
+    Done(R),
+}
+
+impl<T, R> Item<T, R> {
+    /// # Safety
+    /// No other thread reaches this item at the moment.
+    unsafe fn take(&self) -> Stage<T, R> {
+        // SAFETY: so says the caller.
+        unsafe { self.0.get().replace(Stage::Taken) }
+    }
+}
+
+// SAFETY: an item is sent to the thread that takes its piece, and what comes of it is sent back; nobody shares it.
+unsafe impl<T: Send, R: Send> Sync for Item<T, R> {}
+
+impl<T, R, F: Fn(T) -> R> Shared<T, R, F> {
     /// Take pieces until there are none: first those of `thread`, so that what it worked on the last time is in its cache, then from the ends of
     /// the others'.
     fn work(&self, thread: usize) {
-        let share = |thread: usize| thread * self.pieces.len() / self.threads..(thread + 1) * self.pieces.len() / self.threads;
-        share(thread).for_each(|place| self.try_piece(place));
-        for other in 1..self.threads {
-            share((thread + other) % self.threads).rev().for_each(|place| self.try_piece(place));
+        let mut done = 0;
+        while let Some(piece) = self.parts[thread].0.take(false) {
+            self.run(piece);
+            done += 1;
+        }
+        self.finish(done);
+        let (before, behind) = self.parts.split_at(thread);
+        for other in behind[1..].iter().chain(before) {
+            while let Some(piece) = other.0.take(true) {
+                self.run(piece);
+                self.finish(1);
+            }
         }
     }
 
-    fn try_piece(&self, place: usize) {
-        let piece = &self.pieces[place];
-        // PERF: to look first leaves the line with those that look as well.
-        if piece.taken.load(Ordering::Relaxed) || piece.taken.swap(true, Ordering::Relaxed) {
-            return;
+    fn run(&self, piece: usize) {
+        let end = self.items.len().min((piece + 1) * self.piece);
+        for item in &self.items[piece * self.piece..end] {
+            // SAFETY: who takes a piece is the only one, and the thread that reads what came of it waits until the piece is finished.
+            if let Stage::Open(given) = unsafe { item.take() }
+                && let Ok(result) = catch_unwind(AssertUnwindSafe(|| (self.work)(given)))
+            {
+                // SAFETY: as above.
+                unsafe { item.0.get().write(Stage::Done(result)) };
+            }
         }
-        self.open.fetch_sub(1, Ordering::Relaxed);
-        {
-            let (items, results) = &mut *lock(&piece.work);
-            results.extend(items.drain(..).map(|item| catch_unwind(AssertUnwindSafe(|| (self.work)(item))).ok()));
-        }
-        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // Under the lock, so that it does not come between a look and a sleep.
-            drop(lock(&self.waiting));
+    }
+
+    fn finish(&self, pieces: usize) {
+        if pieces > 0 && self.left.0.fetch_sub(pieces, Ordering::AcqRel) == pieces && *lock(&self.asleep) {
             self.done.notify_all();
         }
+    }
+
+    fn is_done(&self) -> bool {
+        self.left.0.load(Ordering::Acquire) == 0
+    }
+
+    /// Until all is done.
+    fn wait(&self) {
+        for _ in 0..SPINS {
+            if self.is_done() {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        // Under the lock, so that no end comes between a look and the sleep.
+        let mut asleep = lock(&self.asleep);
+        *asleep = true;
+        drop(self.done.wait_while(asleep, |_| !self.is_done()).unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -230,13 +300,13 @@ where
     F: Fn(T) -> R + Send + Sync + 'static,
 {
     fn is_open(&self) -> bool {
-        self.open.load(Ordering::Relaxed) > 0
+        self.parts.iter().any(|part| part.0.is_open())
     }
 
     fn take_part(&self, thread: usize) {
         if self.is_open() {
             // The thread that has the work is the first.
-            self.work(1 + thread % (self.threads - 1));
+            self.work(1 + thread % (self.parts.len() - 1));
         }
     }
 }

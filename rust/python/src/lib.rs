@@ -30,6 +30,7 @@ mod pool;
 mod precompute;
 mod schema;
 mod serialize;
+mod slot;
 mod threads;
 mod tokenizer;
 

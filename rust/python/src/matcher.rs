@@ -5,7 +5,7 @@
 //! Must not know: how a mask is computed.
 
 use std::cell::Cell;
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::Arc;
 
 use maskwright::error::EngineError;
 use maskwright::matcher::{Matcher, MatcherOptions};
@@ -18,6 +18,7 @@ use crate::compiled::CompiledGrammar;
 use crate::drafts::{self, Drafts, Judged};
 use crate::errors::{self, Class, IntoPython};
 use crate::fork::detached;
+use crate::slot::{Slot, Unavailable};
 use crate::tokenizer::{Ids, Tokenizer};
 
 /// Texts longer than this are consumed without holding the interpreter.
@@ -29,18 +30,6 @@ thread_local! {
     /// Where a cold mask is computed: the caller's array is written only while the interpreter is held. One for all matchers stays in the caches.
     static SCRATCH: Cell<Vec<u32>> = const { Cell::new(Vec::new()) };
 }
-
-/// Where a matcher is: in one place at a time.
-pub enum Held {
-    Here(Box<Matcher>),
-    /// In a batch that is being worked on.
-    Away,
-    /// In a batch whose work failed inside.
-    Lost,
-}
-
-/// The place of a matcher, shared with the batches that borrow it.
-pub type Slot = Mutex<Held>;
 
 /// Follows one text through a compiled grammar, token by token, and says which tokens may come next.
 ///
@@ -66,20 +55,15 @@ pub struct GrammarMatcher {
 impl GrammarMatcher {
     fn wrap(matcher: Matcher, tokenizer: Arc<Tokenizer>) -> Self {
         let words = tokenizer.vocabulary.words();
-        Self { slot: Arc::new(Mutex::new(Held::Here(Box::new(matcher)))), tokenizer, words }
+        Self { slot: Slot::new(matcher), tokenizer, words }
     }
 
     /// Do something with the matcher, if no one else does.
     #[inline]
     fn with<R>(&self, py: Python<'_>, run: impl FnOnce(&mut Matcher) -> PyResult<R>) -> PyResult<R> {
-        match self.slot.try_lock() {
-            Ok(mut guard) => match &mut *guard {
-                Held::Here(matcher) => run(matcher),
-                Held::Away => Err(busy(py)),
-                Held::Lost => Err(lost(py)),
-            },
-            Err(TryLockError::WouldBlock) => Err(busy(py)),
-            Err(TryLockError::Poisoned(_)) => Err(lost(py)),
+        match self.slot.open() {
+            Ok(mut matcher) => run(&mut matcher),
+            Err(why) => Err(unavailable(py, why)),
         }
     }
 
@@ -95,33 +79,20 @@ impl GrammarMatcher {
             result
         })
     }
-
-    /// Take the matcher away, for a batch; what comes back goes into the slot.
-    pub fn take(&self, py: Python<'_>) -> PyResult<Box<Matcher>> {
-        let mut guard = match self.slot.try_lock() {
-            Ok(guard) => guard,
-            Err(TryLockError::WouldBlock) => return Err(busy(py)),
-            Err(TryLockError::Poisoned(_)) => return Err(lost(py)),
-        };
-        match std::mem::replace(&mut *guard, Held::Away) {
-            Held::Here(matcher) => Ok(matcher),
-            Held::Away => Err(busy(py)),
-            Held::Lost => {
-                *guard = Held::Lost;
-                Err(lost(py))
-            }
-        }
-    }
 }
 
-fn busy(py: Python<'_>) -> PyErr {
-    let message = "another call of this matcher is under way, in another thread or in a batch; use one matcher per thread: fork() makes an \
-        independent copy";
-    errors::new(py, Class("MatcherBusy"), message.into(), vec![])
-}
-
-fn lost(py: Python<'_>) -> PyErr {
-    errors::new(py, Class("InternalError"), "an earlier call of this matcher failed inside; make a new matcher".into(), vec![])
+/// The error of a matcher that cannot be used.
+#[cold]
+pub fn unavailable(py: Python<'_>, why: Unavailable) -> PyErr {
+    let (class, message) = match why {
+        Unavailable::Busy => (
+            "MatcherBusy",
+            "another call of this matcher is under way, in another thread or in a batch; use one matcher per thread: fork() makes an \
+             independent copy",
+        ),
+        Unavailable::Lost => ("InternalError", "an earlier call of this matcher failed inside; make a new matcher"),
+    };
+    errors::new(py, Class(class), message.into(), vec![])
 }
 
 fn raise<T>(py: Python<'_>, result: Result<T, EngineError>) -> PyResult<T> {
