@@ -290,7 +290,7 @@ impl BatchGrammarMatcher {
         let rows = Rows::hold(bitmask, width)?;
         let pointers: PyResult<Vec<RowPointer>> = match indices {
             Some(indices) => indices.iter().map(|index| rows.row(py, index.0)).collect(),
-            None => (0..).take(matchers.len()).map(|index| rows.row(py, index)).collect(),
+            None => rows.first(py, matchers.len()),
         };
         Ok(Some((rows, pointers?)))
     }

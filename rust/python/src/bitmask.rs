@@ -86,6 +86,17 @@ impl Rows {
         Ok(RowPointer { start, width: self.width })
     }
 
+    /// The first `count` rows.
+    pub fn first(&self, py: Python<'_>, count: usize) -> PyResult<Vec<RowPointer>> {
+        let Some(last) = count.checked_sub(1) else { return Ok(Vec::new()) };
+        if self.row(py, i64::try_from(last).unwrap_or(i64::MAX)).is_err() {
+            // The error of the first that is not there.
+            return (0..).take(count).map(|index| self.row(py, index)).collect();
+        }
+        let (start, width) = (self.buffer.buf_ptr().cast::<u32>(), self.width);
+        Ok((0..count).map(|row| RowPointer { start: start.wrapping_add(row * width), width }).collect())
+    }
+
     /// `count` rows from row `index` on, as one.
     pub fn block(&self, py: Python<'_>, index: i64, count: usize) -> PyResult<RowPointer> {
         let first = self.row(py, index)?;

@@ -9,7 +9,7 @@
 
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,8 @@ pub struct Crew {
 impl Crew {
     /// Of these threads.
     pub fn new(pool: ThreadPool) -> Self {
-        Self { pool, relay: Arc::default() }
+        let relay = Arc::new(Relay::new(pool.current_num_threads()));
+        Self { pool, relay }
     }
 
     /// How many threads there are.
@@ -62,14 +63,17 @@ impl Crew {
         let threads = self.threads().min(pieces).max(1);
         let shared = Arc::new(Shared {
             work,
-            items: items.map(|item| Item(UnsafeCell::new(Stage::Open(item)))).collect(),
+            items: items.map(Cell::new).collect(),
+            results: (0..count).map(|_| Cell(UnsafeCell::new(None))).collect(),
             piece,
             parts: (0..threads).map(|thread| Part::new(thread * pieces / threads, (thread + 1) * pieces / threads)).collect(),
             left: Line(AtomicUsize::new(pieces)),
             asleep: Mutex::new(false),
             done: Condvar::new(),
         });
-        let awake = if threads > 1 { self.relay.announce(shared.clone()) } else { 0 };
+        let join: Arc<dyn Join> = shared.clone();
+        let awake = if threads > 1 { self.relay.announce(&join, threads - 1) } else { 0 };
+        drop(join);
         for half in halves((threads - 1).saturating_sub(awake)) {
             let (shared, relay) = (shared.clone(), self.relay.clone());
             self.pool.spawn(move || wake(shared, relay, half - 1));
@@ -77,12 +81,8 @@ impl Crew {
         shared.work(0);
         shared.wait();
         self.relay.end();
-        // SAFETY: all is done, as `wait` has seen, so no thread reaches an item any more but this one.
-        let result = |item: &Item<T, R>| match unsafe { item.take() } {
-            Stage::Done(result) => Some(result),
-            Stage::Open(_) | Stage::Taken => None,
-        };
-        shared.items.iter().map(result).collect()
+        // SAFETY: all is done, as `wait` has seen, so no thread reaches a result any more but this one.
+        shared.results.iter().map(|result| unsafe { result.take() }).collect()
     }
 }
 
@@ -97,65 +97,101 @@ fn wake(shared: Arc<dyn Join>, relay: Arc<Relay>, others: usize) {
     let thread = rayon::current_thread_index().unwrap_or(0);
     shared.take_part(thread);
     drop(shared);
-    relay.linger(thread, rayon::current_num_threads() - 1);
+    relay.linger(thread);
 }
 
 /// Where threads that have nothing to do at the moment are told of work.
-#[derive(Default)]
 struct Relay {
-    /// How often work was announced.
-    announced: AtomicU64,
-    work: Mutex<Option<Arc<dyn Join>>>,
-    /// How many threads look for it.
-    lingering: AtomicUsize,
+    /// One for each thread of the pool.
+    desks: Box<[Line<Desk>]>,
     /// The last pause was short.
     often: AtomicBool,
     ended: Mutex<Option<Instant>>,
 }
 
+/// Where one thread waits for work.
+///
+/// PERF: each looks at memory of its own. Where all looked at one place, that place went through all cores before the last had joined.
+#[derive(Default)]
+struct Desk {
+    /// Who may reach the work: nobody at [`AWAY`] and [`THERE`], who put [`BUSY`], the desk's thread at [`GIVEN`].
+    state: AtomicU8,
+    work: UnsafeCell<Option<Arc<dyn Join>>>,
+}
+
+const AWAY: u8 = 0;
+const THERE: u8 = 1;
+const BUSY: u8 = 2;
+const GIVEN: u8 = 3;
+
+// SAFETY: the work is reached by one thread at a time, the one that the state names.
+unsafe impl Sync for Desk {}
+
+impl Desk {
+    /// Give work to the desk's thread, if it is there.
+    fn give(&self, work: &Arc<dyn Join>) -> bool {
+        // PERF: to look first leaves the line with its thread.
+        let there = self.state.load(Ordering::Relaxed) == THERE;
+        if !there || self.state.compare_exchange(THERE, BUSY, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            return false;
+        }
+        // SAFETY: who put `BUSY` is alone here.
+        unsafe { *self.work.get() = Some(work.clone()) };
+        self.state.store(GIVEN, Ordering::Release);
+        true
+    }
+
+    /// Wait for work, as the desk's thread, for a moment.
+    fn wait(&self) -> Option<Arc<dyn Join>> {
+        self.state.store(THERE, Ordering::Release);
+        let since = Instant::now();
+        while self.state.load(Ordering::Relaxed) == THERE && since.elapsed() < LINGER {
+            for _ in 0..16 {
+                std::hint::spin_loop();
+            }
+        }
+        if self.state.compare_exchange(THERE, AWAY, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            return None;
+        }
+        while self.state.load(Ordering::Acquire) != GIVEN {
+            std::hint::spin_loop();
+        }
+        // SAFETY: the desk's thread is alone here.
+        let work = unsafe { (*self.work.get()).take() };
+        self.state.store(AWAY, Ordering::Relaxed);
+        work
+    }
+}
+
 impl Relay {
+    fn new(threads: usize) -> Self {
+        Self { desks: (0..threads).map(|_| Line(Desk::default())).collect(), often: AtomicBool::new(false), ended: Mutex::new(None) }
+    }
+
     fn begin(&self) {
         let pause = lock(&self.ended).map(|ended| ended.elapsed());
-        self.often.store(pause.is_some_and(|pause| pause < LINGER), Ordering::Relaxed);
+        let often = pause.is_some_and(|pause| pause < LINGER);
+        // PERF: as all threads look at it, it is written to only when it changes.
+        if self.often.load(Ordering::Relaxed) != often {
+            self.often.store(often, Ordering::Relaxed);
+        }
     }
 
     fn end(&self) {
-        // What the work holds is its caller's again.
-        *lock(&self.work) = None;
         *lock(&self.ended) = Some(Instant::now());
     }
 
-    /// Tell threads that are awake; how many that seem to be.
-    fn announce(&self, work: Arc<dyn Join>) -> usize {
-        *lock(&self.work) = Some(work);
-        self.announced.fetch_add(1, Ordering::SeqCst);
-        self.lingering.load(Ordering::SeqCst)
+    /// Tell threads that are awake, not more than so many; how many there were.
+    fn announce(&self, work: &Arc<dyn Join>, most: usize) -> usize {
+        self.desks.iter().filter(|desk| desk.0.give(work)).take(most).count()
     }
 
-    /// Look for work for a moment, and take part in it; not more than so many threads at once.
-    fn linger(&self, thread: usize, most: usize) {
-        while self.often.load(Ordering::Relaxed) {
-            let before = self.announced.load(Ordering::SeqCst);
-            if self.lingering.fetch_add(1, Ordering::SeqCst) >= most {
-                // With the thread that has the work they would be more than are to be used.
-                self.lingering.fetch_sub(1, Ordering::SeqCst);
-                return;
-            }
-            let since = Instant::now();
-            while self.announced.load(Ordering::Relaxed) == before && since.elapsed() < LINGER {
-                for _ in 0..16 {
-                    std::hint::spin_loop();
-                }
-            }
-            self.lingering.fetch_sub(1, Ordering::SeqCst);
-            // Who announced work counted on this thread if it came before that.
-            if self.announced.load(Ordering::SeqCst) == before {
-                return;
-            }
-            let work = lock(&self.work).clone();
-            if let Some(work) = work {
-                work.take_part(thread);
-            }
+    /// Look for work for a moment, and take part in it.
+    fn linger(&self, thread: usize) {
+        while self.often.load(Ordering::Relaxed)
+            && let Some(work) = self.desks[thread].0.wait()
+        {
+            work.take_part(thread);
         }
     }
 }
@@ -170,7 +206,9 @@ trait Join: Send + Sync {
 
 struct Shared<T, R, F> {
     work: F,
-    items: Box<[Item<T, R>]>,
+    items: Box<[Cell<T>]>,
+    /// Apart from the items, so that few lines come back from other cores.
+    results: Box<[Cell<R>]>,
     /// How many items are a piece of work.
     piece: usize,
     /// What each thread begins with.
@@ -216,25 +254,31 @@ impl Part {
     }
 }
 
-struct Item<T, R>(UnsafeCell<Stage<T, R>>);
+/// Something that one thread puts in and another takes out.
+struct Cell<T>(UnsafeCell<Option<T>>);
 
-enum Stage<T, R> {
-    Open(T),
-    Taken,
-    Done(R),
-}
+impl<T> Cell<T> {
+    const fn new(value: T) -> Self {
+        Self(UnsafeCell::new(Some(value)))
+    }
 
-impl<T, R> Item<T, R> {
     /// # Safety
-    /// No other thread reaches this item at the moment.
-    unsafe fn take(&self) -> Stage<T, R> {
+    /// No other thread reaches this at the moment.
+    unsafe fn take(&self) -> Option<T> {
         // SAFETY: so says the caller.
-        unsafe { self.0.get().replace(Stage::Taken) }
+        unsafe { (*self.0.get()).take() }
+    }
+
+    /// # Safety
+    /// As for `take`.
+    unsafe fn put(&self, value: T) {
+        // SAFETY: so says the caller.
+        unsafe { *self.0.get() = Some(value) };
     }
 }
 
-// SAFETY: an item is sent to the thread that takes its piece, and what comes of it is sent back; nobody shares it.
-unsafe impl<T: Send, R: Send> Sync for Item<T, R> {}
+// SAFETY: what is inside is sent from thread to thread; nobody shares it.
+unsafe impl<T: Send> Sync for Cell<T> {}
 
 impl<T, R, F: Fn(T) -> R> Shared<T, R, F> {
     /// Take pieces until there are none: first those of `thread`, so that what it worked on the last time is in its cache, then from the ends of
@@ -257,13 +301,13 @@ impl<T, R, F: Fn(T) -> R> Shared<T, R, F> {
 
     fn run(&self, piece: usize) {
         let end = self.items.len().min((piece + 1) * self.piece);
-        for item in &self.items[piece * self.piece..end] {
+        for place in piece * self.piece..end {
             // SAFETY: who takes a piece is the only one, and the thread that reads what came of it waits until the piece is finished.
-            if let Stage::Open(given) = unsafe { item.take() }
-                && let Ok(result) = catch_unwind(AssertUnwindSafe(|| (self.work)(given)))
+            if let Some(item) = unsafe { self.items[place].take() }
+                && let Ok(result) = catch_unwind(AssertUnwindSafe(|| (self.work)(item)))
             {
                 // SAFETY: as above.
-                unsafe { item.0.get().write(Stage::Done(result)) };
+                unsafe { self.results[place].put(result) };
             }
         }
     }
