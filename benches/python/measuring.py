@@ -64,11 +64,12 @@ def copying(words: int) -> float:
     return took
 
 
-def spare_cores(threads: int, turns: int = 200) -> float:
+def spare_cores(threads: int, turns: int = 40) -> float:
     """How many cores' work so many threads get done now: the best speed-up of hashing, which shares nothing. A busy machine gives fewer
     than it has, and then no batch can gain more.
     """
-    data, answers = bytes(200_000), queue.SimpleQueue[bytes]()
+    # So much that handing it out, which the interpreter does for one thread at a time, does not count.
+    data, answers = bytes(4 << 20), queue.SimpleQueue[bytes]()
     tasks = [queue.SimpleQueue[bool]() for _ in range(threads)]
 
     def work(own: queue.SimpleQueue[bool]) -> None:
