@@ -26,8 +26,8 @@ use crate::slot::{Member, Slot, Together};
 
 /// With fewer matchers than this, all of them warm, waking the pool would take longer than the masks.
 const ALONE: usize = 8;
-/// Warm masks that one thread takes at a time.
-const PIECE: usize = 4;
+/// A thread is not woken for fewer than so many warm masks.
+const LEAST: usize = 4;
 /// Drafts, each of several masks, are judged on the pool from this many matchers on.
 const MANY_DRAFTS: usize = 2;
 /// Tokens are accepted on the pool from this many on: fewer take no longer than it takes to wake a thread.
@@ -105,7 +105,7 @@ unsafe impl Send for Place {}
 /// What a piece of work that panicked comes to.
 const LOST: EngineError = EngineError::Internal("a matcher of a batch failed");
 
-/// Do `work` with each matcher and its argument, at least `piece` of them at a time on a pool, if there is one. All of it is done at the end. If that
+/// Do `work` with each matcher and its argument, on a pool if there is one, at least so many on each thread. All of it is done at the end. If that
 /// panics the matcher is lost, and says so when it is used.
 fn with_each<A, T>(
     pool: Option<(&Crew, usize)>,
@@ -117,7 +117,7 @@ where
     A: Send + 'static,
     T: Send + 'static,
 {
-    let Some((pool, piece)) = pool else {
+    let Some((pool, least)) = pool else {
         return members
             .into_iter()
             .zip(arguments)
@@ -126,7 +126,7 @@ where
     };
     let mut members = members;
     let items = members.iter_mut().map(|member| Place(member.matcher().map_or_else(std::ptr::null_mut, |matcher| &raw mut *matcher)));
-    let found = pool.share(piece, items.zip(arguments), move |(place, argument)| {
+    let found = pool.share(least, items.zip(arguments), move |(place, argument)| {
         // SAFETY: the matcher is in memory of its own, borrowed until all is done, and in no other item.
         let matcher = unsafe { place.0.as_mut() };
         matcher.map_or(Err(Box::new(LOST)), |matcher| work(matcher, argument).map_err(Box::new))
@@ -168,7 +168,7 @@ fn run_fills<S: Deref<Target = Slot>>(pool: &Crew, held: &mut Together<S>, mut r
         return with_each(None, members, rows, fill);
     }
     if members.len() >= ALONE {
-        return with_each(Some((pool, PIECE)), members, rows, fill);
+        return with_each(Some((pool, LEAST)), members, rows, fill);
     }
     // Few: what is warm is done by the time a thread would be awake.
     let warm = |member: &mut Member<'_>, row: &mut RowPointer| {
@@ -332,10 +332,8 @@ impl BatchGrammarMatcher {
     ) -> PyResult<Vec<T>> {
         let mut held = take(py, matchers, borrowed)?;
         let pool = if matchers.len() >= many && self.threads > 1 { Some(self.pool()?) } else { None };
-        let results = detached(py, || {
-            let pool = pool.as_deref().map(|pool| (pool, PIECE.min(many)));
-            with_each(pool, held.members().collect(), arguments, work)
-        });
+        let pool = pool.as_deref().map(|pool| (pool, LEAST.min(many)));
+        let results = detached(py, || with_each(pool, held.members().collect(), arguments, work));
         drop(held);
         collect(py, results)
     }

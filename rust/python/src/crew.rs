@@ -9,7 +9,7 @@
 
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,9 @@ use crate::background::lock;
 /// Turns of waiting for the last pieces of others before going to sleep: about as long as a piece of warm masks takes.
 const SPINS: u32 = 2_000;
 
-/// A thread's part of the work is so many pieces at most, for others to take if they are done first; not more than a word has bits.
-const EACH: usize = 8;
+/// A thread's part of the work is so many pieces at most, for others to take if they are done first: the last piece is what all wait for. Fewer than
+/// a word has bits.
+const EACH: usize = 32;
 
 /// Between two batches: with a shorter pause threads linger, for as long.
 const LINGER: Duration = Duration::from_micros(100);
@@ -49,8 +50,9 @@ impl Crew {
         self.pool.spawn(work);
     }
 
-    /// Do `work` with each item, at least `piece` of them at a time, on as many threads as there are, this one among them. None where it panicked.
-    pub fn share<T, R, F>(&self, piece: usize, items: impl ExactSizeIterator<Item = T>, work: F) -> Vec<Option<R>>
+    /// Do `work` with each item, on as many threads as there are, this one among them, unless they are fewer than `least` for each. None where it
+    /// panicked.
+    pub fn share<T, R, F>(&self, least: usize, items: impl ExactSizeIterator<Item = T>, work: F) -> Vec<Option<R>>
     where
         T: Send + 'static,
         R: Send + 'static,
@@ -58,9 +60,9 @@ impl Crew {
     {
         self.relay.begin();
         let count = items.len();
-        let piece = piece.max(count.div_ceil(self.threads() * EACH)).max(1);
+        let threads = self.threads().min(count.div_ceil(least)).max(1);
+        let piece = count.div_ceil(threads * EACH).max(1);
         let pieces = count.div_ceil(piece);
-        let threads = self.threads().min(pieces).max(1);
         let shared = Arc::new(Shared {
             work,
             items: items.map(Cell::new).collect(),
@@ -228,17 +230,17 @@ struct Line<T>(T);
 struct Part {
     first: usize,
     /// A bit for each: is it taken? Bits behind the last are set.
-    taken: AtomicU32,
+    taken: AtomicU64,
 }
 
 impl Part {
     fn new(first: usize, end: usize) -> Line<Self> {
         debug_assert!(end - first <= EACH);
-        Line(Self { first, taken: AtomicU32::new(u32::MAX << (end - first)) })
+        Line(Self { first, taken: AtomicU64::new(u64::MAX << (end - first)) })
     }
 
     fn is_open(&self) -> bool {
-        self.taken.load(Ordering::Relaxed) != u32::MAX
+        self.taken.load(Ordering::Relaxed) != u64::MAX
     }
 
     /// Take a piece, the first or the last.
