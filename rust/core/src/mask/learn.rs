@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::Mask;
-use super::difference::{Difference, difference, near};
+use super::difference::{Difference, beyond, difference, near};
 use super::local::Local;
 use super::named;
 use super::parts::PartStore;
@@ -47,9 +47,13 @@ impl MaskStore {
                 Learned::Known(mask) => return Ok(mask),
                 Learned::New(mask) => Some(mask),
             },
-            None => match self.by_lengths(arena, state, register, framed)? {
-                None => self.by_shapes(arena, state, register, framed)?,
-                known => known,
+            None => match self.loosened(arena, state, register, framed)? {
+                Some(Learned::Known(mask)) => return Ok(mask),
+                Some(Learned::New(mask)) => Some(mask),
+                None => match self.by_lengths(arena, state, register, framed)? {
+                    None => self.by_shapes(arena, state, register, framed)?,
+                    known => known,
+                },
             },
         };
         let known = match known {
@@ -101,6 +105,19 @@ impl MaskStore {
             return Ok(Learned::Known(base));
         }
         Ok(Learned::New(self.based(&base, self.tokens_at(&touched), found, framed)))
+    }
+
+    /// The mask of a state far from bounds: but for long tokens it is that of the state that does without them.
+    fn loosened(&self, arena: &Arena, state: StateId, register: u64, framed: bool) -> Result<Option<Learned>, EngineError> {
+        if register == FROZEN {
+            return Ok(None);
+        }
+        let Some((loose, reach)) = arena.loosened(state)? else { return Ok(None) };
+        let Some(base) = self.mask(arena, loose, 0, framed, Effort::Learn)? else { return Ok(None) };
+        let walk = Walk { keep: framed, ..Walk::over_vocabulary(arena, self.vocabulary.trie(), None) };
+        let found = self.with_locals(|table| beyond(&walk, table, state, (loose, reach), DIFFERENCE_BOUND))?;
+        Ok(found
+            .map(|found| if found.touched.is_empty() { Learned::Known(base) } else { Learned::New(self.different(&base, found, framed)) }))
     }
 
     /// The mask of what was found.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 
 use smallvec::SmallVec;
 
-use super::{Also, Alternative, ByteSet, Facts, Named, Provider, Ranges};
+use super::{Also, Alternative, ByteSet, Facts, Named, Provider, Ranges, Reach};
 use crate::characters::{self, Kinds};
 use crate::error::EngineError;
 use crate::ids::{ProviderId, StateId};
@@ -538,6 +538,12 @@ impl Arena {
     pub fn never_runs_out(&self, state: StateId) -> Result<bool, EngineError> {
         let s = &self.states[state.index()];
         self.providers[s.provider.index()].never_runs_out(self, s.local)
+    }
+
+    /// See [`Provider::loosened`].
+    pub fn loosened(&self, state: StateId) -> Result<Option<(StateId, Reach)>, EngineError> {
+        let s = &self.states[state.index()];
+        self.providers[s.provider.index()].loosened(self, s.local)
     }
 
     /// See [`Provider::is_bounded`].

@@ -27,6 +27,30 @@ use crate::loops::Beyond;
 use crate::report::{KeywordReport, Undecided};
 use crate::spacing::Gap;
 
+/// Which texts fare alike from two states: they go on, end, and are refused at the same places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// Those of at most so many characters,
+    pub length: u64,
+    /// of which at most so many
+    pub few: u64,
+    /// are of these kinds.
+    pub of: Kinds,
+}
+
+impl Reach {
+    /// Does it cover a text of so many characters, of which so many are of the kinds in question?
+    pub fn covers(self, length: u64, few: u64) -> bool {
+        length <= self.length && few <= self.few
+    }
+
+    /// Of texts that are covered by this, and after at least one character by another.
+    #[must_use]
+    pub fn then(self, next: Self) -> Self {
+        Self { length: self.length.min(next.length.saturating_add(1)), few: self.few.min(next.few), of: self.of | next.of }
+    }
+}
+
 /// What is known of a state without asking about a byte.
 ///
 /// A state may *count*: its item then carries a register, which edges increment. The state holds until the register
@@ -297,6 +321,11 @@ pub trait Provider: Send + Sync {
         Ok(false)
     }
 
+    /// See [`CodepointAutomaton::loosened`]. Tokens of as many bytes fare alike, since a character takes one at least, and those that leave do so alike.
+    fn loosened(&self, _arena: &Arena, _local: u32) -> Result<Option<(StateId, Reach)>, EngineError> {
+        Ok(None)
+    }
+
     /// Of a state inside a string or a key: is it plain that what may still come has a greatest length? No if in doubt.
     fn is_bounded(&self, _local: u32) -> bool {
         false
@@ -443,6 +472,16 @@ pub trait CodepointAutomaton: Send + Sync {
     /// Kinds of characters over which, as is plain, any text goes on from this state, and some text is accepted behind it.
     fn stays_alive_over(&self, _state: u32) -> Kinds {
         0
+    }
+
+    /// Another state from which all but long texts fare alike, if there is one that does not tell sizes apart.
+    fn loosened(&self, _state: u32) -> Option<(u32, Reach)> {
+        None
+    }
+
+    /// Is this a state that another is loosened to? How long its texts may be is not said by [`Self::lengths`].
+    fn is_loose(&self, _state: u32) -> bool {
+        false
     }
 
     /// True if [`Self::ends_within`], where it is known, is also the fewest characters that it takes.

@@ -20,7 +20,7 @@ use crate::characters::Kinds;
 use crate::error::EngineError;
 use crate::limits::Limits;
 use crate::maps::{self, Concurrent};
-use crate::provider::{CodepointAutomaton, CodepointEdge};
+use crate::provider::{CodepointAutomaton, CodepointEdge, Reach};
 
 /// The ranges of Unicode scalar values.
 pub(super) const SCALARS: [(u32, u32); 2] = [(0, 0xD7FF), (0xE000, 0x10_FFFF)];
@@ -409,8 +409,9 @@ impl Products {
         let key = self.key(id);
         let (Some(&u64::MAX), Some(last)) = (key.limits.last(), key.outcomes.last()) else { return true };
         let is_bounded = |v: u32| {
-            let component = &self.components[key.parts[v as usize].component as usize];
-            component.longest.get_or_init(|| component.automaton.lengths().1).is_some()
+            let part = key.parts[v as usize];
+            let component = &self.components[part.component as usize];
+            component.longest.get_or_init(|| component.automaton.lengths().1).is_some() && !component.automaton.is_loose(part.state)
         };
         last.variables().any(is_bounded)
             && last.map(|v| if is_bounded(v) { Mapped::Constant(false) } else { Mapped::Variable(v) }).is_refused()
@@ -425,6 +426,19 @@ impl Products {
             }
             _ => 0,
         }
+    }
+
+    /// See [`CodepointAutomaton::loosened`]: of a text that is accepted just if one part is, which can still be whatever came of it.
+    pub(super) fn loosened(&self, id: ProductId, bound: &Limits) -> Result<Option<(ProductId, Reach)>, EngineError> {
+        let key = self.key(id);
+        let (&[part], [outcome], [u64::MAX], None) = (&*key.parts, &*key.outcomes, &*key.limits, key.names) else { return Ok(None) };
+        let automaton = self.automaton(part);
+        if !automaton.always_ends() || outcome.evaluate(|_| true).is_none() || outcome.evaluate(|_| false).is_some() {
+            return Ok(None);
+        }
+        let Some((state, reach)) = automaton.loosened(part.state) else { return Ok(None) };
+        let loose = self.make(&[Part { state, ..part }], None, vec![outcome.clone()], vec![u64::MAX], bound)?;
+        Ok(loose.map(|loose| (loose, reach)))
     }
 
     /// Where each character leads, dead ends included as long as some outcome is not refused.

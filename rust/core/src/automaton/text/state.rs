@@ -20,7 +20,7 @@ use crate::ids::StateId;
 use crate::limits::Limits;
 use crate::loops::{self, Beyond};
 use crate::provider;
-use crate::provider::{Also, Alternative, Arena, ByteSet, Cell, Facts, Provider, Ranges, Step};
+use crate::provider::{Also, Alternative, Arena, ByteSet, Cell, Facts, Provider, Ranges, Reach, Step};
 
 /// What a state is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -652,6 +652,18 @@ impl Provider for TextAutomaton {
                 Ok(true)
             }
         }
+    }
+
+    fn loosened(&self, arena: &Arena, local: u32) -> Result<Option<(StateId, Reach)>, EngineError> {
+        let kind = self.kind(local);
+        let (Kind::Body(product) | Kind::Start(product)) = kind else { return Ok(None) };
+        let Some((loose, mut reach)) = self.products.loosened(product, arena.limits())? else { return Ok(None) };
+        if !self.raw {
+            // Any character may be spelled by an escape.
+            reach.of |= characters::kind(b'\\');
+        }
+        let kind = if matches!(kind, Kind::Start(_)) { Kind::Start(loose) } else { Kind::Body(loose) };
+        Ok(Some((self.state(arena, kind)?, reach)))
     }
 
     fn is_bounded(&self, local: u32) -> bool {

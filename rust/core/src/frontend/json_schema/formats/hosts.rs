@@ -2,14 +2,16 @@
 //!
 //! RFC 1123, section 2.1, and RFC 1034, section 3.1: labels of letters, digits and inner hyphens, 63 octets at most, 253 in all.
 //! Invariant: the size of a name is counted in the state, in coarse units. A length beside the automaton would have to be reconciled with it
-//! at every state, which makes each mask tens of times slower.
+//! at every state, which makes each mask tens of times slower. *Loose* states count nothing: far from the bounds all that matters is theirs.
 //! Must not know: JSON.
 
 use std::sync::Arc;
 
-use super::machine::{Handmade, Machine};
+use super::machine::{Handmade, Machine, NEAR};
 use super::{Format, pattern};
+use crate::characters;
 use crate::error::EngineError;
+use crate::provider::Reach;
 
 pub(super) static ROWS: [Format; 1] =
     [Format::exact("hostname", "RFC 1123, section 2.1", "labels of at most 63 characters, 253 in all", || {
@@ -28,6 +30,17 @@ const LABEL: &str = "[A-Za-z0-9](?:[A-Za-z0-9\\-]{0,61}[A-Za-z0-9])?";
 pub(super) const UNIT: u8 = 21;
 /// How many there may be: 252 octets with a dot after each label.
 pub(super) const UNITS: u8 = 12;
+/// As many as there are, and there may always be more.
+const LOOSE: u8 = u8::MAX;
+/// The same before the first label, told apart from the other labels.
+const LOOSE_START: u8 = LOOSE - 1;
+/// The longest label.
+const LONGEST: u8 = 63;
+/// With few units left, texts that are longer than this are not spoken of, so that more dots may be in them.
+const FAR: u8 = 20;
+const FEW_UNITS: u8 = 6;
+/// Where nothing is counted, longer labels that do not begin like `xn--` are as long as this: a hyphen may follow.
+const LONG: u8 = 2;
 
 /// Names of hosts.
 pub(super) struct HostNames {
@@ -53,7 +66,19 @@ impl State {
         Self { units, length: 0, hyphen: false, prefix: 0 }
     }
 
+    /// Before a name of whatever size.
+    pub const LOOSE: Self = Self::start(LOOSE_START);
+
+    fn uncounted(self) -> Self {
+        Self { units: LOOSE, length: if self.prefix == 4 { self.length.min(LONG) } else { self.length }, ..self }
+    }
+
+    const fn is_loose(self) -> bool {
+        self.units >= LOOSE_START
+    }
+
     fn after(self, c: char, a_labels: bool) -> Option<Self> {
+        let loose = self.is_loose();
         let length = self.length + 1;
         let prefix = match "xn--".chars().nth(usize::from(self.prefix)) {
             _ if a_labels => 4,
@@ -61,10 +86,25 @@ impl State {
             _ => 4,
         };
         let is_a_label = !a_labels && self.prefix == 3 && prefix == 4 && c == '-';
-        let fits = length <= 63 && self.units + (length + 1).div_ceil(UNIT) <= UNITS;
+        let fits = loose || length <= LONGEST && self.units + (length + 1).div_ceil(UNIT) <= UNITS;
         let after = Self { length, hyphen: c == '-', prefix, ..self };
+        let after = if loose { after.uncounted() } else { after };
         // Something comes after a hyphen.
-        (fits && !is_a_label && (c != '-' || length > 1 && after.after('0', a_labels).is_some())).then_some(after)
+        (fits && !is_a_label && (c != '-' || length > 1 && (loose || after.after('0', a_labels).is_some()))).then_some(after)
+    }
+
+    /// The same where nothing is counted.
+    fn loosened(self) -> Option<(Self, Reach)> {
+        if self.is_loose() {
+            return None;
+        }
+        let left = UNITS - self.units;
+        // A hyphen asks for one more character.
+        let length = (UNIT * left - 1).min(LONGEST).saturating_sub(self.length + 1).min(if left > FEW_UNITS { LONGEST } else { FAR });
+        // Every label may waste almost a unit, and this one is the first.
+        let few = left.saturating_sub((self.length + length + 1).div_ceil(UNIT) + 1);
+        let reach = Reach { length: length.into(), few: few.into(), of: characters::kind(b'.') };
+        (length >= NEAR).then(|| (self.uncounted(), reach))
     }
 }
 
@@ -88,6 +128,14 @@ impl Machine for HostNames {
         Some(1)
     }
 
+    fn loosened(&self, state: State) -> Option<(State, Reach)> {
+        state.loosened()
+    }
+
+    fn is_loose(&self, state: State) -> bool {
+        state.is_loose()
+    }
+
     fn lengths(&self) -> (u64, Option<u64>) {
         (1, Some(u64::from(UNIT) * u64::from(UNITS)))
     }
@@ -108,8 +156,8 @@ impl Machine for HostNames {
                 }
             }
         }
-        let units = state.units + (state.length + 1).div_ceil(UNIT);
-        if self.accepts(state)? && units < UNITS {
+        let units = if state.is_loose() { LOOSE } else { state.units + (state.length + 1).div_ceil(UNIT) };
+        if self.accepts(state)? && (state.is_loose() || units < UNITS) {
             edge(u32::from('.'), u32::from('.'), State::start(units));
         }
         Ok(())

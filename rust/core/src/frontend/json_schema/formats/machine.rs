@@ -10,7 +10,10 @@ use crate::characters::{self, Kinds, MALFORMED};
 use crate::error::EngineError;
 use crate::identity::Identity;
 use crate::maps::{self, Concurrent};
-use crate::provider::{CodepointAutomaton, CodepointEdge};
+use crate::provider::{CodepointAutomaton, CodepointEdge, Reach};
+
+/// Closer to a bound than this, a state that does without it is no help.
+pub(super) const NEAR: u8 = 8;
 
 /// How a text is read, character by character.
 pub(super) trait Machine: Send + Sync + 'static {
@@ -37,6 +40,16 @@ pub(super) trait Machine: Send + Sync + 'static {
     /// Bounds on how many characters the accepted texts have.
     fn lengths(&self) -> (u64, Option<u64>) {
         (0, None)
+    }
+
+    /// See [`CodepointAutomaton::loosened`].
+    fn loosened(&self, _state: Self::State) -> Option<(Self::State, Reach)> {
+        None
+    }
+
+    /// See [`CodepointAutomaton::is_loose`].
+    fn is_loose(&self, _state: Self::State) -> bool {
+        false
     }
 
     /// All characters but these keep the state alive, whatever comes of them first: any text of them goes on, and some text is accepted behind it.
@@ -125,6 +138,15 @@ impl<M: Machine> CodepointAutomaton for Handmade<M> {
     fn stays_alive_over(&self, state: u32) -> Kinds {
         let without = self.slots.get(state as usize).and_then(|slot| self.machine.stays_alive_without(slot.state));
         without.map_or(0, |without| without.bytes().fold(!MALFORMED, |kinds, byte| kinds & !characters::kind(byte)))
+    }
+
+    fn loosened(&self, state: u32) -> Option<(u32, Reach)> {
+        let (loose, reach) = self.machine.loosened(self.slots.get(state as usize)?.state)?;
+        Some((self.number(loose), reach))
+    }
+
+    fn is_loose(&self, state: u32) -> bool {
+        self.slots.get(state as usize).is_some_and(|slot| self.machine.is_loose(slot.state))
     }
 
     fn lengths(&self) -> (u64, Option<u64>) {

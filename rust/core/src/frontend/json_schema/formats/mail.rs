@@ -9,10 +9,10 @@ use std::sync::Arc;
 use super::addresses::{ipv4, ipv6};
 use super::hosts::{self, HostNames};
 use super::idn::{self, Names};
-use super::machine::{Handmade, Machine};
+use super::machine::{Handmade, Machine, NEAR};
 use super::{Format, pattern};
 use crate::error::EngineError;
-use crate::provider::CodepointAutomaton;
+use crate::provider::{CodepointAutomaton, Reach};
 
 pub(super) static ROWS: [Format; 2] = [
     Format::exact("email", "RFC 5321, section 4.1.2", "a local part of at most 64 characters, `@`, and a domain or an address", email)
@@ -34,12 +34,13 @@ const QTEXT: &str = " !#-\\[\\]-~";
 
 fn email() -> Result<Arc<dyn CodepointAutomaton>, EngineError> {
     let (domain, start) = (HostNames { a_labels: true }, hosts::State::start(LOCAL_UNITS));
-    Ok(Arc::new(Handmade::new(Mailboxes { octets: 1, literal: pattern(&literal())?, domain, start }, "email")))
+    let loose = domain.loosened(start).map(|(_, reach)| (hosts::State::LOOSE, reach));
+    Ok(Arc::new(Handmade::new(Mailboxes { octets: 1, literal: pattern(&literal())?, domain, start, loose }, "email")))
 }
 
 fn idn_email() -> Result<Arc<dyn CodepointAutomaton>, EngineError> {
     let (domain, start) = (Names::new(true)?, idn::State::start(LOCAL_UNITS));
-    Ok(Arc::new(Handmade::new(Mailboxes { octets: 4, literal: pattern(&literal())?, domain, start }, "idn-email")))
+    Ok(Arc::new(Handmade::new(Mailboxes { octets: 4, literal: pattern(&literal())?, domain, start, loose: None }, "idn-email")))
 }
 
 /// Without regard to sizes and to what stands in brackets; with `more` characters besides ASCII.
@@ -67,6 +68,8 @@ struct Mailboxes<D: Machine> {
     domain: D,
     /// Where the domain begins.
     start: D::State,
+    /// Where it begins after a local part that is not counted, if there is such a state.
+    loose: Option<(D::State, Reach)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -80,7 +83,7 @@ enum State<S> {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Local {
     at: Place,
-    /// Characters, without quotes; an escape counts as one.
+    /// Characters, without quotes; an escape counts as one. [`LOOSE`]: they are not counted.
     length: u8,
     /// Octets of the widest.
     widest: u8,
@@ -103,6 +106,9 @@ enum Place {
     Closed,
 }
 
+/// A length beyond all bounds.
+const LOOSE: u8 = u8::MAX;
+
 /// `atext`.
 const ATOM: [(char, char); 9] =
     [('!', '!'), ('#', '\''), ('*', '+'), ('-', '-'), ('/', '9'), ('=', '='), ('?', '?'), ('A', 'Z'), ('^', '~')];
@@ -117,6 +123,9 @@ impl Local {
 
     /// After one more character, if that fits.
     fn longer(self, at: Place, octets: u8) -> Option<Self> {
+        if self.length == LOOSE {
+            return Some(Self { at, ..self });
+        }
         let (length, widest) = (self.length + 1, self.widest.max(octets));
         let most = match at {
             Place::Quoted if self.escaped => 62 / widest.max(2),
@@ -128,6 +137,22 @@ impl Local {
         // An escape takes two octets: beside a character of two it changes nothing.
         let escaped = at == Place::Quoted && (self.escaped || widest > 1);
         (length <= most).then_some(Self { at, length, widest, escaped })
+    }
+
+    /// The same where nothing is counted, of characters of one octet.
+    fn loosened(self) -> Option<(Self, Reach)> {
+        if self.length == LOOSE {
+            return None;
+        }
+        let most = match self.at {
+            // As long as one that is quoted and has an escape.
+            Place::Start | Place::Quoted | Place::Escape => 62 / 2 - 1,
+            Place::Atom | Place::Dot => 64 - 1,
+            Place::Closed => u8::MAX,
+        };
+        let length = most.saturating_sub(self.length);
+        let reach = Reach { length: length.into(), few: u64::MAX, of: 0 };
+        (length >= NEAR).then_some((Self { at: self.at, length: LOOSE, widest: 1, escaped: false }, reach))
     }
 
     /// Where characters of at most so many octets lead; `None`: to the end, after the `@`.
@@ -147,8 +172,9 @@ impl Local {
             }
             Place::Dot => (Place::Atom, &ATOM),
             Place::Quoted => {
-                one('"', Some(Self { at: Place::Closed, ..Self::START }));
-                let escape = Self { at: Place::Escape, escaped: true, ..self };
+                let loose = self.length == LOOSE;
+                one('"', Some(Self { at: Place::Closed, ..if loose { self } else { Self::START } }));
+                let escape = Self { at: Place::Escape, escaped: !loose, ..self };
                 if escape.longer(Place::Quoted, 1).is_some() {
                     one('\\', Some(escape));
                 }
@@ -211,6 +237,27 @@ impl<D: Machine> Machine for Mailboxes<D> {
         Some(LITERAL.max(3 + self.domain.always_ends_within()?))
     }
 
+    fn loosened(&self, state: Self::State) -> Option<(Self::State, Reach)> {
+        match state {
+            State::Local(local) => {
+                let (_, domain) = self.loose?;
+                let (loose, reach) = local.loosened()?;
+                Some((State::Local(loose), reach.then(domain)))
+            }
+            State::Domain(name) if name == self.start => self.loose.map(|(start, reach)| (State::Domain(start), reach)),
+            State::Domain(name) => self.domain.loosened(name).map(|(loose, reach)| (State::Domain(loose), reach)),
+            State::Literal(_) => None,
+        }
+    }
+
+    fn is_loose(&self, state: Self::State) -> bool {
+        match state {
+            State::Local(local) => local.length == LOOSE,
+            State::Domain(name) => self.domain.is_loose(name),
+            State::Literal(_) => false,
+        }
+    }
+
     fn lengths(&self) -> (u64, Option<u64>) {
         let (least, most) = self.domain.lengths();
         // A local part of one character and the `@`, or 64; what the domain may have then, or an address.
@@ -221,13 +268,14 @@ impl<D: Machine> Machine for Mailboxes<D> {
     fn edges(&self, state: Self::State, edge: &mut dyn FnMut(u32, u32, Self::State)) -> Result<(), EngineError> {
         match state {
             State::Local(local) => {
+                let start = self.loose.filter(|_| local.length == LOOSE).map_or(self.start, |loose| loose.0);
                 local.edges(self.octets, &mut |low, high, target| {
-                    edge(low, high, target.map_or(State::Domain(self.start), State::Local));
+                    edge(low, high, target.map_or(State::Domain(start), State::Local));
                 });
             }
             State::Domain(name) => {
                 Machine::edges(&self.domain, name, &mut |low, high, target| edge(low, high, State::Domain(target)))?;
-                if name == self.start
+                if (name == self.start || self.loose.is_some_and(|loose| loose.0 == name))
                     && let Some(start) = self.literal.start()?
                 {
                     for e in self.literal.edges(start)?.iter() {

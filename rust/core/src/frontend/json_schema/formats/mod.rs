@@ -30,7 +30,7 @@ use crate::error::EngineError;
 use crate::frontend::regex::PatternAutomaton;
 use crate::identity::Identity;
 use crate::limits::Limits;
-use crate::provider::{CodepointAutomaton, CodepointEdge};
+use crate::provider::{CodepointAutomaton, CodepointEdge, Reach};
 
 /// One row of the table of formats.
 pub struct Format {
@@ -94,7 +94,7 @@ impl Format {
     }
 
     /// The language, made when first asked for and shared by all schemas.
-    pub(super) fn automaton(&self) -> Result<Arc<dyn CodepointAutomaton>, EngineError> {
+    pub(crate) fn automaton(&self) -> Result<Arc<dyn CodepointAutomaton>, EngineError> {
         if let Some(known) = self.automaton.get() {
             return Ok(known.clone());
         }
@@ -175,6 +175,14 @@ impl CodepointAutomaton for Shared {
 
     fn stays_alive_over(&self, state: u32) -> Kinds {
         self.automaton.stays_alive_over(state)
+    }
+
+    fn loosened(&self, state: u32) -> Option<(u32, Reach)> {
+        self.automaton.loosened(state)
+    }
+
+    fn is_loose(&self, state: u32) -> bool {
+        self.automaton.is_loose(state)
     }
 
     fn ends_exactly_within(&self) -> bool {

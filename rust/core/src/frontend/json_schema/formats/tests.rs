@@ -497,6 +497,79 @@ fn texts_are_no_shorter_and_no_longer_than_is_said() {
     assert!(least_said >= 14 && most_said >= 6, "{least_said} {most_said}");
 }
 
+/// Where a character leads, if anywhere.
+fn after(automaton: &dyn CodepointAutomaton, state: u32, c: char) -> Option<u32> {
+    automaton.edges(state).unwrap().iter().find(|edge| (edge.low..=edge.high).contains(&u32::from(c))).map(|edge| edge.target)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 400 } else { 4000 }))]
+
+    /// Up to their reach, whatever may follow goes on and ends as from the state that does without sizes.
+    #[test]
+    fn texts_within_reach_fare_as_where_nothing_is_counted(
+        mail in any::<bool>(),
+        begun in proptest::collection::vec(0..REACHED.len(), 0..40),
+        then in proptest::collection::vec(0..REACHED.len(), 1..70),
+    ) {
+        let automaton = format(if mail { "email" } else { "hostname" }).unwrap().automaton().unwrap();
+        let automaton = &*automaton;
+        let mut state = automaton.start().unwrap().unwrap();
+        for c in begun.iter().flat_map(|&part| REACHED[part].chars()) {
+            state = after(automaton, state, c).unwrap_or(state);
+        }
+        let Some((loose, reach)) = automaton.loosened(state) else { return Ok(()) };
+        prop_assert!(automaton.is_loose(loose) && !automaton.is_loose(state) && automaton.loosened(loose).is_none());
+        let (mut both, mut few) = ((state, loose), 0);
+        prop_assert_eq!(automaton.accepts(state).unwrap(), automaton.accepts(loose).unwrap());
+        let text: String = then.iter().map(|&part| REACHED[part]).collect();
+        for (length, c) in (1..).zip(text.chars()) {
+            few += u64::from(characters::kind_of(c) & reach.of != 0);
+            let to = (after(automaton, both.0, c), after(automaton, both.1, c));
+            if reach.covers(length, few) {
+                prop_assert_eq!(to.0.is_some(), to.1.is_some(), "{:?}", &text[..length as usize]);
+            }
+            match to {
+                (Some(own), Some(other)) => both = (own, other),
+                // What is refused without bounds is refused with them.
+                (own, None) => {
+                    prop_assert!(own.is_none());
+                    break;
+                }
+                (None, Some(_)) => break,
+            }
+            if reach.covers(length, few) {
+                prop_assert_eq!(automaton.accepts(both.0).unwrap(), automaton.accepts(both.1).unwrap(), "{:?}", &text[..length as usize]);
+            }
+        }
+    }
+}
+
+/// What names of hosts and mail addresses are made of.
+const REACHED: &[&str] = &[
+    "a",
+    "x",
+    "n",
+    "-",
+    "--",
+    ".",
+    "a.",
+    "b-c.",
+    "xn-",
+    "abcdefghij",
+    "abcdefghijklmnopqrs",
+    "abcdefghijklmnopqrst",
+    "@",
+    "a@",
+    "\"",
+    "\\",
+    "[",
+    "+",
+    " ",
+    "IPv6:",
+    "1",
+];
+
 /// Where what may follow has a greatest length, walks over the vocabulary do not look for characters over which it goes on for ever.
 #[test]
 fn texts_that_need_a_bounded_part_are_bounded() {
