@@ -489,6 +489,11 @@ pub trait CodepointAutomaton: Send + Sync {
         false
     }
 
+    /// Every text that is accepted and has fewer characters than this is accepted with some further character as well.
+    fn goes_on_until(&self) -> u64 {
+        0
+    }
+
     /// Bounds on how many characters the accepted texts have.
     fn lengths(&self) -> (u64, Option<u64>) {
         (0, None)

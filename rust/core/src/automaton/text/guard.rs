@@ -212,18 +212,20 @@ impl Products {
         self.guard_cell(id).get().ok_or(EngineError::Internal("a product that its own analysis missed"))
     }
 
-    /// Of a product that only has a greatest length, if each of its parts will do, where that is known without an analysis.
+    /// Of a product that only has a greatest length, and perhaps a least one up to which texts go on, if each of its parts will do, where that is
+    /// known without an analysis.
     pub(super) fn ends_within(&self, id: ProductId) -> Option<Ends> {
         let Product { key, ends, .. } = self.get(id);
         *ends.get_or_init(|| self.find_ends(key))
     }
 
     fn find_ends(&self, key: &Key) -> Option<Ends> {
-        let (&[limit], [outcome], None) = (&*key.limits, &*key.outcomes, key.names) else { return None };
-        if limit == u64::MAX {
-            return None;
-        }
-        if outcome.refuses_nothing() {
+        let (outcome, least) = match (&*key.outcomes, &*key.limits, key.names) {
+            ([outcome], &[limit], None) if limit != u64::MAX => (outcome, 0),
+            ([short, outcome], &[least, _], None) if short.is_refused() && !key.is_plain() => (outcome, least),
+            _ => return None,
+        };
+        if least == 0 && outcome.refuses_nothing() {
             return Some(Ends { here: 0, anywhere: 0, exactly: true });
         }
         let mut ends = Ends { here: u64::MAX, anywhere: 0, exactly: true };
@@ -232,6 +234,9 @@ impl Products {
                 return None;
             }
             let automaton = self.automaton(part);
+            if automaton.goes_on_until() < least {
+                return None;
+            }
             ends.here = ends.here.min(automaton.ends_within(part.state)?);
             ends.anywhere = ends.anywhere.max(automaton.stays_within(part.state)?);
             ends.exactly &= automaton.ends_exactly_within();
@@ -245,8 +250,9 @@ impl Products {
             return Ok(true);
         }
         let Some(ends) = self.ends_within(id) else { return Ok(self.guard(id, bound)?.viable(count)) };
-        let limit = self.key(id).limits[0];
-        if count.saturating_add(ends.here) < limit {
+        // A text that is too short goes on.
+        let limit = self.last_limit(id);
+        if limit == u64::MAX || count.saturating_add(ends.here) < limit {
             return Ok(true);
         }
         if ends.exactly {
@@ -293,7 +299,9 @@ impl Products {
         match self.ends_within(id) {
             // The end may come anywhere.
             Some(Ends { anywhere: 0, .. }) => return Ok(None),
-            Some(ends) => return Ok(Some(key.limits[0].saturating_sub(ends.here))),
+            Some(ends) => {
+                return Ok(Some(self.last_limit(id)).filter(|&limit| limit != u64::MAX).map(|limit| limit.saturating_sub(ends.here)));
+            }
             None => {}
         }
         let guard = self.guard(id, bound)?;
@@ -306,10 +314,15 @@ impl Products {
             return Ok(true);
         }
         let Some(ends) = self.ends_within(id) else { return Ok(self.guard(id, bound)?.possible()) };
-        if ends.here < self.key(id).limits[0] {
+        if ends.here < self.last_limit(id) {
             return Ok(true);
         }
         Ok(!ends.exactly && self.guard(id, bound)?.possible())
+    }
+
+    /// The first count that is in no segment.
+    fn last_limit(&self, id: ProductId) -> u64 {
+        self.key(id).limits.last().copied().unwrap_or(u64::MAX)
     }
 
     /// The count at which a product must be settled.

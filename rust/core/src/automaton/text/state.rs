@@ -559,7 +559,7 @@ impl TextAutomaton {
         if !key.counts() || key.is_plain() {
             return Some(0);
         }
-        if let Some(ends) = self.products.ends_within(product) {
+        if let (Some(ends), [_]) = (self.products.ends_within(product), &*key.limits) {
             return Some(ends.anywhere);
         }
         self.products.guard_cell(product).get()?.distance()

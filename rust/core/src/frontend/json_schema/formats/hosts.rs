@@ -128,6 +128,11 @@ impl Machine for HostNames {
         Some(1)
     }
 
+    fn goes_on_until(&self) -> u64 {
+        // Eleven labels of one character and the dots behind them, then as many letters as a unit has but for its dot.
+        u64::from(2 * (UNITS - 1) + UNIT - 1)
+    }
+
     fn loosened(&self, state: State) -> Option<(State, Reach)> {
         state.loosened()
     }

@@ -37,6 +37,16 @@ pub(super) trait Machine: Send + Sync + 'static {
         None
     }
 
+    /// See [`CodepointAutomaton::ends_exactly_within`].
+    fn ends_exactly_within(&self) -> bool {
+        false
+    }
+
+    /// See [`CodepointAutomaton::goes_on_until`].
+    fn goes_on_until(&self) -> u64 {
+        0
+    }
+
     /// Bounds on how many characters the accepted texts have.
     fn lengths(&self) -> (u64, Option<u64>) {
         (0, None)
@@ -138,6 +148,14 @@ impl<M: Machine> CodepointAutomaton for Handmade<M> {
     fn stays_alive_over(&self, state: u32) -> Kinds {
         let without = self.slots.get(state as usize).and_then(|slot| self.machine.stays_alive_without(slot.state));
         without.map_or(0, |without| without.bytes().fold(!MALFORMED, |kinds, byte| kinds & !characters::kind(byte)))
+    }
+
+    fn ends_exactly_within(&self) -> bool {
+        self.machine.ends_exactly_within()
+    }
+
+    fn goes_on_until(&self) -> u64 {
+        self.machine.goes_on_until()
     }
 
     fn loosened(&self, state: u32) -> Option<(u32, Reach)> {

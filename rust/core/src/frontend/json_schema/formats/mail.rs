@@ -237,6 +237,11 @@ impl<D: Machine> Machine for Mailboxes<D> {
         Some(LITERAL.max(3 + self.domain.always_ends_within()?))
     }
 
+    fn goes_on_until(&self) -> u64 {
+        // What stands in brackets does not go on: `a@[1.1.1.1]` has as many.
+        self.domain.goes_on_until().min(11)
+    }
+
     fn loosened(&self, state: Self::State) -> Option<(Self::State, Reach)> {
         match state {
             State::Local(local) => {

@@ -177,6 +177,10 @@ impl CodepointAutomaton for Shared {
         self.automaton.stays_alive_over(state)
     }
 
+    fn goes_on_until(&self) -> u64 {
+        self.automaton.goes_on_until()
+    }
+
     fn loosened(&self, state: u32) -> Option<(u32, Reach)> {
         self.automaton.loosened(state)
     }

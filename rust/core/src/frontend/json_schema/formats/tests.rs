@@ -497,6 +497,48 @@ fn texts_are_no_shorter_and_no_longer_than_is_said() {
     assert!(least_said >= 14 && most_said >= 6, "{least_said} {most_said}");
 }
 
+/// What is said of texts that go on.
+#[test]
+fn texts_that_are_accepted_go_on_as_long_as_is_said() {
+    let bytes = random_bytes(11, 1 << 18);
+    let mut source = Source::new(&bytes);
+    let mut met = 0;
+    for row in formats() {
+        let automaton = row.automaton().unwrap();
+        let until = automaton.goes_on_until().min(60);
+        for _ in 0..if until > 0 { 400 } else { 0 } {
+            let mut at = automaton.start().unwrap().unwrap();
+            for _ in 0..until {
+                let edges = automaton.edges(at).unwrap();
+                if automaton.accepts(at).unwrap() {
+                    met += 1;
+                    assert!(edges.iter().any(|edge| automaton.accepts(edge.target).unwrap()), "{}", row.name);
+                }
+                // Mostly what separates is what takes most of the room.
+                let separator = edges.iter().find(|edge| ['.', '@'].map(u32::from).contains(&edge.low)).filter(|_| source.below(2) == 0);
+                let Some(edge) = separator.or_else(|| (!edges.is_empty()).then(|| &edges[source.below(edges.len())])) else { break };
+                at = edge.target;
+            }
+        }
+    }
+    assert!(met > 1000, "{met}");
+}
+
+#[test]
+fn a_mail_address_in_brackets_is_refused_where_it_would_be_too_short() {
+    let automaton = format("email").unwrap().automaton().unwrap();
+    for (min, goes_on) in [(0, true), (10, true), (11, true), (12, false)] {
+        for max in [None, Some(90)] {
+            let arena = Arena::new(Limits::default());
+            let spec = TextSpec { components: vec![automaton.clone()], lengths: vec![Length { min, max }], outcome: Outcome::all(2) };
+            let body = TextAutomaton::register(&arena).json_string_body(&arena, &spec).unwrap().unwrap();
+            let mut configuration = Configuration::at(body, 0);
+            assert!(configuration.step_all(&arena, b"a@[1.1.1.1").unwrap());
+            assert_eq!(configuration.step_all(&arena, b"]").unwrap(), goes_on, "{min}");
+        }
+    }
+}
+
 /// Where a character leads, if anywhere.
 fn after(automaton: &dyn CodepointAutomaton, state: u32, c: char) -> Option<u32> {
     automaton.edges(state).unwrap().iter().find(|edge| (edge.low..=edge.high).contains(&u32::from(c))).map(|edge| edge.target)
@@ -676,21 +718,28 @@ fn a_greatest_length_leaves_room_for_an_end() {
         formats += 1;
         let automaton = row.automaton().unwrap();
         let targets = |at: u32| automaton.edges(at).unwrap().iter().map(|e| e.target).collect::<std::collections::HashSet<u32>>();
-        // Is there an end within so many characters?
-        let ends = |at: u32, within: u64| {
+        // Is there an end within so many characters, from the first on?
+        let ends = |at: u32, first: u64, within: u64| {
             let mut layer = std::collections::HashSet::from([at]);
-            (0..=within).any(|_| {
-                let ends = layer.iter().any(|&at| automaton.accepts(at).unwrap());
+            (0..=within).any(|read| {
+                let ends = read >= first && layer.iter().any(|&at| automaton.accepts(at).unwrap());
                 layer = layer.iter().flat_map(|&at| targets(at)).collect();
                 ends
             })
         };
-        for max in 6..11 {
+        // Least lengths up to which texts go on, and one more.
+        let least = automaton.goes_on_until().min(7);
+        for (min, max) in (6..11).flat_map(|max| [(0, max), (least, max), (least + 1, max + 1)]) {
             let arena = Arena::new(Limits::default());
-            let lengths = vec![Length { min: 0, max: Some(max) }];
+            let lengths = vec![Length { min, max: Some(max) }];
             let spec = TextSpec { components: vec![automaton.clone()], lengths, outcome: Outcome::all(2) };
-            let body = TextAutomaton::register(&arena).json_string_body(&arena, &spec).unwrap().unwrap();
-            for _ in 0..40 {
+            // Beyond, all that can be reached may be too much.
+            let Ok(body) = TextAutomaton::register(&arena).json_string_body(&arena, &spec) else {
+                assert!(min > least, "{}: {min} to {max}", row.name);
+                continue;
+            };
+            let Some(body) = body else { continue };
+            for _ in 0..if min == 0 { 40 } else { 15 } {
                 let (mut at, mut configuration) = (automaton.start().unwrap().unwrap(), Configuration::at(body, 0));
                 for count in 1..=max + 1 {
                     let edges = automaton.edges(at).unwrap();
@@ -698,7 +747,8 @@ fn a_greatest_length_leaves_room_for_an_end() {
                     let character = char::from_u32(edge.low + source.below((edge.high - edge.low + 1).min(200) as usize) as u32);
                     let text = serde_json::to_string(&character.unwrap()).unwrap();
                     let alive = configuration.step_all(&arena, &text.as_bytes()[1..text.len() - 1]).unwrap();
-                    assert_eq!(alive, count <= max && ends(edge.target, max - count), "{}: {count} of {max}", row.name);
+                    let expected = count <= max && ends(edge.target, min.saturating_sub(count), max - count);
+                    assert_eq!(alive, expected, "{}: {count} of {min} to {max}", row.name);
                     met += u32::from(!alive && count <= max);
                     if !alive {
                         break;
@@ -706,10 +756,11 @@ fn a_greatest_length_leaves_room_for_an_end() {
                     at = edge.target;
                     let mut closed = configuration.clone();
                     closed.step_all(&arena, b"\"").unwrap();
-                    assert_eq!(!closed.returned.is_empty(), automaton.accepts(at).unwrap(), "{}: {count} of {max}", row.name);
+                    let expected = count >= min && automaton.accepts(at).unwrap();
+                    assert_eq!(!closed.returned.is_empty(), expected, "{}: {count} of {min} to {max}", row.name);
                 }
             }
         }
     }
-    assert!(formats >= 2 && met > 100, "{formats}, {met}");
+    assert!(formats >= 3 && met > 200, "{formats}, {met}");
 }

@@ -3,7 +3,7 @@
 //! Invariant: the ranges that a state names are disjoint.
 //! Must not know: how states are numbered.
 
-use super::{At, Goal, LAST, MAX_DEPTH, SYNTAX, State, least_high};
+use super::{At, Goal, LAST, LAST_SPELLED, MAX_DEPTH, SYNTAX, State, least_high};
 
 const HYPHEN: u32 = 0x2D;
 
@@ -340,7 +340,9 @@ impl Edges<'_> {
                 if least <= LAST {
                     self.class_range(least, LAST, from.to(At::Class));
                 }
-                self.each("\\", At::HighEscape(least));
+                if least <= LAST_SPELLED {
+                    self.each("\\", At::HighEscape(least));
+                }
             }
             At::ClassEscape => {
                 self.character_escapes(Goal::Low);

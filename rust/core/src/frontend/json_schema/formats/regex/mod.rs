@@ -31,6 +31,10 @@ pub(super) static ROWS: [Format; 1] = [Format::exact("regex", "ECMA-262 (2024), 
 
 const MAX_DEPTH: u8 = 8;
 const LAST: u32 = 0x10_FFFF;
+/// The last character that an escape in a class spells.
+const LAST_SPELLED: u32 = 0xFFFF;
+/// No name of a property has more characters.
+const LONGEST_NAME: u64 = 48;
 const SYNTAX: &str = "$()*+.?[\\]^{|}";
 
 struct Patterns {
@@ -183,6 +187,24 @@ impl State {
     }
 }
 
+impl Patterns {
+    /// How many characters complete the name of a property, at least.
+    fn name_ends_within(&self, name: u32) -> Option<u64> {
+        let mut layer = vec![name];
+        for length in 0..=LONGEST_NAME {
+            let mut next = Vec::new();
+            for &name in &layer {
+                if self.properties.accepts(name).ok()? {
+                    return Some(length);
+                }
+                next.extend(self.properties.edges(name).ok()?.iter().map(|edge| edge.target));
+            }
+            layer = next;
+        }
+        None
+    }
+}
+
 impl Machine for Patterns {
     type State = State;
     const NAME: &'static str = "patterns";
@@ -196,6 +218,8 @@ impl Machine for Patterns {
     }
 
     fn ends_within(&self, state: State) -> Option<u64> {
+        // A class is closed after what it has, and then the groups are.
+        let class = |goal: Goal| u64::from(goal != Goal::Atom);
         let closing = match state.at {
             At::Start | At::AfterAtom | At::AfterZero | At::AfterQuantifier | At::Open => 0,
             At::ClassOpen
@@ -208,13 +232,45 @@ impl Machine for Patterns {
             | At::ClassLastHyphen
             | At::Escape
             | At::Question
+            | At::Less
+            | At::LongName
+            | At::ReferenceEnd
             | At::Minimum(_)
             | At::Comma(_)
             | At::MaximumEnough => 1,
-            At::ClassEscape | At::Brace => 2,
-            _ => return None,
+            At::ClassEscape | At::Brace | At::ReferenceName => 2,
+            At::Reference => 3,
+            At::ShortName(name) => 1 + u64::from(state.names >> name & 1),
+            At::Maximum(least, number) => 2 + u64::from(number.saturating_mul(10).saturating_add(9) < least),
+            At::Control(goal) => 1 + class(goal),
+            At::Hex(left, _, goal) => u64::from(left) + class(goal),
+            // `{0}` outside classes.
+            At::Unicode(goal) => 3 + 2 * class(goal),
+            At::NoSurrogate(goal) => 3 + class(goal),
+            At::Braced(digits) => 1 + u64::from(digits == 0),
+            // `\\}`, `\\xff`, `\\uffff`.
+            At::HighEscape(least) => match least {
+                0..=0x7D => 2,
+                0x7E..=0xFF => 4,
+                _ => 6,
+            },
+            At::Property(in_class) => 1 + self.name_ends_within(self.properties.start().ok()??)? + 1 + u64::from(in_class),
+            At::PropertyName(in_class, name) => self.name_ends_within(name)? + 1 + u64::from(in_class),
         };
         Some(u64::from(state.depth) + closing)
+    }
+
+    fn always_ends_within(&self) -> Option<u64> {
+        Some(u64::from(MAX_DEPTH) + LONGEST_NAME + 2)
+    }
+
+    fn ends_exactly_within(&self) -> bool {
+        true
+    }
+
+    fn goes_on_until(&self) -> u64 {
+        // An atom may come wherever a pattern may end.
+        u64::MAX
     }
 
     fn stays_alive_without(&self, state: State) -> Option<&'static str> {
