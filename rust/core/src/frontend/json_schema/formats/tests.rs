@@ -497,6 +497,70 @@ fn texts_are_no_shorter_and_no_longer_than_is_said() {
     assert!(least_said >= 14 && most_said >= 6, "{least_said} {most_said}");
 }
 
+/// Of patterns it is said exactly how many characters end them, from wherever one is.
+#[test]
+fn patterns_end_as_soon_as_is_said() {
+    let automaton = format("regex").unwrap().automaton().unwrap();
+    assert!(automaton.ends_exactly_within());
+    for begun in [
+        "",
+        "((",
+        "(?",
+        "(?<",
+        "(?<a",
+        "(?<ab",
+        "(?<a>x(?<a",
+        "(?<a>)\\k",
+        "(?<a>)\\k<",
+        "(?<a>)\\k<a",
+        "a{",
+        "a{5",
+        "a{50,",
+        "a{50,1",
+        "a{50,6",
+        "a{5,1",
+        "\\",
+        "\\c",
+        "\\x",
+        "\\xf",
+        "\\u",
+        "\\ud",
+        "\\u{",
+        "\\u{1",
+        "\\p",
+        "\\p{",
+        "\\p{Scr",
+        "[",
+        "[\\",
+        "[\\c",
+        "[\\x",
+        "[\\u",
+        "[\\ud",
+        "[\\p",
+        "[a-",
+        "[a-\\",
+        "[~-\\",
+        "[\u{e9}-\\",
+        "[\u{e9}-\\u",
+        "[!-\\x",
+        "[\u{2}-\\c",
+        "([\\p{L",
+    ] {
+        let state = begun.chars().try_fold(automaton.start().unwrap().unwrap(), |state, c| after(&*automaton, state, c));
+        let state = state.unwrap_or_else(|| panic!("{begun} is refused"));
+        let mut seen = std::collections::HashSet::from([state]);
+        let mut layer = vec![state];
+        let mut distance = 0;
+        while !layer.iter().any(|&at| automaton.accepts(at).unwrap()) {
+            layer = layer.iter().flat_map(|&at| automaton.edges(at).unwrap().iter().map(|edge| edge.target).collect::<Vec<_>>()).collect();
+            layer.retain(|&target| seen.insert(target));
+            distance += 1;
+        }
+        assert_eq!(automaton.ends_within(state), Some(distance), "{begun}");
+        assert!(distance <= automaton.always_ends_within().unwrap());
+    }
+}
+
 /// What is said of texts that go on.
 #[test]
 fn texts_that_are_accepted_go_on_as_long_as_is_said() {

@@ -248,7 +248,7 @@ impl Machine for Patterns {
             At::Unicode(goal) => 3 + 2 * class(goal),
             At::NoSurrogate(goal) => 3 + class(goal),
             At::Braced(digits) => 1 + u64::from(digits == 0),
-            // `\\}`, `\\xff`, `\\uffff`.
+            // `\}`, `\xff`, `\uffff`.
             At::HighEscape(least) => match least {
                 0..=0x7D => 2,
                 0x7E..=0xFF => 4,
