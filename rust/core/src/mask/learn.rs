@@ -22,6 +22,8 @@ use crate::provider::{Arena, Named};
 
 /// A base is given up when more tokens than this differ from it.
 const DIFFERENCE_BOUND: usize = 4096;
+/// The same of a state that does without sizes: the tokens are decided character by character.
+const LOOSE_BOUND: usize = 32_768;
 /// This close before its limit, a state is compared with the one that takes over there.
 const CLOSE: u64 = 3;
 /// Further away, the tokens that reach the limit are few.
@@ -112,10 +114,10 @@ impl MaskStore {
         if register == FROZEN {
             return Ok(None);
         }
-        let Some((loose, reach)) = arena.loosened(state)? else { return Ok(None) };
-        let Some(base) = self.mask(arena, loose, 0, framed, Effort::Learn)? else { return Ok(None) };
+        let Some(loosened) = arena.loosened(state)? else { return Ok(None) };
+        let Some(base) = self.mask(arena, loosened.loose, 0, framed, Effort::Learn)? else { return Ok(None) };
         let walk = Walk { keep: framed, ..Walk::over_vocabulary(arena, self.vocabulary.trie(), None) };
-        let found = self.with_locals(|table| beyond(&walk, table, state, (loose, reach), DIFFERENCE_BOUND))?;
+        let found = self.with_locals(|table| beyond(&walk, table, state, &loosened, LOOSE_BOUND))?;
         Ok(found
             .map(|found| if found.touched.is_empty() { Learned::Known(base) } else { Learned::New(self.different(&base, found, framed)) }))
     }

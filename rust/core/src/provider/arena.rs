@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 
 use smallvec::SmallVec;
 
-use super::{Also, Alternative, ByteSet, Facts, Named, Provider, Ranges, Reach};
+use super::{Also, Alternative, ByteSet, Facts, Loosened, Named, Provider, Ranges};
 use crate::characters::{self, Kinds};
 use crate::error::EngineError;
 use crate::ids::{ProviderId, StateId};
@@ -541,7 +541,7 @@ impl Arena {
     }
 
     /// See [`Provider::loosened`].
-    pub fn loosened(&self, state: StateId) -> Result<Option<(StateId, Reach)>, EngineError> {
+    pub fn loosened(&self, state: StateId) -> Result<Option<Loosened<'_>>, EngineError> {
         let s = &self.states[state.index()];
         self.providers[s.provider.index()].loosened(self, s.local)
     }

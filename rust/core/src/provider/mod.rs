@@ -13,6 +13,7 @@
 
 mod arena;
 mod bytes;
+mod reach;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use smallvec::SmallVec;
 
 pub use self::arena::{Arena, Cell, Glance, Row};
 pub use self::bytes::{ByteSet, Bytes};
+pub use self::reach::{Bound, Extent, Reach};
 use crate::characters::Kinds;
 use crate::error::EngineError;
 use crate::ids::StateId;
@@ -27,28 +29,19 @@ use crate::loops::Beyond;
 use crate::report::{KeywordReport, Undecided};
 use crate::spacing::Gap;
 
-/// Which texts fare alike from two states: they go on, end, and are refused at the same places.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reach {
-    /// Those of at most so many characters,
-    pub length: u64,
-    /// of which at most so many
-    pub few: u64,
-    /// are of these kinds.
-    pub of: Kinds,
-}
-
-impl Reach {
-    /// Does it cover a text of so many characters, of which so many are of the kinds in question?
-    pub fn covers(self, length: u64, few: u64) -> bool {
-        length <= self.length && few <= self.few
-    }
-
-    /// Of texts that are covered by this, and after at least one character by another.
-    #[must_use]
-    pub fn then(self, next: Self) -> Self {
-        Self { length: self.length.min(next.length.saturating_add(1)), few: self.few.min(next.few), of: self.of | next.of }
-    }
+/// A state of a JSON string that does without sizes, and the one that it stands for.
+#[derive(Clone, Copy)]
+pub struct Loosened<'a, S = StateId> {
+    /// The state without sizes.
+    pub loose: S,
+    /// Which texts fare alike from both.
+    pub reach: Reach,
+    /// What reads the text. From every state some text is accepted, and only those are.
+    pub automaton: &'a dyn CodepointAutomaton,
+    /// The state without sizes, as one of the automaton.
+    pub loose_part: u32,
+    /// The other.
+    pub own_part: u32,
 }
 
 /// What is known of a state without asking about a byte.
@@ -322,7 +315,7 @@ pub trait Provider: Send + Sync {
     }
 
     /// See [`CodepointAutomaton::loosened`]. Tokens of as many bytes fare alike, since a character takes one at least, and those that leave do so alike.
-    fn loosened(&self, _arena: &Arena, _local: u32) -> Result<Option<(StateId, Reach)>, EngineError> {
+    fn loosened(&self, _arena: &Arena, _local: u32) -> Result<Option<Loosened<'_>>, EngineError> {
         Ok(None)
     }
 
@@ -422,6 +415,13 @@ pub trait CodepointAutomaton: Send + Sync {
 
     /// A keyed hash of the language.
     fn identity(&self) -> u128;
+
+    /// Where one character leads.
+    fn after(&self, state: u32, c: u32) -> Result<Option<u32>, EngineError> {
+        let edges = self.edges(state)?;
+        let at = edges.partition_point(|edge| edge.high < c);
+        Ok(edges.get(at).filter(|edge| edge.low <= c).map(|edge| edge.target))
+    }
 
     /// A keyed hash of what may still come in a state, the same wherever in this process it is asked; `None`: states are numbered as they are
     /// visited, and another automaton of this language may number them otherwise.

@@ -20,7 +20,7 @@ use crate::characters::Kinds;
 use crate::error::EngineError;
 use crate::limits::Limits;
 use crate::maps::{self, Concurrent};
-use crate::provider::{CodepointAutomaton, CodepointEdge, Reach};
+use crate::provider::{CodepointAutomaton, CodepointEdge, Loosened};
 
 /// The ranges of Unicode scalar values.
 pub(super) const SCALARS: [(u32, u32); 2] = [(0, 0xD7FF), (0xE000, 0x10_FFFF)];
@@ -429,7 +429,7 @@ impl Products {
     }
 
     /// See [`CodepointAutomaton::loosened`]: of a text that is accepted just if one part is, which can still be whatever came of it.
-    pub(super) fn loosened(&self, id: ProductId, bound: &Limits) -> Result<Option<(ProductId, Reach)>, EngineError> {
+    pub(super) fn loosened(&self, id: ProductId, bound: &Limits) -> Result<Option<Loosened<'_, ProductId>>, EngineError> {
         let key = self.key(id);
         let (&[part], [outcome], [u64::MAX], None) = (&*key.parts, &*key.outcomes, &*key.limits, key.names) else { return Ok(None) };
         let automaton = self.automaton(part);
@@ -438,7 +438,7 @@ impl Products {
         }
         let Some((state, reach)) = automaton.loosened(part.state) else { return Ok(None) };
         let loose = self.make(&[Part { state, ..part }], None, vec![outcome.clone()], vec![u64::MAX], bound)?;
-        Ok(loose.map(|loose| (loose, reach)))
+        Ok(loose.map(|loose| Loosened { loose, reach, automaton, loose_part: state, own_part: part.state }))
     }
 
     /// Where each character leads, dead ends included as long as some outcome is not refused.
@@ -525,7 +525,7 @@ impl Products {
                 target
             } else {
                 let target = self.derive(key, &[(0, edge.target)], &mut mapping, bound)?;
-                if known.len() < 8 {
+                if known.len() < 64 {
                     known.push((edge.target, target));
                 }
                 target

@@ -20,7 +20,7 @@ use crate::ids::StateId;
 use crate::limits::Limits;
 use crate::loops::{self, Beyond};
 use crate::provider;
-use crate::provider::{Also, Alternative, Arena, ByteSet, Cell, Facts, Provider, Ranges, Reach, Step};
+use crate::provider::{Also, Alternative, Arena, ByteSet, Cell, Facts, Loosened, Provider, Ranges, Reach, Step};
 
 /// What a state is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -654,16 +654,14 @@ impl Provider for TextAutomaton {
         }
     }
 
-    fn loosened(&self, arena: &Arena, local: u32) -> Result<Option<(StateId, Reach)>, EngineError> {
-        let kind = self.kind(local);
-        let (Kind::Body(product) | Kind::Start(product)) = kind else { return Ok(None) };
-        let Some((loose, mut reach)) = self.products.loosened(product, arena.limits())? else { return Ok(None) };
-        if !self.raw {
-            // Any character may be spelled by an escape.
-            reach.of |= characters::kind(b'\\');
-        }
-        let kind = if matches!(kind, Kind::Start(_)) { Kind::Start(loose) } else { Kind::Body(loose) };
-        Ok(Some((self.state(arena, kind)?, reach)))
+    fn loosened(&self, arena: &Arena, local: u32) -> Result<Option<Loosened<'_>>, EngineError> {
+        // Any character may be spelled by an escape.
+        let (Kind::Body(product), false) = (self.kind(local), self.raw) else { return Ok(None) };
+        let Some(Loosened { loose, reach, automaton, loose_part, own_part }) = self.products.loosened(product, arena.limits())? else {
+            return Ok(None);
+        };
+        let reach = Reach { escapes: characters::kind(b'\\'), ..reach };
+        Ok(Some(Loosened { loose: self.state(arena, Kind::Body(loose))?, reach, automaton, loose_part, own_part }))
     }
 
     fn is_bounded(&self, local: u32) -> bool {

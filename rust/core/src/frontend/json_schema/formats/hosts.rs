@@ -11,7 +11,7 @@ use super::machine::{Handmade, Machine, NEAR};
 use super::{Format, pattern};
 use crate::characters;
 use crate::error::EngineError;
-use crate::provider::Reach;
+use crate::provider::{Bound, Reach};
 
 pub(super) static ROWS: [Format; 1] =
     [Format::exact("hostname", "RFC 1123, section 2.1", "labels of at most 63 characters, 253 in all", || {
@@ -37,8 +37,8 @@ const LOOSE_START: u8 = LOOSE - 1;
 /// The longest label.
 const LONGEST: u8 = 63;
 /// With few units left, texts that are longer than this are not spoken of, so that more dots may be in them.
-const FAR: u8 = 20;
-const FEW_UNITS: u8 = 6;
+pub(super) const FAR: u8 = 20;
+pub(super) const FEW_UNITS: u8 = 6;
 /// Where nothing is counted, longer labels that do not begin like `xn--` are as long as this: a hyphen may follow.
 const LONG: u8 = 2;
 
@@ -103,7 +103,9 @@ impl State {
         let length = (UNIT * left - 1).min(LONGEST).saturating_sub(self.length + 1).min(if left > FEW_UNITS { LONGEST } else { FAR });
         // Every label may waste almost a unit, and this one is the first.
         let few = left.saturating_sub((self.length + length + 1).div_ceil(UNIT) + 1);
-        let reach = Reach { length: length.into(), few: few.into(), of: characters::kind(b'.') };
+        // All characters are of one byte.
+        let bound = Bound { length: length.into(), marks: few.into() };
+        let reach = Reach { bounds: [bound; 4], marks: characters::kind(b'.'), wide_marks: &[], escapes: 0 };
         (length >= NEAR).then(|| (self.uncounted(), reach))
     }
 }

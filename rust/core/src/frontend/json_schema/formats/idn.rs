@@ -2,17 +2,19 @@
 //!
 //! RFC 5891, section 4.2, and RFC 5892: labels of letters, digits and marks in Normalization Form C, with the contextual rules of RFC 5892,
 //! appendix A; RFC 5893, section 2, for names with labels from right to left. Which character is what stands in `idn_characters`.
-//! Invariant: every name that is accepted fits into 63 octets per label and 253 in all when it is converted to A-labels.
+//! Invariant: every name that is accepted fits into 63 octets per label and 253 in all when it is converted to A-labels; what can be read can be completed.
+//! *Loose* states do not count: first the labels before, then the characters of the label as well.
 //! Must not know: JSON.
 
 use std::sync::Arc;
 
-use super::hosts::{UNIT, UNITS};
+use super::hosts::{FAR, FEW_UNITS, UNIT, UNITS};
 use super::idn_characters::{Character, Characters, Joining, Kind};
-use super::machine::{Handmade, Machine};
+use super::machine::{Handmade, Machine, NEAR};
 use super::{Format, pattern};
+use crate::characters;
 use crate::error::EngineError;
-use crate::provider::CodepointAutomaton;
+use crate::provider::{Bound, CodepointAutomaton, Reach};
 
 pub(super) static ROWS: [Format; 1] = [Format::exact(
     "idn-hostname",
@@ -20,12 +22,12 @@ pub(super) static ROWS: [Format; 1] = [Format::exact(
     "labels of letters, digits and hyphens of any script by the rules of RFC 5891 to 5893",
     idn_hostname,
 )
+.without_traps()
 .but_not(
     "labels that begin with `xn--`; letters and scripts out of common use; pointed Hebrew and Arabic, marks that may combine with a letter before them; labels \
      that might be longer than 62 octets as A-labels, names longer than 252 octets, counting for each label with its dot 63 if it is not ASCII, else the next multiple of 21",
     || pattern("[A-Za-z0-9.\\-\\x80-\\u{10FFFF}]+"),
-)
-.of_lengths(1, None)];
+)];
 
 fn idn_hostname() -> Result<Arc<dyn CodepointAutomaton>, EngineError> {
     Ok(Arc::new(Handmade::new(Names::new(false)?, "strict")))
@@ -34,6 +36,23 @@ fn idn_hostname() -> Result<Arc<dyn CodepointAutomaton>, EngineError> {
 /// How long a label may be whose last characters (by code point) are in each tier, so that its A-label has at most 62 octets: ASCII, and the
 /// tiers of [`Character::tier`]. The worst case over all labels, by dynamic programming over the encoder's bias and the code points left.
 const LONGEST: [u8; 4] = [63, 19, 16, 13];
+/// The greatest tier that a character of two bytes may be in.
+const TWO_BYTES: u8 = 2;
+/// The greatest tier.
+const HIGHEST: u8 = 3;
+/// The size of a label that is not ASCII, or of one that is and has a character less than the longest.
+const WHOLE: u8 = 3;
+/// How many characters may be missing before a name can end.
+const MISSING: u8 = 2;
+/// As many units as there are, and there may always be more.
+const LOOSE: u8 = u8::MAX;
+/// The same before the first label, told apart from the other labels.
+const LOOSE_START: u8 = LOOSE - 1;
+/// Where its characters are not counted, a longer label is as long as this: all that matters is whether a hyphen would be the fourth.
+const LONG: u8 = 4;
+
+/// What separates labels beyond ASCII.
+const DOTS: [char; 3] = ['\u{3002}', '\u{FF0E}', '\u{FF61}'];
 
 /// Names of hosts.
 pub(super) struct Names {
@@ -55,7 +74,11 @@ pub(super) struct State {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Label {
     length: u8,
+    /// Are the characters counted?
+    is_counted: bool,
     tier: u8,
+    /// The highest that a character may have.
+    highest: u8,
     /// Has it capital letters, as only ASCII labels have?
     upper: bool,
     direction: Direction,
@@ -117,14 +140,27 @@ enum Last {
     NonJoiner,
 }
 
-const EMPTY: Label =
-    Label { length: 0, tier: 0, upper: false, direction: Direction::Open, digits: Digits::None, kana: Kana::None, last: Last::Nothing };
+const EMPTY: Label = Label {
+    length: 0,
+    is_counted: true,
+    tier: 0,
+    highest: HIGHEST,
+    upper: false,
+    direction: Direction::Open,
+    digits: Digits::None,
+    kana: Kana::None,
+    last: Last::Nothing,
+};
 
 impl Label {
     /// Its size in units with its dot, rounded up; that of its A-label if it is not ASCII.
     fn units(self) -> u8 {
-        let octets = if self.tier > 0 { 62 } else { self.length };
-        (octets + 1).div_ceil(UNIT)
+        if self.tier > 0 { WHOLE } else { (self.length + 1).div_ceil(UNIT) }
+    }
+
+    /// Where its characters are not counted.
+    fn shortened(self) -> Self {
+        Self { length: self.length.min(LONG), tier: self.tier.min(1), ..self }
     }
 
     fn may_end(self) -> bool {
@@ -144,8 +180,33 @@ impl State {
         Self { units, rtl: false, crooked: false, label: EMPTY }
     }
 
-    pub(super) fn accepts(self) -> bool {
+    fn accepts(self) -> bool {
         self.label.may_end() && !(self.rtl && self.label.crooked())
+    }
+
+    /// How many characters are missing before a name may end: some take one of a kind, and a middle dot of katakana one more. None of them is of a
+    /// higher tier than what asks for it.
+    fn missing(self) -> u8 {
+        match self.label.last {
+            _ if self.accepts() => 0,
+            Last::MiddleDot | Last::Keraia if self.label.kana == Kana::Wanted => 2,
+            _ => 1,
+        }
+    }
+
+    fn is_loose(self) -> bool {
+        self.units >= LOOSE_START
+    }
+
+    /// The same before the first label, told apart from the other labels.
+    pub(super) fn before_any(self) -> Self {
+        Self { units: LOOSE_START, ..self }
+    }
+
+    /// May so many more characters be in the label, none of a higher tier?
+    fn has_room(self, more: u8) -> bool {
+        let label = Label { length: self.label.length + more, ..self.label };
+        (!label.is_counted || label.length <= LONGEST[usize::from(label.tier)]) && (self.is_loose() || self.units + label.units() <= UNITS)
     }
 
     fn end_label(self) -> Option<Self> {
@@ -153,7 +214,7 @@ impl State {
             return None;
         }
         let label = self.label;
-        let units = self.units + label.units();
+        let units = if self.is_loose() { LOOSE } else { self.units + label.units() };
         if units == UNITS {
             return None;
         }
@@ -161,8 +222,47 @@ impl State {
             units,
             rtl: self.rtl || label.direction == Direction::RightToLeft,
             crooked: self.crooked || label.crooked(),
-            label: EMPTY,
+            label: Label { is_counted: label.is_counted, ..EMPTY },
         })
+    }
+
+    /// The same where the labels before are not counted, or else where nothing is.
+    fn loosened(self) -> Option<(Self, Reach)> {
+        if !self.is_loose() {
+            return self.without_labels_before();
+        }
+        let label = self.label;
+        if !label.is_counted {
+            return None;
+        }
+        let longest = |tier: u8| LONGEST[usize::from(label.tier.max(tier))];
+        let bound = |tier| Bound { length: longest(tier).saturating_sub(label.length + MISSING).into(), marks: u64::MAX };
+        // Characters of which none may come any more are refused there as well.
+        let highest = (0..=label.highest).rev().find(|&tier| label.length < longest(tier)).unwrap_or(0);
+        let label = Label { highest, is_counted: false, ..label };
+        reaching(Self { label: label.shortened(), ..self }, [0, TWO_BYTES, HIGHEST, HIGHEST].map(bound))
+    }
+
+    /// The same where the labels before are not counted.
+    fn without_labels_before(self) -> Option<(Self, Reach)> {
+        let (left, label) = (UNITS - self.units, self.label);
+        let read = u64::from(label.length + MISSING);
+        // Where one label might not be ASCII, all of them might.
+        let wide = match left / WHOLE {
+            0 => Bound { length: 0, marks: 0 },
+            labels => Bound { length: u64::from(LONGEST[0] - 1).saturating_sub(read), marks: u64::from(labels) - 1 },
+        };
+        let ascii = if label.tier > 0 {
+            wide
+        } else {
+            let octets = u64::from(UNIT) * u64::from(left) - 1;
+            let length = octets.saturating_sub(read).min(if left > FEW_UNITS { LONGEST[0] } else { FAR }.into());
+            // Every label but one may waste almost a unit.
+            Bound { length, marks: u64::from(left) - (read + length + 1).div_ceil(UNIT.into()).min(left.into()) }
+        };
+        let wide = wide.and(ascii);
+        let highest = if left < WHOLE { 0 } else { label.highest };
+        reaching(Self { units: LOOSE, label: Label { highest, ..label }, ..self }, [ascii, wide, wide, wide])
     }
 
     /// The state after one more character.
@@ -174,8 +274,7 @@ impl State {
         let mut label = old;
         label.length += 1;
         label.tier = label.tier.max(c.tier);
-        let too_long = label.length > LONGEST[usize::from(label.tier)] || self.units + label.units() > UNITS;
-        if too_long || (c.tier > 0 && old.upper) {
+        if c.tier > old.highest || (c.tier > 0 && old.upper) {
             return None;
         }
         if old.last == Last::NonJoiner && !matches!(c.kind, Kind::Arabic(Joining::Dual | Joining::Right)) {
@@ -225,7 +324,10 @@ impl State {
         };
         let (direction, digits) = self.bidi(c.kind)?;
         (label.direction, label.digits) = (direction, digits);
-        Some(Self { label, ..self })
+        let units = if self.is_loose() { LOOSE } else { self.units };
+        let after = Self { units, label: if label.is_counted { label } else { label.shortened() }, ..self };
+        // What cannot be completed is not begun.
+        after.has_room(after.missing()).then_some(after)
     }
 
     /// RFC 5893, section 2, rules 1, 2, 4 and 5.
@@ -251,6 +353,12 @@ impl State {
         };
         Some((direction, digits))
     }
+}
+
+/// A state that is no help if it is soon out of reach.
+fn reaching(loose: State, bounds: [Bound; 4]) -> Option<(State, Reach)> {
+    let reach = Reach { bounds, marks: characters::kind(b'.'), wide_marks: &DOTS, escapes: 0 };
+    (bounds[0].length >= NEAR.into()).then_some((loose, reach))
 }
 
 impl Names {
@@ -283,8 +391,36 @@ impl Machine for Names {
     }
 
     fn ends_within(&self, state: State) -> Option<u64> {
-        let ends = |next: &Character| state.after(*next).is_some_and(State::accepts);
-        if state.accepts() { Some(0) } else { self.characters.kinds.iter().any(ends).then_some(1) }
+        Some(state.missing().into())
+    }
+
+    fn always_ends_within(&self) -> Option<u64> {
+        Some(MISSING.into())
+    }
+
+    fn ends_exactly_within(&self) -> bool {
+        true
+    }
+
+    fn goes_on_until(&self) -> u64 {
+        // What is shorter has room for one more letter in its last label, whichever it is.
+        LONGEST[usize::from(HIGHEST)].into()
+    }
+
+    fn lengths(&self) -> (u64, Option<u64>) {
+        (1, Some(u64::from(UNIT) * u64::from(UNITS)))
+    }
+
+    fn loosened(&self, state: State) -> Option<(State, Reach)> {
+        state.loosened()
+    }
+
+    fn is_loose(&self, state: State) -> bool {
+        state.is_loose()
+    }
+
+    fn after(&self, state: State, c: u32) -> Result<Option<State>, EngineError> {
+        Ok(self.characters.find(c).and_then(|c| state.after(c)))
     }
 
     fn edges(&self, state: State, edge: &mut dyn FnMut(u32, u32, State)) -> Result<(), EngineError> {

@@ -205,6 +205,13 @@ impl Characters {
         Ok(out)
     }
 
+    /// What a character is, if it may stand in a name.
+    pub fn find(&self, c: u32) -> Option<Character> {
+        let at = self.ranges.partition_point(|range| range.1 < c);
+        let &(low, _, kind) = self.ranges.get(at)?;
+        (low <= c).then(|| self.kinds[usize::from(kind)])
+    }
+
     fn number(&mut self, kind: Kind, tier: u8) -> u16 {
         let character = Character { kind, tier };
         let known = self.kinds.iter().position(|&other| other == character);

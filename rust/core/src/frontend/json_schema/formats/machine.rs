@@ -68,8 +68,24 @@ pub(super) trait Machine: Send + Sync + 'static {
         None
     }
 
+    /// Where one character leads.
+    fn after(&self, state: Self::State, c: u32) -> Result<Option<Self::State>, EngineError> {
+        any_after(self, state, c)
+    }
+
     /// Say where the characters lead: disjoint ranges in any order, no surrogates; what is left out is dead.
     fn edges(&self, state: Self::State, edge: &mut dyn FnMut(u32, u32, Self::State)) -> Result<(), EngineError>;
+}
+
+/// Where one character leads, by all edges.
+pub(super) fn any_after<M: Machine + ?Sized>(machine: &M, state: M::State, c: u32) -> Result<Option<M::State>, EngineError> {
+    let mut after = None;
+    machine.edges(state, &mut |low, high, target| {
+        if (low..=high).contains(&c) {
+            after = Some(target);
+        }
+    })?;
+    Ok(after)
 }
 
 struct Slot<S> {
@@ -122,15 +138,26 @@ impl<M: Machine> CodepointAutomaton for Handmade<M> {
         self.machine.edges(slot.state, &mut |low, high, target| found.push((low, high, target)))?;
         found.sort_unstable_by_key(|&(low, ..)| low);
         let mut edges: Vec<CodepointEdge> = Vec::with_capacity(found.len());
-        let mut last: Option<M::State> = None;
+        // PERF: few states follow, most of them again and again.
+        let mut known: Vec<(M::State, u32)> = Vec::new();
         for (low, high, target) in found {
+            let target = if let Some(&(_, number)) = known.iter().find(|(state, _)| *state == target) {
+                number
+            } else {
+                let number = self.number(target);
+                known.push((target, number));
+                number
+            };
             match edges.last_mut() {
-                Some(edge) if last == Some(target) && edge.high + 1 == low => edge.high = high,
-                _ => edges.push(CodepointEdge { low, high, target: self.number(target) }),
+                Some(edge) if edge.target == target && edge.high + 1 == low => edge.high = high,
+                _ => edges.push(CodepointEdge { low, high, target }),
             }
-            last = Some(target);
         }
         Ok(slot.edges.get_or_init(|| edges.into()).clone())
+    }
+
+    fn after(&self, state: u32, c: u32) -> Result<Option<u32>, EngineError> {
+        Ok(self.machine.after(self.slot(state)?.state, c)?.map(|target| self.number(target)))
     }
 
     fn identity(&self) -> u128 {

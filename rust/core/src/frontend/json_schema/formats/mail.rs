@@ -9,10 +9,10 @@ use std::sync::Arc;
 use super::addresses::{ipv4, ipv6};
 use super::hosts::{self, HostNames};
 use super::idn::{self, Names};
-use super::machine::{Handmade, Machine, NEAR};
+use super::machine::{Handmade, Machine, NEAR, any_after};
 use super::{Format, pattern};
 use crate::error::EngineError;
-use crate::provider::{CodepointAutomaton, Reach};
+use crate::provider::{Bound, CodepointAutomaton, Reach};
 
 pub(super) static ROWS: [Format; 2] = [
     Format::exact("email", "RFC 5321, section 4.1.2", "a local part of at most 64 characters, `@`, and a domain or an address", email)
@@ -22,7 +22,7 @@ pub(super) static ROWS: [Format; 2] = [
          quoted local parts of more than 31 characters if one is escaped",
         || pattern(&widest("")),
     ),
-    Format::exact("idn-email", "RFC 6531, section 3.3", "the same with characters beyond ASCII", idn_email).but_not(
+    Format::exact("idn-email", "RFC 6531, section 3.3", "the same with characters beyond ASCII", idn_email).without_traps().but_not(
         "those of `email` and `idn-hostname`; local parts that might be longer than 64 octets, counting four for each character beyond U+FFFF, \
          three beyond U+07FF, two beyond ASCII if there is one",
         || pattern(&widest("\\x80-\\u{10FFFF}")),
@@ -40,7 +40,12 @@ fn email() -> Result<Arc<dyn CodepointAutomaton>, EngineError> {
 
 fn idn_email() -> Result<Arc<dyn CodepointAutomaton>, EngineError> {
     let (domain, start) = (Names::new(true)?, idn::State::start(LOCAL_UNITS));
-    Ok(Arc::new(Handmade::new(Mailboxes { octets: 4, literal: pattern(&literal())?, domain, start, loose: None }, "idn-email")))
+    let mut loose = None;
+    while let Some((next, reach)) = domain.loosened(loose.map_or(start, |(loose, _)| loose)) {
+        loose = Some((next, loose.map_or(reach, |(_, before): (_, Reach)| before.and(reach))));
+    }
+    let loose = loose.map(|(loose, reach)| (loose.before_any(), reach));
+    Ok(Arc::new(Handmade::new(Mailboxes { octets: 4, literal: pattern(&literal())?, domain, start, loose }, "idn-email")))
 }
 
 /// Without regard to sizes and to what stands in brackets; with `more` characters besides ASCII.
@@ -85,7 +90,7 @@ pub(super) struct Local {
     at: Place,
     /// Characters, without quotes; an escape counts as one. [`LOOSE`]: they are not counted.
     length: u8,
-    /// Octets of the widest.
+    /// Octets of the widest; where they are not counted, of the widest that may come.
     widest: u8,
     /// As many characters are allowed as if one were escaped.
     escaped: bool,
@@ -104,18 +109,50 @@ enum Place {
     Escape,
     /// After the closing quote.
     Closed,
+    /// After the `@`.
+    End,
 }
 
 /// A length beyond all bounds.
 const LOOSE: u8 = u8::MAX;
 
-/// `atext`.
-const ATOM: [(char, char); 9] =
-    [('!', '!'), ('#', '\''), ('*', '+'), ('-', '-'), ('/', '9'), ('=', '='), ('?', '?'), ('A', 'Z'), ('^', '~')];
-/// `qtextSMTP`.
-const PLAIN: [(char, char); 3] = [(' ', '!'), ('#', '['), (']', '~')];
-/// Characters beyond ASCII, with how many octets each takes.
-const BEYOND: [(u32, u32, u8); 4] = [(0x80, 0x7FF, 2), (0x800, 0xD7FF, 3), (0xE000, 0xFFFF, 3), (0x1_0000, 0x10_FFFF, 4)];
+/// Characters that fare alike everywhere, those beyond ASCII by how many octets they take.
+const ALIKE: [(u32, u32); 24] = [
+    (0x20, 0x20),
+    (0x21, 0x21),
+    (0x22, 0x22),
+    (0x23, 0x27),
+    (0x28, 0x29),
+    (0x2A, 0x2B),
+    (0x2C, 0x2C),
+    (0x2D, 0x2D),
+    (0x2E, 0x2E),
+    (0x2F, 0x39),
+    (0x3A, 0x3C),
+    (0x3D, 0x3D),
+    (0x3E, 0x3E),
+    (0x3F, 0x3F),
+    (0x40, 0x40),
+    (0x41, 0x5A),
+    (0x5B, 0x5B),
+    (0x5C, 0x5C),
+    (0x5D, 0x5D),
+    (0x5E, 0x7E),
+    (0x80, 0x7FF),
+    (0x800, 0xD7FF),
+    (0xE000, 0xFFFF),
+    (0x1_0000, 0x10_FFFF),
+];
+
+/// `atext`, and what RFC 6531 adds.
+const fn is_atom(c: char) -> bool {
+    matches!(c, '!' | '#'..='\'' | '*' | '+' | '-' | '/'..='9' | '=' | '?' | 'A'..='Z' | '^'..='~' | '\u{80}'..)
+}
+
+/// `qtextSMTP`, and what RFC 6531 adds.
+const fn is_plain(c: char) -> bool {
+    matches!(c, ' ' | '!' | '#'..='[' | ']'..='~' | '\u{80}'..)
+}
 
 impl Local {
     /// Before a local part.
@@ -124,7 +161,7 @@ impl Local {
     /// After one more character, if that fits.
     fn longer(self, at: Place, octets: u8) -> Option<Self> {
         if self.length == LOOSE {
-            return Some(Self { at, ..self });
+            return (octets <= self.widest).then_some(Self { at, ..self });
         }
         let (length, widest) = (self.length + 1, self.widest.max(octets));
         let most = match at {
@@ -139,65 +176,84 @@ impl Local {
         (length <= most).then_some(Self { at, length, widest, escaped })
     }
 
-    /// The same where nothing is counted, of characters of one octet.
-    fn loosened(self) -> Option<(Self, Reach)> {
+    /// The same where nothing is counted, of characters of at most so many octets.
+    fn loosened(self, octets: u8) -> Option<(Self, Reach)> {
         if self.length == LOOSE {
             return None;
         }
-        let most = match self.at {
-            // As long as one that is quoted and has an escape.
-            Place::Start | Place::Quoted | Place::Escape => 62 / 2 - 1,
-            Place::Atom | Place::Dot => 64 - 1,
-            Place::Closed => u8::MAX,
+        let left = |taken: u8| {
+            let widest = self.widest.max(taken);
+            let most = match self.at {
+                // As long as one that is quoted and has an escape.
+                Place::Start | Place::Quoted | Place::Escape => 62 / widest.max(2) - 1,
+                Place::Atom | Place::Dot => 64 / widest - 1,
+                Place::Closed | Place::End => u8::MAX,
+            };
+            most.saturating_sub(self.length)
         };
-        let length = most.saturating_sub(self.length);
-        let reach = Reach { length: length.into(), few: u64::MAX, of: 0 };
-        (length >= NEAR).then_some((Self { at: self.at, length: LOOSE, widest: 1, escaped: false }, reach))
+        let next = match self.at {
+            Place::Start | Place::Atom | Place::Dot => Some(Place::Atom),
+            Place::Quoted | Place::Escape => Some(Place::Quoted),
+            Place::Closed | Place::End => None,
+        };
+        // Characters of which none may come any more are refused there as well.
+        let may_come = |taken: &u8| next.is_some_and(|next| self.longer(next, *taken).is_some());
+        let widest = (1..=octets).rev().find(may_come).unwrap_or(1);
+        let bounds = [1, 2, 3, 4].map(|taken| Bound { length: left(taken).into(), marks: u64::MAX });
+        let reach = Reach { bounds, marks: 0, wide_marks: &[], escapes: 0 };
+        (left(1) >= NEAR).then_some((Self { at: self.at, length: LOOSE, widest, escaped: false }, reach))
     }
 
-    /// Where characters of at most so many octets lead; `None`: to the end, after the `@`.
-    pub fn edges(self, octets: u8, edge: &mut dyn FnMut(u32, u32, Option<Self>)) {
-        let mut one = |c: char, target: Option<Self>| edge(u32::from(c), u32::from(c), target);
-        let (at, ascii): (Place, &[(char, char)]) = match self.at {
-            Place::Start => {
-                one('"', Some(Self { at: Place::Quoted, ..self }));
-                (Place::Atom, &ATOM)
+    /// Where a character leads, if it takes at most so many octets.
+    fn after(self, octets: u8, c: u32) -> Option<Self> {
+        let c = char::from_u32(c)?;
+        let taken = c.len_utf8() as u8;
+        if taken > octets {
+            return None;
+        }
+        match (self.at, c) {
+            (Place::Start, '"') => Some(Self { at: Place::Quoted, ..self }),
+            (Place::Atom, '.') => self.longer(Place::Dot, 1),
+            (Place::Atom | Place::Closed, '@') => Some(Self { at: Place::End, ..self }),
+            (Place::Quoted, '"') if self.length == LOOSE => Some(Self { at: Place::Closed, widest: 1, ..self }),
+            (Place::Quoted, '"') => Some(Self { at: Place::Closed, ..Self::START }),
+            (Place::Quoted, '\\') => {
+                let escape = Self { at: Place::Escape, escaped: self.length != LOOSE, ..self };
+                escape.longer(Place::Quoted, 1).map(|_| escape)
             }
-            Place::Atom => {
-                if let Some(dot) = self.longer(Place::Dot, 1) {
-                    one('.', Some(dot));
-                }
-                one('@', None);
-                (Place::Atom, &ATOM)
-            }
-            Place::Dot => (Place::Atom, &ATOM),
-            Place::Quoted => {
-                let loose = self.length == LOOSE;
-                one('"', Some(Self { at: Place::Closed, ..if loose { self } else { Self::START } }));
-                let escape = Self { at: Place::Escape, escaped: !loose, ..self };
-                if escape.longer(Place::Quoted, 1).is_some() {
-                    one('\\', Some(escape));
-                }
-                (Place::Quoted, &PLAIN)
-            }
-            Place::Escape => {
-                if let Some(target) = self.longer(Place::Quoted, 1) {
-                    edge(u32::from(' '), u32::from('~'), Some(target));
-                }
-                return;
-            }
-            Place::Closed => return one('@', None),
-        };
-        if let Some(target) = self.longer(at, 1) {
-            for &(low, high) in ascii {
-                edge(u32::from(low), u32::from(high), Some(target));
+            (Place::Escape, ' '..='~') => self.longer(Place::Quoted, 1),
+            (Place::Quoted, _) if is_plain(c) => self.longer(Place::Quoted, taken),
+            (Place::Start | Place::Atom | Place::Dot, _) if is_atom(c) => self.longer(Place::Atom, taken),
+            _ => None,
+        }
+    }
+
+    /// The same for all characters.
+    pub fn edges(self, octets: u8, edge: &mut dyn FnMut(u32, u32, Self)) {
+        for (low, high) in ALIKE {
+            if let Some(target) = self.after(octets, low) {
+                edge(low, high, target);
             }
         }
-        for (low, high, taken) in BEYOND.into_iter().filter(|&(.., taken)| taken <= octets) {
-            if let Some(target) = self.longer(at, taken) {
-                edge(low, high, Some(target));
-            }
+    }
+
+    pub fn is_over(self) -> bool {
+        self.at == Place::End
+    }
+}
+
+impl<D: Machine> Mailboxes<D> {
+    /// Behind a local part, the domain begins.
+    fn within(&self, local: Local) -> State<D::State> {
+        if !local.is_over() {
+            return State::Local(local);
         }
+        State::Domain(self.loose.filter(|_| local.length == LOOSE).map_or(self.start, |loose| loose.0))
+    }
+
+    /// Does the domain begin here, or an address in brackets?
+    fn begins(&self, name: D::State) -> bool {
+        name == self.start || self.loose.is_some_and(|loose| loose.0 == name)
     }
 }
 
@@ -222,6 +278,7 @@ impl<D: Machine> Machine for Mailboxes<D> {
         match state {
             State::Local(local) => {
                 let rest = match local.at {
+                    Place::End => 0,
                     Place::Atom | Place::Closed => 1,
                     Place::Start | Place::Dot | Place::Quoted => 2,
                     Place::Escape => 3,
@@ -246,7 +303,7 @@ impl<D: Machine> Machine for Mailboxes<D> {
         match state {
             State::Local(local) => {
                 let (_, domain) = self.loose?;
-                let (loose, reach) = local.loosened()?;
+                let (loose, reach) = local.loosened(self.octets)?;
                 Some((State::Local(loose), reach.then(domain)))
             }
             State::Domain(name) if name == self.start => self.loose.map(|(start, reach)| (State::Domain(start), reach)),
@@ -270,17 +327,20 @@ impl<D: Machine> Machine for Mailboxes<D> {
         (2 + least, most.map(|most| 65 + (most - taken).max(LITERAL)))
     }
 
+    fn after(&self, state: Self::State, c: u32) -> Result<Option<Self::State>, EngineError> {
+        match state {
+            State::Local(local) => Ok(local.after(self.octets, c).map(|local| self.within(local))),
+            State::Domain(name) if !self.begins(name) => Ok(self.domain.after(name, c)?.map(State::Domain)),
+            _ => any_after(self, state, c),
+        }
+    }
+
     fn edges(&self, state: Self::State, edge: &mut dyn FnMut(u32, u32, Self::State)) -> Result<(), EngineError> {
         match state {
-            State::Local(local) => {
-                let start = self.loose.filter(|_| local.length == LOOSE).map_or(self.start, |loose| loose.0);
-                local.edges(self.octets, &mut |low, high, target| {
-                    edge(low, high, target.map_or(State::Domain(start), State::Local));
-                });
-            }
+            State::Local(local) => local.edges(self.octets, &mut |low, high, local| edge(low, high, self.within(local))),
             State::Domain(name) => {
                 Machine::edges(&self.domain, name, &mut |low, high, target| edge(low, high, State::Domain(target)))?;
-                if (name == self.start || self.loose.is_some_and(|loose| loose.0 == name))
+                if self.begins(name)
                     && let Some(start) = self.literal.start()?
                 {
                     for e in self.literal.edges(start)?.iter() {

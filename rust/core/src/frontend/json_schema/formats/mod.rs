@@ -140,6 +140,10 @@ impl CodepointAutomaton for Shared {
         self.automaton.edges(state)
     }
 
+    fn after(&self, state: u32, c: u32) -> Result<Option<u32>, EngineError> {
+        self.automaton.after(state, c)
+    }
+
     fn identity(&self) -> u128 {
         Identity::new("format").u128(self.automaton.identity()).finish()
     }
