@@ -126,6 +126,8 @@ pub(super) struct Demands {
     /// Of both signs, with what each is worth.
     points: Table<Box<[(Decimal, u32)]>>,
     sets: Table<Spellings>,
+    /// By numbers of both signs and a sign: the set and what may come of it.
+    signed_sets: Concurrent<(u32, bool), Option<Points>>,
     units: Table<Unit>,
     /// By unit: the one after a digit of the fraction.
     next_units: Concurrent<u32, Option<u32>>,
@@ -139,6 +141,7 @@ impl Default for Demands {
             sizes: Table::default(),
             points: Table::default(),
             sets: Table::default(),
+            signed_sets: maps::few(),
             units: Table::default(),
             next_units: maps::few(),
             residues: Table::default(),
@@ -211,10 +214,13 @@ impl Demands {
     /// Once the sign is known.
     pub(super) fn signed_points(&self, points: Points, negative: bool) -> Option<Points> {
         let Points::Unread(points) = points else { return Some(points) };
-        let same_sign = self.points.get(points).iter().filter(|(n, _)| n.is_zero() || n.is_negative() == negative);
-        let set = Spellings::of(same_sign.map(|(n, leaf)| (n.abs(), *leaf)));
-        let left = Candidates::all(&set)?;
-        Some(Points::Left { set: self.sets.intern(set), left })
+        // PERF: every first digit asks.
+        *self.signed_sets.entry((points, negative)).or_insert_with(|| {
+            let same_sign = self.points.get(points).iter().filter(|(n, _)| n.is_zero() || n.is_negative() == negative);
+            let set = Spellings::of(same_sign.map(|(n, leaf)| (n.abs(), *leaf)));
+            let left = Candidates::all(&set)?;
+            Some(Points::Left { set: self.sets.intern(set), left })
+        })
     }
 
     /// After one more digit or the point; `None`: from here on nothing is judged by itself.

@@ -230,6 +230,8 @@ impl Space {
 
     /// In the order in which each part costs no more than itself: what is decided first goes on top.
     fn last_decided_first(&self, parts: &mut [Formula]) {
+        // Of those that begin alike, the later ones go on with what is decided later.
+        parts.reverse();
         parts.sort_by_key(|&part| std::cmp::Reverse(self.formulas.branch(part).map(|(variable, _, _)| variable)));
     }
 

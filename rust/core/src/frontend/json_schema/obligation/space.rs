@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexSet;
 
 use super::achievable::Achievable;
 use super::array::Arrays;
@@ -109,7 +109,7 @@ pub(crate) struct Space {
     /// The strings of components that are sets.
     sets: HashMap<ComponentId, Arc<StringSet>>,
     lengths: Numbered<(u64, Option<u64>)>,
-    numbers: IndexMap<String, NumberAtom>,
+    numbers: Numbered<NumberAtom>,
     pub(super) by_kind: HashMap<(SchemaId, Kind), Formula>,
     pub(super) composed: HashMap<(Formula, Kind), Formula>,
     /// By conditions.
@@ -140,7 +140,7 @@ impl Space {
             counted: HashMap::new(),
             sets: HashMap::new(),
             lengths: Numbered::default(),
-            numbers: IndexMap::new(),
+            numbers: Numbered::default(),
             by_kind: HashMap::new(),
             composed: HashMap::new(),
             achieved: HashMap::new(),
@@ -357,14 +357,11 @@ impl Space {
     }
 
     pub fn number_atom(&mut self, atom: NumberAtom) -> Atom {
-        let entry = self.numbers.entry(format!("{atom:?}"));
-        let index = entry.index() as u32;
-        entry.or_insert(atom);
-        Atom::Number(index)
+        Atom::Number(self.numbers.insert_full(atom).0 as u32)
     }
 
     pub fn number(&self, index: u32) -> Result<NumberAtom, EngineError> {
-        self.numbers.get_index(index as usize).map(|(_, a)| a.clone()).ok_or(EngineError::Internal("an unknown number demand"))
+        self.numbers.get_index(index as usize).cloned().ok_or(EngineError::Internal("an unknown number demand"))
     }
 
     pub(super) fn decimal(digits: &str) -> Result<Decimal, EngineError> {
