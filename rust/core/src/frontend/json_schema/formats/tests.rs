@@ -532,6 +532,8 @@ fn texts_are_no_shorter_and_no_longer_than_is_said() {
         for automaton in [row.automaton().unwrap(), row.widest().unwrap()] {
             let (least, most) = automaton.lengths();
             (least_said, most_said) = (least_said + usize::from(least > 0), most_said + usize::from(most.is_some()));
+            // To look at all states of names of any script takes a minute.
+            let most = most.filter(|_| !row.name.starts_with("idn-"));
             let mut layer = std::collections::HashSet::from([automaton.start().unwrap().unwrap()]);
             for length in 0..=most.unwrap_or(least) {
                 let ends = layer.iter().any(|&at| automaton.accepts(at).unwrap());

@@ -129,6 +129,8 @@ impl Space {
         for &part in parts {
             alternatives.push(self.for_kind(part, kind)?);
         }
+        // Of those that begin alike, the later ones go on with what is decided later.
+        alternatives.reverse();
         self.last_decided_first(&mut alternatives);
         alternatives.into_iter().try_fold(Formula::FALSE, |any, part| self.formulas.or(part, any))
     }
@@ -230,8 +232,6 @@ impl Space {
 
     /// In the order in which each part costs no more than itself: what is decided first goes on top.
     fn last_decided_first(&self, parts: &mut [Formula]) {
-        // Of those that begin alike, the later ones go on with what is decided later.
-        parts.reverse();
         parts.sort_by_key(|&part| std::cmp::Reverse(self.formulas.branch(part).map(|(variable, _, _)| variable)));
     }
 
