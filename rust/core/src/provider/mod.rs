@@ -314,7 +314,7 @@ pub trait Provider: Send + Sync {
         Ok(false)
     }
 
-    /// See [`CodepointAutomaton::loosened`]. Tokens of as many bytes fare alike, since a character takes one at least, and those that leave do so alike.
+    /// See [`CodepointAutomaton::loosened`]. Tokens that the reach covers fare alike, and those of them that leave do so alike.
     fn loosened(&self, _arena: &Arena, _local: u32) -> Result<Option<Loosened<'_>>, EngineError> {
         Ok(None)
     }

@@ -655,11 +655,11 @@ impl Provider for TextAutomaton {
     }
 
     fn loosened(&self, arena: &Arena, local: u32) -> Result<Option<Loosened<'_>>, EngineError> {
-        // Any character may be spelled by an escape.
         let (Kind::Body(product), false) = (self.kind(local), self.raw) else { return Ok(None) };
         let Some(Loosened { loose, reach, automaton, loose_part, own_part }) = self.products.loosened(product, arena.limits())? else {
             return Ok(None);
         };
+        // Any character may be spelled by an escape.
         let reach = Reach { escapes: characters::kind(b'\\'), ..reach };
         Ok(Some(Loosened { loose: self.state(arena, Kind::Body(loose))?, reach, automaton, loose_part, own_part }))
     }

@@ -129,7 +129,7 @@ impl Space {
         for &part in parts {
             alternatives.push(self.for_kind(part, kind)?);
         }
-        // Of those that begin alike, the later ones go on with what is decided later.
+        // Of those that begin alike, the later ones go on with what is decided later. (Not so the alternatives of a schema: `tests/rust/hostile.rs`.)
         alternatives.reverse();
         self.last_decided_first(&mut alternatives);
         alternatives.into_iter().try_fold(Formula::FALSE, |any, part| self.formulas.or(part, any))
